@@ -1,0 +1,1 @@
+"""One request from start to finish: match, decide, transcode, call, answer."""

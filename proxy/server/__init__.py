@@ -1,0 +1,1 @@
+"""The aiohttp front end: requests in, answers out, drain."""

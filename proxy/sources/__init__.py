@@ -1,0 +1,1 @@
+"""Where configuration and descriptors come from: folders, files, reflection."""
