@@ -1,0 +1,84 @@
+"""`python -m bench [NAME...] [--json]`: runs benchmarks, shows their figures, judges targets.
+
+Exit codes: 0 every target was kept, 1 a target was missed or a benchmark could not run,
+2 wrong arguments.
+"""
+
+import argparse
+import asyncio
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Final
+
+from rich.console import Console
+
+from bench.figures import Figure, Unavailable, figure_table, json_line
+
+HARNESS: Final = frozenset({"__main__", "figures"})
+
+
+def benchmark_names(folders: Sequence[str]) -> list[str]:
+    """The names of all benchmarks in the package folders, in alphabetical order."""
+    found = pkgutil.iter_modules(folders)
+    return sorted(module.name for module in found if not module.ispkg if module.name not in HARNESS)
+
+
+def main(arguments: Sequence[str], package: str = "bench") -> int:
+    """Run what `arguments` name from the benchmarks in `package`; returns the exit code."""
+    known = benchmark_names(list(importlib.import_module(package).__path__))
+    parser = argument_parser(known)
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        parser.error(f"unknown benchmark {', '.join(unknown)} (known: {', '.join(known)})")
+    kept = [run_one(package, name, as_json=options.json) for name in options.names or known]
+    return 0 if all(kept) else 1
+
+
+def argument_parser(known: Sequence[str]) -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="bench",
+        description=f"Runs the benchmarks named, or all: {', '.join(known)}.",
+        epilog="Exit codes: 0 all targets kept, 1 a target missed or not run, 2 wrong arguments.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument(
+        "--json", action="store_true", help="end each benchmark with one line of JSON"
+    )
+    return parser
+
+
+def run_one(package: str, name: str, *, as_json: bool) -> bool:
+    """Run one benchmark and show it; whether it ran and kept every target."""
+    module = importlib.import_module(f"{package}.{name}")
+    try:
+        figures = measure(module)
+    except Unavailable as problem:
+        print(f"bench {name}: not run: {problem}", file=sys.stderr)
+        return False
+    show(name, module, figures)
+    if as_json:
+        print(json_line(name, figures), flush=True)
+    return all(figure.ok for figure in figures)
+
+
+def measure(module: ModuleType) -> list[Figure]:
+    """The figures of a benchmark module, whether its `run` is plain or a coroutine."""
+    result = module.run()
+    figures: list[Figure] = asyncio.run(result) if inspect.iscoroutine(result) else result
+    return figures
+
+
+def show(name: str, module: ModuleType, figures: list[Figure]) -> None:
+    """Print the benchmark's own table when it has one, else the plain one."""
+    own_table = getattr(module, "table", None)
+    Console().print(own_table(figures) if own_table else figure_table(name, figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
