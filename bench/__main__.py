@@ -1,6 +1,6 @@
 """`python -m bench [NAME...] [--json]`: runs benchmarks, shows their figures, judges targets.
 
-Exit codes: 0 every target was kept, 1 a target was missed or a benchmark could not run,
+Exit codes: 0 every target was kept, 1 a target was missed or a benchmark could not run or broke,
 2 wrong arguments.
 """
 
@@ -16,9 +16,10 @@ from typing import Final
 
 from rich.console import Console
 
-from bench.figures import Figure, Unavailable, figure_table, json_line
+from bench.figures import Broken, Figure, Unavailable, figure_table, json_line
 
 HARNESS: Final = frozenset({"__main__", "figures"})
+WIDTH_WITHOUT_TERMINAL: Final = 110  # columns; in a log, a wrapped table is hard to read
 
 
 def benchmark_names(folders: Sequence[str]) -> list[str]:
@@ -61,6 +62,9 @@ def run_one(package: str, name: str, *, as_json: bool) -> bool:
     except Unavailable as problem:
         print(f"bench {name}: not run: {problem}", file=sys.stderr)
         return False
+    except Broken as problem:
+        print(f"bench {name}: broken: {problem}", file=sys.stderr)
+        return False
     show(name, module, figures)
     if as_json:
         print(json_line(name, figures), flush=True)
@@ -77,7 +81,8 @@ def measure(module: ModuleType) -> list[Figure]:
 def show(name: str, module: ModuleType, figures: list[Figure]) -> None:
     """Print the benchmark's own table when it has one, else the plain one."""
     own_table = getattr(module, "table", None)
-    Console().print(own_table(figures) if own_table else figure_table(name, figures))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+    console.print(own_table(figures) if own_table else figure_table(name, figures))
 
 
 if __name__ == "__main__":

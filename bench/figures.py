@@ -15,6 +15,10 @@ class Unavailable(Exception):
     """A benchmark cannot run on this machine; the text says what is missing."""
 
 
+class Broken(Exception):
+    """What is measured did not do what it has to; the text says what and shows the traces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One measured number.
