@@ -1,0 +1,211 @@
+"""What can be set per route: the options, their defaults for all routes, and the routes.
+
+Each option stands once, in `Options`, with its built-in default. `defaults` changes it for every
+route and a `routes` entry for one; what a section sets is told by pydantic's record of the keys
+that were given, so a default never hides behind a value that means "not set".
+"""
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from proxy.config.sections import Section
+from proxy.config.units import DURATION, SIZE, Quantity
+from proxy.config.upstreams import Distinct
+
+Stage = Literal["legacy", "grpc"]
+UnknownFields = Literal["warn", "reject", "ignore"]
+TrailingSlash = Literal["strict", "ignore"]
+Names = Literal["json", "proto"]
+StreamFormat = Literal["array", "ndjson", "sse"]
+
+_RPC: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
+_NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: What metadata keys may be made of (gRPC over HTTP/2, "Custom-Metadata").
+_METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
+
+#: Headers of one connection or one framing; copying them breaks the other side's.
+_HOP_BY_HOP: Final = frozenset(
+    {
+        *("connection", "content-length", "host", "keep-alive", "proxy-authenticate"),
+        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"),
+        "upgrade",
+    }
+)
+#: Headers that each side makes for itself: gRPC sets the first group, this proxy the second.
+_OF_GRPC: Final = _HOP_BY_HOP | {"content-type", "user-agent"}
+_OF_ANSWERS: Final = _HOP_BY_HOP | {"content-type", "content-encoding", "date", "server", "vary"}
+
+#: The label of requests that no route maps, so no route may have it.
+UNMAPPED: Final = "unmapped"
+
+
+def _metadata_key(name: str, reserved: frozenset[str]) -> str:
+    """A header name in lower case, when the configuration may name it."""
+    key = name.lower()
+    if not _METADATA_KEY.fullmatch(key):
+        raise PydanticCustomError("metadata_key", "must be a name of letters, digits, -, _ and .")
+    if key in reserved or key.startswith("grpc-"):
+        raise PydanticCustomError("metadata_reserved", "must not be a header of the connection")
+    return key
+
+
+def _request_header(name: str) -> str:
+    return _metadata_key(name, _OF_GRPC)
+
+
+def _response_header(name: str) -> str:
+    return _metadata_key(name, _OF_ANSWERS)
+
+
+def _rpc_name(name: str) -> str:
+    if not _RPC.fullmatch(name):
+        message = "must be a full method name such as dns.v1.RecordService.GetRecord"
+        raise PydanticCustomError("rpc_name", message)
+    return name
+
+
+def _route_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or name == UNMAPPED:
+        message = "must be lower-case letters, digits and single hyphens, and not {unmapped}"
+        raise PydanticCustomError("route_name", message, {"unmapped": UNMAPPED})
+    return name
+
+
+class Options(Section):
+    """What can be set for one route, and in `defaults` for all of them."""
+
+    stage: Stage | None = Field(
+        default=None,
+        description=(
+            "Which side answers. Without it: `legacy` when there is a legacy upstream, else `grpc`."
+        ),
+        examples=["grpc"],
+    )
+    upstream: str | None = Field(
+        default=None,
+        description=(
+            "Name of the gRPC upstream. In a route it goes before every `services` entry; in "
+            "`defaults` it takes the services that no entry names."
+        ),
+        examples=["dns"],
+    )
+    timeout_s: Annotated[float, Quantity(DURATION, "1ms", "1h")] = Field(
+        default=15.0,
+        alias="timeout",
+        description=(
+            "How long a call may take, streams included; a client's `Grpc-Timeout` can shorten "
+            "it. On the legacy side: until the answer begins. Beyond: 504."
+        ),
+        examples=["2s"],
+    )
+    unknown_fields: UnknownFields = Field(
+        default="warn",
+        description=(
+            "Query parameters and body fields that the message lacks: `warn` accepts, counts and "
+            "logs them, `reject` answers 400, `ignore` says nothing."
+        ),
+        examples=["reject"],
+    )
+    trailing_slash: TrailingSlash = Field(
+        default="strict",
+        description="`strict`: `/a/` is another path than `/a`. `ignore`: it is the same.",
+        examples=["ignore"],
+    )
+    names: Names = Field(
+        default="json",
+        description="Field names in answers: `json` (lowerCamelCase) or `proto`.",
+        examples=["proto"],
+    )
+    emit_defaults: bool = Field(
+        default=False,
+        description="Write fields that hold their default value into answers.",
+        examples=[True],
+    )
+    enums_as_numbers: bool = Field(
+        default=False, description="Write enums in answers as numbers.", examples=[True]
+    )
+    int64_as_numbers: bool = Field(
+        default=False,
+        description=(
+            "Write 64-bit integers in answers as numbers. JavaScript reads those above 2^53 wrong."
+        ),
+        examples=[True],
+    )
+    stream_format: StreamFormat = Field(
+        default="array",
+        description=(
+            "Form of a streamed answer when the client's `Accept` asks for neither "
+            "`application/x-ndjson` nor `text/event-stream`."
+        ),
+        examples=["ndjson"],
+    )
+    reveal_internal_errors: bool = Field(
+        default=False,
+        description=(
+            "Show clients the message of UNKNOWN and INTERNAL errors, in which servers leak "
+            "exception texts."
+        ),
+        examples=[True],
+    )
+    request_headers: Annotated[
+        tuple[Annotated[str, AfterValidator(_request_header)], ...], Distinct
+    ] = Field(
+        default=(
+            "authorization",
+            "traceparent",
+            "tracestate",
+            "baggage",
+            "accept-language",
+            "x-request-id",
+        ),
+        description=(
+            "Request headers that become metadata; case does not matter. `Grpc-Metadata-*` "
+            "headers always do. All others stop here."
+        ),
+        examples=[["authorization", "x-tenant"]],
+    )
+    response_metadata: Annotated[
+        tuple[Annotated[str, AfterValidator(_response_header)], ...], Distinct
+    ] = Field(
+        default=("x-request-id",),
+        description="Metadata and trailers of the answer that become response headers.",
+        examples=[["x-request-id", "etag"]],
+    )
+    max_request_bytes: Annotated[int, Quantity(SIZE, "0B", "2047MiB")] = Field(
+        default=1 << 20,
+        description="Largest request body to transcode. Beyond: 413.",
+        examples=["16MiB"],
+    )
+    compress_min_bytes: Annotated[int | None, Quantity(SIZE, "0B", "2047MiB", can_be_off=True)] = (
+        Field(
+            default=1 << 10,
+            description=(
+                "Smallest answer to compress for clients that accept gzip; `off` never compresses. "
+                "Answers of the legacy side stay as they come."
+            ),
+            examples=["off"],
+        )
+    )
+
+
+class Defaults(Options):
+    """Options of every route that does not set its own, RPCs without an entry included."""
+
+
+class Route(Options):
+    """One RPC with all its bindings. An annotated RPC needs an entry only to differ."""
+
+    rpc: Annotated[str, AfterValidator(_rpc_name)] = Field(
+        description="Full method name.", examples=["dns.v1.RecordService.GetRecord"]
+    )
+    name: Annotated[str, AfterValidator(_route_name)] | None = Field(
+        default=None,
+        description=(
+            "Stable name: metric label, log field. Without it, made from the service and the "
+            "method: `record-service-get-record`."
+        ),
+        examples=["get-record"],
+    )

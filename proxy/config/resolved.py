@@ -1,0 +1,163 @@
+"""The configuration as the rest of the proxy reads it: settings, and the options of each RPC.
+
+Belongs here: what a valid configuration says about an RPC. Does not: reading and checking files
+(`load`).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from proxy.config.naming import ServiceTable, default_route_name, did_you_mean, service_of
+from proxy.config.options import (
+    Names,
+    Options,
+    Route,
+    Stage,
+    StreamFormat,
+    TrailingSlash,
+    UnknownFields,
+)
+from proxy.config.schema import Settings
+from proxy.config.tree import Location, Tree, Value, parse_path
+from proxy.errors import Place, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRoute:
+    """All options of one RPC: its entry's, else those of `defaults`, else the built-in ones.
+
+    *upstream* is None when no gRPC upstream serves it; *compress_min_bytes* when answers are not
+    compressed. *listed* says whether the RPC has an entry in `routes`.
+    """
+
+    rpc: str
+    name: str
+    listed: bool
+    stage: Stage
+    upstream: str | None
+    timeout_s: float
+    unknown_fields: UnknownFields
+    trailing_slash: TrailingSlash
+    names: Names
+    emit_defaults: bool
+    enums_as_numbers: bool
+    int64_as_numbers: bool
+    stream_format: StreamFormat
+    reveal_internal_errors: bool
+    request_headers: tuple[str, ...]
+    response_metadata: tuple[str, ...]
+    max_request_bytes: int
+    compress_min_bytes: int | None
+
+
+#: The options that an entry takes from `defaults` as they are.
+_INHERITED: Final = tuple(
+    option.name
+    for option in fields(ResolvedRoute)
+    if option.name in Options.model_fields and option.name not in ("stage", "upstream")
+)
+
+
+def service_table(settings: Settings) -> ServiceTable:
+    """Which upstream serves which service, by the `services` of all upstreams."""
+    upstreams = settings.upstreams.grpc.items()
+    return ServiceTable({glob: name for name, up in upstreams for glob in up.services})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One valid configuration.
+
+    *digest* is the SHA-256 of what it says, in hex: order of keys, comments, spelling of units
+    and the spread over files do not change it, values from the environment do.
+    """
+
+    settings: Settings = field(repr=False)
+    digest: str
+    _tree: Tree = field(repr=False)
+    _routes: Mapping[str, Route] = field(repr=False)
+    _services: ServiceTable = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, digest: str, tree: Tree) -> "Config":
+        """Put a configuration together from its checked parts."""
+        routes = {route.rpc: route for route in settings.routes}
+        return cls(settings, digest, tree, routes, service_table(settings))
+
+    def place(self, path: str) -> Place:
+        """Where the value at *path* (`routes[2].rpc`) stands, or the nearest thing around it."""
+        return self._tree.place(parse_path(path))
+
+    def redacted(self) -> dict[str, Any]:
+        """The configuration as written: values from the environment stay `${NAME}`."""
+        return {key: self._written(value, (key,)) for key, value in self._tree.values.items()}
+
+    def upstream_for(self, service: str) -> str | None:
+        """The gRPC upstream of a full service name: by `services`, else by `defaults`."""
+        return self._services.find(service) or self.settings.defaults.upstream
+
+    @property
+    def default_stage(self) -> Stage:
+        """The stage of a route that sets none."""
+        alone = self.settings.upstreams.legacy is None
+        return self.settings.defaults.stage or ("grpc" if alone else "legacy")
+
+    def options_for(self, rpc: str) -> ResolvedRoute:
+        """All options of the RPC with the full name *rpc*, whether it has an entry or not."""
+        route, defaults = self._routes.get(rpc), self.settings.defaults
+        given = frozenset() if route is None else route.model_fields_set
+        inherited = {
+            option: getattr(route if option in given else defaults, option) for option in _INHERITED
+        }
+        return ResolvedRoute(
+            rpc=rpc,
+            name=(route and route.name) or default_route_name(rpc),
+            listed=route is not None,
+            stage=(route and route.stage) or self.default_stage,
+            upstream=(route and route.upstream) or self.upstream_for(service_of(rpc)),
+            **inherited,
+        )
+
+    def check_rpcs(self, rpcs: Collection[str]) -> tuple[Problem, ...]:
+        """Problems that only the descriptors bring to light.
+
+        *rpcs* are the full names of all methods that have a binding. Found are entries for other
+        methods, methods without an upstream, and names that two methods share.
+        """
+        resolved = [self.options_for(rpc) for rpc in rpcs]
+        return (
+            *self._unknown_rpcs(rpcs),
+            *self._without_upstream(resolved),
+            *self._shared_names(resolved),
+        )
+
+    def _unknown_rpcs(self, rpcs: Collection[str]) -> Iterator[Problem]:
+        for index, route in enumerate(self.settings.routes):
+            if route.rpc not in rpcs:
+                message = f"no method {route.rpc} has an HTTP rule"
+                place = self._tree.place(("routes", index, "rpc"))
+                yield Problem(place, message + did_you_mean(route.rpc, rpcs))
+
+    def _without_upstream(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
+        for route in routes:
+            if not route.listed and route.stage == "grpc" and route.upstream is None:
+                message = f"no gRPC upstream has the service of {route.rpc} in its services"
+                yield Problem(self._tree.place(("upstreams",)), message)
+
+    def _shared_names(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
+        owners: defaultdict[str, list[str]] = defaultdict(list)
+        for route in routes:
+            owners[route.name].append(route.rpc)
+        for name, sharing in owners.items():
+            if len(sharing) > 1:
+                message = f"'{name}' would name {' and '.join(sharing)}; give one of them a name"
+                yield Problem(self._tree.place(("routes",)), message)
+
+    def _written(self, value: Value, location: Location) -> Any:
+        if isinstance(value, dict):
+            return {key: self._written(inner, (*location, key)) for key, inner in value.items()}
+        if isinstance(value, tuple):
+            return [self._written(inner, (*location, i)) for i, inner in enumerate(value)]
+        return self._tree.templates.get(location, value)
