@@ -1,0 +1,349 @@
+"""The legacy REST host: the old way to the data, and what the new API does not have yet.
+
+The URLs and documents are those of `dns.v1` over HTTP. Beside them it serves what no RPC is mapped
+to: `/status`, the list of zones, `purge_cache` and an old URL that redirects.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from proxy.example import zonefile
+from proxy.example.checks import split_record_name
+from proxy.example.documents import (
+    content_document,
+    error_document,
+    leaf_paths,
+    merged,
+    nameserver_document,
+    read_content,
+    read_time,
+    record_document,
+    verification_document,
+    zone_document,
+)
+from proxy.example.model import (
+    ExampleError,
+    Filters,
+    Record,
+    RecordType,
+    Violation,
+    Zone,
+    invalid,
+)
+from proxy.example.seed import seeded_store
+from proxy.example.serving import LOOPBACK, main
+from proxy.example.store import ZoneStore
+
+#: A zone file of some 100,000 records; the host holds a whole body in memory.
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_HTTP_STATUS: Final[Mapping[int, int]] = {3: 400, 5: 404, 6: 409, 9: 400, 12: 501, 15: 500}
+_CODES: Final[Mapping[int, int]] = {400: 3, 404: 5, 405: 12, 413: 8}
+
+
+class LegacyHost:
+    """The host as a server on loopback: `async with LegacyHost(store) as host: host.url`."""
+
+    def __init__(self, store: ZoneStore, port: int = 0) -> None:
+        self._runner = web.AppRunner(make_application(store), access_log=None)
+        self._port = port
+
+    def __repr__(self) -> str:
+        return f"<LegacyHost: {self._runner.addresses or 'not started'}>"
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, LOOPBACK, self._port, shutdown_timeout=1).start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, `127.0.0.1:8081`."""
+        host, port = self._runner.addresses[0][:2]
+        return f"{host}:{port}"
+
+    @property
+    def url(self) -> str:
+        """The base of its URLs, without a slash at the end."""
+        return f"http://{self.address}"
+
+
+def make_application(store: ZoneStore) -> web.Application:
+    """Make the host's application over *store*."""
+    application = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY_BYTES)
+    handlers = _Handlers(store)
+    application.add_routes(
+        [
+            web.get("/v4/zones", handlers.list_zones),
+            web.get("/v4/zones/{zone}:export", handlers.export_zone),
+            web.get("/v4/zones/{zone}", handlers.get_zone),
+            web.get("/v4/zones/{zone}/nameservers", handlers.list_nameservers),
+            web.get("/v4/zones/{zone}/file", handlers.get_zone_file),
+            web.post("/v4/zones/{zone}/file", handlers.import_zone_file),
+            web.post("/v4/zones/{zone}/purge_cache", handlers.purge_cache),
+            web.get("/v4/zones/{zone}/records", handlers.list_records),
+            web.post("/v4/zones/{zone}/records", handlers.create_record),
+            web.post("/v4/zones/{zone}/records/{id}:verify", handlers.verify_record),
+            web.get("/v4/zones/{zone}/records/{id}", handlers.get_record),
+            web.patch("/v4/zones/{zone}/records/{id}", handlers.patch_record),
+            web.put("/v4/zones/{zone}/records/{id}", handlers.put_record),
+            web.delete("/v4/zones/{zone}/records/{id}", handlers.delete_record),
+            web.get("/hello/{name}", _hello),
+            web.post("/hello", _hello),
+            web.get("/status", _status),
+            web.get("/zones", _moved),
+        ]
+    )
+    return application
+
+
+class _Handlers:
+    """One method for each URL that needs the store."""
+
+    def __init__(self, store: ZoneStore) -> None:
+        self._store = store
+
+    async def list_zones(self, _: web.Request) -> web.Response:
+        response = _json({"zones": [self._zone(zone) for zone in self._store.zones()]})
+        response.enable_compression()
+        return response
+
+    async def get_zone(self, request: web.Request) -> web.Response:
+        zone = self._store.zone(request.match_info["zone"])
+        return self._answer(request, self._zone(zone))
+
+    async def list_nameservers(self, request: web.Request) -> web.Response:
+        found = self._store.nameservers(request.match_info["zone"])
+        return self._answer(request, [nameserver_document(one) for one in found])
+
+    async def list_records(self, request: web.Request) -> web.Response:
+        size, token = _integer(request, "pageSize"), request.query.get("pageToken", "")
+        domain = request.match_info["zone"]
+        page = self._store.page(domain, _filters(request), size, token)
+        members = {
+            "records": [record_document(record) for record in page.records],
+            "nextPageToken": page.next_page_token,
+            "totalSize": page.total_size,
+        }
+        response = self._answer(request, {key: value for key, value in members.items() if value})
+        response.enable_compression()
+        return response
+
+    async def get_record(self, request: web.Request) -> web.Response:
+        return self._answer(request, record_document(self._store.record(_name(request))))
+
+    async def create_record(self, request: web.Request) -> web.Response:
+        record_id = request.query.get("recordId", "")
+        content = read_content(await _document(request))
+        record = self._store.create(request.match_info["zone"], content, record_id)
+        return self._answer(request, record_document(record))
+
+    async def patch_record(self, request: web.Request) -> web.Response:
+        changes = await _document(request)
+        mask = request.query.get("updateMask")
+        paths = list(leaf_paths(changes)) if mask is None else _mask_paths(mask)
+        record = self._store.record(_name(request))
+        document = merged(content_document(record.content), changes, paths)
+        return self._answer(
+            request, record_document(self._store.update(record, read_content(document)))
+        )
+
+    async def put_record(self, request: web.Request) -> web.Response:
+        content = read_content(await _document(request))
+        record = self._store.update(self._store.record(_name(request)), content)
+        return self._answer(request, record_document(record))
+
+    async def delete_record(self, request: web.Request) -> web.Response:
+        self._store.delete(_name(request))
+        return self._answer(request, {})
+
+    async def verify_record(self, request: web.Request) -> web.Response:
+        document = await _document(request)
+        zone, record_id = request.match_info["zone"], request.match_info["id"]
+        found = self._store.verify(zone, record_id, document.get("nameservers", ()))
+        return self._answer(request, verification_document(*found))
+
+    async def export_zone(self, request: web.Request) -> web.StreamResponse:
+        domain = request.match_info["zone"]
+        records = self._store.export(domain, _types(request))
+        framing = _FRAMINGS.get(_accepted(request), _as_array)
+        content_type = _accepted(request)
+        response = web.StreamResponse(headers=self._headers(domain))
+        response.content_type = content_type if content_type in _FRAMINGS else "application/json"
+        if request.method == "HEAD":
+            return web.Response(headers=response.headers)
+        await response.prepare(request)
+        async for chunk in framing(request, records):
+            await response.write(chunk)
+        return response
+
+    async def get_zone_file(self, request: web.Request) -> web.Response:
+        domain = request.match_info["zone"]
+        headers = self._headers(domain) | {"content-type": zonefile.CONTENT_TYPE}
+        return web.Response(body=self._store.zone_file(domain).encode(), headers=headers)
+
+    async def import_zone_file(self, request: web.Request) -> web.Response:
+        domain = request.match_info["zone"]
+        validate_only = request.query.get("validateOnly") == "true"
+        data = await request.read()
+        result = self._store.import_zone_file(domain, data, validate_only=validate_only)
+        members = {"added": result.added, "present": result.present}
+        return self._answer(request, {name: value for name, value in members.items() if value})
+
+    async def purge_cache(self, request: web.Request) -> web.Response:
+        domain = self._store.zone(request.match_info["zone"]).domain
+        return _json({"purged": domain}, status=202)
+
+    def _zone(self, zone: Zone) -> dict[str, Any]:
+        return zone_document(zone, self._store.record_count(zone.domain))
+
+    def _headers(self, domain: str) -> dict[str, str]:
+        return {"x-zone-serial": str(self._store.zone(domain).serial)}
+
+    def _answer(self, request: web.Request, document: object) -> web.Response:
+        return _json(document, headers=self._headers(request.match_info["zone"]))
+
+
+async def _hello(request: web.Request) -> web.Response:
+    if request.method == "POST":
+        await _document(request)
+    return _json({})
+
+
+async def _status(_: web.Request) -> web.Response:
+    response = _json({"status": "ok", "version": "4.11.2"})
+    response.set_cookie("session", "legacy-1", httponly=True, samesite="Lax")
+    response.set_cookie("theme", "dark")
+    return response
+
+
+async def _moved(_: web.Request) -> web.Response:
+    return web.Response(status=301, headers={"location": "/v4/zones"})
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ExampleError as error:
+        return _json(error_document(error), status=_HTTP_STATUS[error.code])
+    except web.HTTPError as error:
+        allow = {name: value for name, value in error.headers.items() if name == "Allow"}
+        document = {"code": _CODES.get(error.status, 2), "message": error.reason}
+        return _json(document, status=error.status, headers=allow)
+
+
+def _json(
+    document: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    body = _dumps(document).encode()
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def _dumps(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+async def _document(request: web.Request) -> dict[str, Any]:
+    try:
+        document = json.loads(await request.read() or b"{}")
+    except (RecursionError, ValueError):
+        raise invalid(Violation("body", "must be JSON")) from None
+    if not isinstance(document, dict):
+        raise invalid(Violation("body", "must be a JSON object"))
+    return document
+
+
+def _name(request: web.Request) -> str:
+    name = "zones/{zone}/records/{id}".format_map(request.match_info)
+    split_record_name(name, "name")
+    return name
+
+
+def _integer(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "0")
+    try:
+        return int(text)
+    except ValueError:
+        raise invalid(Violation(name, "must be a number")) from None
+
+
+def _filters(request: web.Request) -> Filters:
+    query = request.query
+    tags = {key[5:-1]: query[key] for key in query if key.startswith("tags[") and key[-1] == "]"}
+    filters = Filters(_types(request), query.get("host"), tags=tags)
+    if "updatedSince" not in query:
+        return filters
+    since = read_time(query["updatedSince"], "updated_since")
+    return Filters(filters.types, filters.host, since, tags)
+
+
+def _types(request: web.Request) -> frozenset[int]:
+    try:
+        return frozenset(RecordType[name] for name in request.query.getall("types", ()))
+    except KeyError:
+        raise invalid(Violation("types", "has a type that this server does not keep")) from None
+
+
+def _mask_paths(mask: str) -> list[str]:
+    return [path for path in mask.split(",") if path]
+
+
+def _accepted(request: web.Request) -> str:
+    return request.headers.get("accept", "").partition(";")[0].strip()
+
+
+async def _as_array(request: web.Request, records: Iterable[Record]) -> AsyncIterator[bytes]:
+    opener = b"["
+    try:
+        for record in records:
+            yield opener + _dumps(record_document(record)).encode()
+            opener = b","
+    except ExampleError:
+        # An array that has begun has no place for an error: it must not look whole.
+        if request.transport is not None:
+            request.transport.abort()
+        return
+    yield b"[]" if opener == b"[" else b"]"
+
+
+async def _as_lines(_: web.Request, records: Iterable[Record]) -> AsyncIterator[bytes]:
+    try:
+        for record in records:
+            yield f"{_dumps(record_document(record))}\n".encode()
+    except ExampleError as error:
+        yield f"{_dumps({'error': error_document(error)})}\n".encode()
+
+
+async def _as_events(_: web.Request, records: Iterable[Record]) -> AsyncIterator[bytes]:
+    try:
+        for record in records:
+            yield f"data: {_dumps(record_document(record))}\n\n".encode()
+    except ExampleError as error:
+        yield f"event: error\ndata: {_dumps({'error': error_document(error)})}\n\n".encode()
+
+
+Framing = Callable[[web.Request, Iterable[Record]], AsyncIterator[bytes]]
+
+_FRAMINGS: Final[Mapping[str, Framing]] = {
+    "application/x-ndjson": _as_lines,
+    "text/event-stream": _as_events,
+}
+
+
+if __name__ == "__main__":
+    main("The example's legacy REST host.", lambda port: LegacyHost(seeded_store(), port))
