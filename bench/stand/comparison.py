@@ -124,6 +124,8 @@ def measure_round(peer: Peer, case: Case, load: Generator) -> Round:
         raise peer.process.failure(
             f"failed {seen.errors} of {seen.requests} requests of {case.name}"
         )
+    if not cpu_us:
+        raise peer.process.failure(f"used no CPU time for {case.name}: it is not what is loaded")
     return Round(
         seen.requests / seen.duration_us * 1e6,
         seen.p50_us / 1e3,

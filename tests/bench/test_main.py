@@ -13,7 +13,8 @@ def last_line(capsys) -> dict:
 
 
 def test_every_module_but_the_harness_is_a_benchmark():
-    assert benchmark_names(list(sample.__path__)) == ["keeps", "misses", "own_table", "unavailable"]
+    names = ["broken", "keeps", "misses", "own_table", "unavailable"]
+    assert benchmark_names(list(sample.__path__)) == names
 
 
 def test_kept_targets_exit_with_zero_and_end_in_one_line_of_json(capsys):
@@ -63,11 +64,18 @@ def test_a_benchmark_that_cannot_run_is_no_success(capsys):
     assert captured.out == ""
 
 
+def test_a_broken_benchmark_is_a_failure_and_the_next_one_still_runs(capsys):
+    assert main(["broken", "keeps"], PACKAGE) == 1
+    captured = capsys.readouterr()
+    assert "bench broken: broken: the peer gave a wrong answer" in captured.err
+    assert "speed" in captured.out
+
+
 def test_an_unknown_name_is_refused_before_anything_runs(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["keeps", "nonsense"], PACKAGE)
     assert stopped.value.code == 2
     captured = capsys.readouterr()
     assert "unknown benchmark nonsense" in captured.err
-    assert "keeps, misses" in captured.err
+    assert "broken, keeps, misses" in captured.err
     assert captured.out == ""
