@@ -52,6 +52,43 @@ HTTP_STATUS: Final[dict[Code, int]] = {
 }
 
 
+#: The code to assume for an answer without `grpc-status`, by its HTTP status; any 1xx is INTERNAL
+#: and all others are UNKNOWN (gRPC, `doc/http-grpc-status-mapping.md`).
+_CODE_OF_HTTP: Final[dict[int, Code]] = {
+    400: Code.INTERNAL,
+    401: Code.UNAUTHENTICATED,
+    403: Code.PERMISSION_DENIED,
+    404: Code.UNIMPLEMENTED,
+    429: Code.UNAVAILABLE,
+    431: Code.INTERNAL,
+    502: Code.UNAVAILABLE,
+    503: Code.UNAVAILABLE,
+    504: Code.UNAVAILABLE,
+}
+
+_CODE_OF_TEXT: Final[dict[str, Code]] = {str(int(code)): code for code in Code}
+
+
+def code_of_grpc_status(value: int | str) -> Code:
+    """The code that a `grpc-status` names; UNKNOWN for what names none.
+
+    >>> code_of_grpc_status("5"), code_of_grpc_status(99), code_of_grpc_status("abc")
+    (<Code.NOT_FOUND: 5>, <Code.UNKNOWN: 2>, <Code.UNKNOWN: 2>)
+    """
+    return _CODE_OF_TEXT.get(str(value), Code.UNKNOWN)
+
+
+def code_of_http_status(http_status: int) -> Code:
+    """The code to assume for an answer that carries no `grpc-status`, whatever its HTTP status.
+
+    >>> code_of_http_status(404)
+    <Code.UNIMPLEMENTED: 12>
+    """
+    if 100 <= http_status < 200:
+        return Code.INTERNAL
+    return _CODE_OF_HTTP.get(http_status, Code.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Detail:
     """One `google.protobuf.Any` of a status: its type URL and the packed message's bytes."""

@@ -1,0 +1,111 @@
+"""Error statuses as JSON, and the typed details that come and go with them.
+
+Belongs here: `Status` to the bytes of `google.rpc.Status` JSON, and what is kept from clients.
+Does not: which HTTP status goes with it (`proxy.status`), headers (`exchange`).
+
+The error path may be slow but must not fail: nothing that an upstream sends makes it raise.
+"""
+
+import base64
+from typing import Any, Final
+
+import orjson
+from google.protobuf import any_pb2, json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+
+from proxy.status import Code, Detail, Status
+
+#: What clients read where the message of an upstream is kept from them: it was written for its
+#: developers and often quotes queries, paths and stack traces.
+HIDDEN_MESSAGES: Final[dict[Code, str]] = {
+    Code.UNKNOWN: "unknown error",
+    Code.INTERNAL: "internal error",
+}
+
+_DEBUG_INFO: Final = "google.rpc.DebugInfo"
+_BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
+
+#: Where the types of google/rpc/error_details.proto are found when the caller's pool has none.
+_STANDARD: Final[DescriptorPool] = error_details_pb2.DESCRIPTOR.pool
+
+#: What `json_format` raises for an unknown type, bytes that are no such message, and values that
+#: have no JSON (a Timestamp beyond year 9999, an Any nested too deep).
+_UNPRINTABLE: Final = (
+    DecodeError,
+    json_format.Error,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def render_status(status: Status, pool: DescriptorPool, *, reveal_internal: bool) -> bytes:
+    """The body of an error answer: `{"code": number, "message": text, "details": [...]}`.
+
+    All three are always there. `DebugInfo` is always left out; the message of UNKNOWN and INTERNAL
+    is `HIDDEN_MESSAGES` unless *reveal_internal*. A detail whose type is in *pool* or in google.rpc
+    is printed as `Any` is; one that is in neither, or is no such message, stays opaque:
+    `{"@type": URL, "value": base64}`. Never raises.
+    """
+    message = status.message
+    if not reveal_internal:
+        message = HIDDEN_MESSAGES.get(status.code, message)
+    details = [
+        _render_detail(detail, pool)
+        for detail in status.details
+        if _type_name(detail.type_url) != _DEBUG_INFO
+    ]
+    return orjson.dumps({"code": int(status.code), "message": _text(message), "details": details})
+
+
+def parse_details(data: bytes, code: Code) -> tuple[Detail, ...]:
+    """The details in a `grpc-status-details-bin` trailer of a call that ended with *code*.
+
+    None of them when the trailer cannot be read or speaks of another code: half a status is not
+    to be trusted, and code and message stand in trailers of their own.
+    """
+    try:
+        status = status_pb2.Status.FromString(data)
+    except DecodeError:
+        return ()
+    if status.code != code:
+        return ()
+    return tuple(Detail(detail.type_url, detail.value) for detail in status.details)
+
+
+def with_field_violation(status: Status, field: str, description: str) -> Status:
+    """*status* with a `google.rpc.BadRequest` that names the request field at fault.
+
+    *field* is a dotted proto path, as `google.rpc.BadRequest.FieldViolation.field` wants it.
+    """
+    violation = error_details_pb2.BadRequest.FieldViolation(
+        field=_text(field), description=_text(description)
+    )
+    packed = error_details_pb2.BadRequest(field_violations=[violation]).SerializeToString()
+    return Status(status.code, status.message, (*status.details, Detail(_BAD_REQUEST, packed)))
+
+
+def _render_detail(detail: Detail, pool: DescriptorPool) -> dict[str, Any]:
+    standard = _type_name(detail.type_url).startswith("google.rpc.")
+    for known in (pool, _STANDARD) if standard else (pool,):
+        try:
+            packed = any_pb2.Any(type_url=detail.type_url, value=detail.value)
+            printed: dict[str, Any] = json_format.MessageToDict(packed, descriptor_pool=known)
+        except _UNPRINTABLE:
+            continue
+        return printed
+    opaque = base64.b64encode(detail.value).decode("ascii")
+    return {"@type": _text(detail.type_url), "value": opaque}
+
+
+def _type_name(type_url: str) -> str:
+    return type_url.rpartition("/")[2]
+
+
+def _text(text: str) -> str:
+    """*text* with "?" for what no UTF-8 can hold: a client's raw bytes may be quoted in it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
