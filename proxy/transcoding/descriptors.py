@@ -209,10 +209,10 @@ def _installed(name: str) -> list[DescriptorFile]:
 
 
 def _more(shared: Sequence[str]) -> str:
-    others = shared[1 : 1 + _NAMED_SYMBOLS]
-    hidden = len(shared) - 1 - len(others)
-    text = "".join(f", as is {name}" for name in others)
-    return f"{text} and {hidden} more" if hidden > 0 else text
+    """The symbols after the first one, `; so are p.B, p.C and 4 more`."""
+    shown = ", ".join(shared[1 : 1 + _NAMED_SYMBOLS])
+    hidden = len(shared) - 1 - _NAMED_SYMBOLS
+    return f"; so are {shown}" + (f" and {hidden} more" if hidden > 0 else "") if shown else ""
 
 
 def _without_source_info(proto: FileDescriptorProto) -> bytes:
