@@ -1,0 +1,73 @@
+"""W3C Trace Context: reading, checking and making `traceparent`. Pure; randomness is an argument.
+
+`tracestate` and `baggage` are for others to read and pass untouched.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+#: Version, trace id, parent id, flags (W3C Trace Context §3.2); a later version may append more.
+_TRACEPARENT: Final = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})"
+    r"-(?P<flags>[0-9a-f]{2})(?P<rest>-.*)?"
+)
+_SAMPLED: Final = 0x01
+#: More than any header of a later version can need; longer ones are not looked at.
+_MAX_LENGTH: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """A position in a trace: the ids in lower-case hex and the flags.
+
+    >>> str(TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", 1))
+    '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    """
+
+    trace_id: str
+    parent_id: str
+    flags: int = 0
+
+    def __str__(self) -> str:
+        return f"00-{self.trace_id}-{self.parent_id}-{self.flags:02x}"
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the caller may have recorded this trace."""
+        return bool(self.flags & _SAMPLED)
+
+
+def parse_traceparent(header: str | None) -> TraceContext | None:
+    """Read a `traceparent`; None when there is none or it is invalid, which starts a new trace.
+
+    Zero ids and version ff are invalid; of a later version what version 00 has is read.
+
+    >>> parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").sampled
+    True
+    >>> parse_traceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01")
+    """
+    if header is None or len(header) > _MAX_LENGTH:
+        return None
+    match = _TRACEPARENT.fullmatch(header.strip(" \t"))
+    if match is None or match["version"] == "ff" or (match["version"] == "00" and match["rest"]):
+        return None
+    if not int(match["trace"], 16) or not int(match["parent"], 16):
+        return None
+    return TraceContext(match["trace"], match["parent"], int(match["flags"], 16) & _SAMPLED)
+
+
+def start_trace(random_bytes: Callable[[int], bytes], *, sampled: bool = False) -> TraceContext:
+    """A new trace with ids from *random_bytes*, which gives that many bytes (`os.urandom`).
+
+    Not *sampled* by default: the flag says that somebody recorded the trace, and so far nobody
+    did (W3C Trace Context §3.2.2.5).
+    """
+    trace_id, parent_id = _nonzero(random_bytes, 16), _nonzero(random_bytes, 8)
+    return TraceContext(trace_id, parent_id, _SAMPLED if sampled else 0)
+
+
+def _nonzero(random_bytes: Callable[[int], bytes], length: int) -> str:
+    """Random hex. The last bit is set where all are zero, since zero ids are invalid."""
+    return f"{int.from_bytes(random_bytes(length), 'big') or 1:0{2 * length}x}"
