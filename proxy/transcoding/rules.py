@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from typing import Final
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import DecodeError
 
 from proxy.errors import Place, Problem
 from proxy.transcoding.binding import Binding
@@ -92,10 +91,8 @@ class _Resolver:
         last: dict[str, HttpRule] = {}
         for rule in rules:
             if rule.selector in last:
-                self._report.append(
-                    f"{last[rule.selector].place}: {rule.selector} has a later rule in the"
-                    f" same file, at {rule.place}, which counts instead"
-                )
+                earlier = last[rule.selector].place
+                self._report.append(f"{earlier}: replaced by a later rule, {rule.place}")
             last[rule.selector] = rule
         return list(last.values())
 
@@ -123,7 +120,7 @@ class _Resolver:
             self._added.setdefault(selector, []).append(selected)
         elif earlier := self._overriding.get(selector):
             place = earlier.rule.place
-            self._refuse(selected.rule.place, f"its annotation is already overridden at {place}")
+            self._refuse(selected.rule.place, f"is already overridden at {place}")
         else:
             self._overriding[selector] = selected
 
@@ -137,11 +134,7 @@ class _Resolver:
                 self._take_rule(method, selected)
 
     def _annotation(self, method: MethodDescriptor, place: Place) -> HttpRule | None:
-        try:
-            rule = annotated_rule(method, place)
-        except DecodeError:
-            self._refuse(place, "its google.api.http option cannot be read")
-            return None
+        rule = annotated_rule(method, place)
         if rule is None or not self._descriptors.file_of(method.containing_service).imported:
             return rule
         if method.full_name not in self._overriding:
