@@ -17,13 +17,16 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from proxy.errors import ConfigError, Place, Problem
 from proxy.transcoding.declarations import DescriptorFile
-from proxy.transcoding.library import INSTALLED_ORIGIN, is_library_file
+from proxy.transcoding.library import INSTALLED_ORIGIN, is_library_file, library_file
 
 #: Seconds for one run of protoc; a thousand files take about two.
 TIMEOUT_S: Final = 60.0
 
 #: Files in one folder: a folder above is a mistake (`/`, a checkout), and no API.
 MAX_FILES: Final = 10_000
+
+#: Files that the installed packages have as descriptors only: the text has another name there.
+_WITHOUT_TEXT: Final = ("google/longrunning/operations.proto",)
 
 #: protoc's message with a position, and the one about an import that has messages of its own.
 _MESSAGE: Final = re.compile(r"(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)")
@@ -79,19 +82,20 @@ def _walk(folder: Path, place: Place) -> Iterator[str]:
 def _run(
     folder: Path, names: list[str], place: Place, timeout_s: float
 ) -> subprocess.CompletedProcess[bytes]:
-    # The answer comes by a pipe, so that no place for temporary files is needed: a container's
-    # file system may be read-only. "./" keeps a file's name from being read as an option, "-P"
-    # keeps Python from importing what lies in the folder.
+    # Descriptors go in and out by pipes, so that no place for temporary files is needed: a
+    # container's file system may be read-only. "./" keeps a file's name from being read as an
+    # option, "-P" keeps Python from importing what lies in the folder.
     command = [
         *(sys.executable, "-P", "-m", "grpc_tools.protoc", "--proto_path=."),
         *(f"--proto_path={_installed_protos()}", "--include_imports", "--include_source_info"),
-        *("--descriptor_set_out=/dev/stdout", *(f"./{name}" for name in names)),
+        *("--descriptor_set_in=/dev/stdin", "--descriptor_set_out=/dev/stdout"),
+        *(f"./{name}" for name in names),
     ]
     try:
         return subprocess.run(  # noqa: S603 - the command is ours, its arguments are file names
             command,
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            input=_descriptors_without_text(),
             capture_output=True,
             timeout=timeout_s,
             check=False,
@@ -100,6 +104,11 @@ def _run(
         raise _refused(place, f"protoc took longer than {timeout_s:g} s") from error
     except OSError as error:
         raise _refused(place, f"protoc cannot be started: {error.strerror}") from error
+
+
+def _descriptors_without_text() -> bytes:
+    files = (library_file(name) for name in _WITHOUT_TEXT)
+    return FileDescriptorSet(file=[file for file in files if file is not None]).SerializeToString()
 
 
 def _installed_protos() -> Path:
