@@ -13,6 +13,8 @@ from bench.stand.envoy import TRANSCODER, Transcoded, bootstrap
 from bench.stand.load import Case, ClosedLoop, finished, lua_string
 from bench.stand.processes import Cores, Process
 from bench.stand.zone import LIST_SIZES, METHODS, SERVICE, MessageClasses, legacy, zone
+from proxy.config.load import load_config
+from proxy.config.source import SourceText
 
 CANNED = Canned(
     rpc={
@@ -103,6 +105,13 @@ def test_the_proxy_gets_a_configuration_for_each_kind_of_upstream(tmp_path):
     assert grpc_side["upstreams"]["bench"]["target"] == "127.0.0.1:2"
     assert grpc_side["defaults"] == {"stage": "grpc"}
     assert configuration_for(1, 2, None)["upstreams"] == {"legacy": {"url": "http://127.0.0.1:2"}}
+
+
+@pytest.mark.parametrize("services", [None, ["dns.v1.RecordService"]])
+def test_the_configuration_is_one_that_the_proxy_accepts(services, tmp_path):
+    transcoded = services and Transcoded(tmp_path / "set", services)
+    text = json.dumps(configuration_for(8080, 9000, transcoded))
+    assert load_config([SourceText("cutover.yaml", text)], {}).settings.listen.port == 8080
 
 
 def test_a_lua_string_survives_any_byte():
