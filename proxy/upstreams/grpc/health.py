@@ -1,0 +1,104 @@
+"""What a gRPC server says about its health, by `grpc.health.v1` (gRFC A17).
+
+Belongs here: watching and the state that results. Does not: acting on it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # it ships no types
+
+_WATCH: Final = "/grpc.health.v1.Health/Watch"
+
+#: Seconds until a failed watch is begun again, doubled with every failure up to the largest.
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+
+#: A watch is renewed well before keepalive would ping it, since servers count pings on silent
+#: connections as abuse and close them. As part of the keepalive time, and at most.
+_WINDOW_SHARE: Final = 0.75
+_LONGEST_WINDOW_S: Final = 15.0
+
+
+class Health(Enum):
+    """What is known of a server's health."""
+
+    UNKNOWN = "unknown"
+    SERVING = "serving"
+    NOT_SERVING = "not_serving"
+
+
+class HealthWatch:
+    """Follows the health of one service on one channel; run `follow` as a task.
+
+    *changed* is called with every new state.
+    """
+
+    __slots__ = ("_changed", "_request", "_state", "_watch", "_window_s")
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        service: str,
+        keepalive_time_s: float,
+        changed: Callable[[Health], None],
+    ) -> None:
+        self._watch: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(_WATCH)
+        self._request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+        self._window_s = min(_LONGEST_WINDOW_S, keepalive_time_s * _WINDOW_SHARE)
+        self._changed = changed
+        self._state = Health.UNKNOWN
+
+    def __repr__(self) -> str:
+        return f"<HealthWatch {self._state.value}>"
+
+    @property
+    def state(self) -> Health:
+        """The last that is known."""
+        return self._state
+
+    async def follow(self) -> None:
+        """Watch until cancelled, or until the server says that it has no health service."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            code = await self._watch_once()
+            if code is grpc.StatusCode.UNIMPLEMENTED:
+                self._set(Health.UNKNOWN)
+                return
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED and self._state is not Health.UNKNOWN:
+                pause_s = _FIRST_PAUSE_S
+                continue
+            self._set(Health.UNKNOWN)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def _watch_once(self) -> grpc.StatusCode:
+        """Watch for one window; gives how it ended. A window without a word is unknown health."""
+        rpc = self._watch(self._request, timeout=self._window_s)
+        heard = False
+        try:
+            async for message in rpc:
+                heard = True
+                self._set(_read_state(message))
+        except grpc.aio.AioRpcError as error:
+            if not heard:
+                self._set(Health.UNKNOWN)
+            return error.code()
+        return grpc.StatusCode.OK
+
+    def _set(self, state: Health) -> None:
+        if state is not self._state:
+            self._state = state
+            self._changed(state)
+
+
+def _read_state(message: bytes) -> Health:
+    status = health_pb2.HealthCheckResponse.FromString(message).status
+    if status == health_pb2.HealthCheckResponse.SERVING:
+        return Health.SERVING
+    if status == health_pb2.HealthCheckResponse.UNKNOWN:
+        return Health.UNKNOWN
+    return Health.NOT_SERVING

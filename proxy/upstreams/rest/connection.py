@@ -1,0 +1,205 @@
+"""One connection to the legacy host, and the pool of those that are kept.
+
+Belongs here: connecting, reuse, limits on connections, back-pressure of writes. Does not: HTTP
+semantics (`upstream`, `response`).
+"""
+
+import asyncio
+import select
+import ssl
+from collections import deque
+from collections.abc import Callable
+
+from aiohttp import ClientPayloadError
+from aiohttp.client_proto import ResponseHandler
+
+from proxy.errors import LimitExceeded, UpstreamError
+from proxy.status import Code, Status
+from proxy.upstreams.rest.options import Address, RestOptions, tls_context
+
+
+def bad_gateway(text: str, *, sent: bool = True) -> UpstreamError:
+    """The error of a legacy host that is down or answers what is no HTTP."""
+    return UpstreamError(Status(Code.UNAVAILABLE, text), http_status=502, sent=sent)
+
+
+def too_slow(text: str, *, sent: bool = True) -> UpstreamError:
+    """The error of a legacy host that takes too long."""
+    return UpstreamError(Status(Code.DEADLINE_EXCEEDED, text), http_status=504, sent=sent)
+
+
+class Connection(ResponseHandler):
+    """A connection to the legacy host: aiohttp's response protocol, with writes and a deadline."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._deadline: asyncio.TimerHandle | None = None
+        self.idle_since_s = 0.0
+        #: Whether an answer has been read from it before.
+        self.is_reused = False
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_connected() else "closed"
+        return f"<Connection {state} reused={self.is_reused}>"
+
+    def set_deadline(self, timeout_s: float) -> None:
+        """Fail the reading of the header when it has not come in *timeout_s* from now."""
+        self.clear_deadline()
+        error = too_slow("the legacy host did not answer in time")
+        self._deadline = self._loop.call_later(timeout_s, self.set_exception, error)
+
+    def clear_deadline(self) -> None:
+        """Take the deadline back."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def write(self, data: bytes) -> None:
+        """Send *data*. Raises `ConnectionResetError` when the connection is closed."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the connection to the legacy host is closed")
+        transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the host has taken enough of what was written."""
+        if self.writing_paused:
+            await self._drain_helper()
+
+    def cut(self) -> None:
+        """Close the connection now; whoever reads an answer from it learns that it broke off."""
+        payload = self._payload
+        self.abort()
+        if payload is not None and not payload.is_eof():
+            payload.set_exception(ClientPayloadError("the connection was cut"))
+
+    def is_stale(self) -> bool:
+        """Whether the host has closed the idle connection, though we were not told yet.
+
+        Asked before a request is sent that must not be repeated: the loop may not have run since
+        the end arrived.
+        """
+        transport = self.transport
+        if transport is None:
+            return True
+        poll = select.poll()
+        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+
+class Pool:
+    """The connections to one host. *on_tls_error* hears of TLS that could not be set up."""
+
+    def __init__(
+        self, address: Address, options: RestOptions, on_tls_error: Callable[[UpstreamError], None]
+    ) -> None:
+        self._address = address
+        self._options = options
+        self._on_tls_error = on_tls_error
+        self._tls = tls_context(options.tls) if options.tls and address.is_tls else None
+        self._slots = asyncio.Semaphore(options.max_connections)
+        self._idle: deque[Connection] = deque()
+        self._busy: set[Connection] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<Pool {self._address.authority} busy={len(self._busy)} idle={len(self._idle)}>"
+
+    async def acquire(self, timeout_s: float, *, fresh: bool, surely_live: bool) -> Connection:
+        """Take a kept connection, the one used last, or make one.
+
+        *fresh* wants a new one; *surely_live* one that the host has not closed. Raises
+        `UpstreamError`, or `LimitExceeded` when none gets free in time.
+        """
+        if self._closed:
+            raise bad_gateway("the legacy upstream is closed", sent=False)
+        if self._slots.locked():
+            await self._wait_for_slot(timeout_s)
+        else:
+            await self._slots.acquire()
+        try:
+            connection = None if fresh else self._kept(surely_live=surely_live)
+            if connection is None:
+                connection = await self._connect(timeout_s)
+        except BaseException:
+            self._slots.release()
+            raise
+        self._busy.add(connection)
+        return connection
+
+    async def _wait_for_slot(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            text = "no connection to the legacy host got free in time"
+            raise LimitExceeded(text, http_status=503) from error
+
+    def _kept(self, *, surely_live: bool) -> Connection | None:
+        oldest_s = asyncio.get_running_loop().time() - self._options.keepalive_s
+        while self._idle:
+            connection = self._idle.pop()
+            usable = connection.is_connected() and connection.idle_since_s >= oldest_s
+            if usable and not (surely_live and connection.is_stale()):
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, timeout_s: float) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(min(timeout_s, self._options.connect_timeout_s)):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop),
+                    self._address.host,
+                    self._address.port,
+                    ssl=self._context(),
+                    server_hostname=self._server_name(),
+                )
+        except ssl.SSLError as error:
+            raise self._tls_error(error) from error
+        except TimeoutError as error:
+            raise too_slow("the legacy host could not be reached in time", sent=False) from error
+        except OSError as error:
+            raise bad_gateway(f"the legacy host cannot be reached: {error}", sent=False) from error
+        return connection
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._address.is_tls and self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+    def _server_name(self) -> str | None:
+        if not self._address.is_tls:
+            return None
+        named = self._options.tls.server_name if self._options.tls else None
+        return named or self._address.host
+
+    def _tls_error(self, error: ssl.SSLError) -> UpstreamError:
+        translated = bad_gateway(f"TLS with the legacy host failed: {error}", sent=False)
+        self._on_tls_error(translated)
+        return translated
+
+    def release(self, connection: Connection, *, reusable: bool) -> None:
+        """Give a connection back. It is kept only when *reusable* and at its end of a message."""
+        if connection not in self._busy:
+            return
+        self._busy.discard(connection)
+        self._slots.release()
+        if not reusable or connection.should_close:
+            connection.cut()
+            return
+        now_s = asyncio.get_running_loop().time()
+        connection.idle_since_s = now_s
+        connection.is_reused = True
+        self._idle.append(connection)
+        oldest = self._idle[0]
+        if oldest.idle_since_s < now_s - self._options.keepalive_s:
+            self._idle.popleft().close()
+
+    def close(self) -> None:
+        """Close every connection; answers that are being read end with an error."""
+        self._closed = True
+        for connection in (*self._idle, *self._busy):
+            connection.cut()
+        self._idle.clear()

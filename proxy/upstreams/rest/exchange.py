@@ -1,0 +1,177 @@
+"""One request on one connection, up to the header of its answer.
+
+Belongs here: sending a body while the answer is awaited, interim answers, what a failure means.
+Does not: choosing a connection, and repeating (`upstream`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import ClientError, StreamReader
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+
+from proxy.errors import ProxyError, RequestError
+from proxy.transcoding.forwarding import end_to_end
+from proxy.upstreams.rest.connection import Connection, Pool, bad_gateway
+from proxy.upstreams.rest.head import Body, Head
+
+#: Seconds to wait for a 100 before the body is sent all the same. RFC 9110 §10.1.1 wants a bound
+#: and names none; one second is what curl waits.
+EXPECT_WAIT_S: Final = 1.0
+
+_CONTINUE: Final = 100
+_SWITCHING: Final = 101
+
+Interim = Callable[[int, str, tuple[tuple[str, str], ...]], None]
+
+
+def _ignore_interim(_status: int, _reason: str, _headers: tuple[tuple[str, str], ...]) -> None:
+    """Stand in for a hook that nobody gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """A request to pass on: *target* is the raw path and query, *headers* name and value pairs.
+
+    *body* None is a request without one. A body in pieces has the size that Content-Length in
+    *headers* announces, or is sent in chunks. *interim* is called with every 1xx answer but 101:
+    status, reason, headers.
+    """
+
+    http_method: str
+    target: str
+    headers: Sequence[tuple[str, str]]
+    body: Body = None
+    interim: Interim = _ignore_interim
+
+
+class StaleConnection(ProxyError):
+    """A kept connection ended before a byte of the answer came."""
+
+
+def end_to_end_headers(message: RawResponseMessage) -> tuple[tuple[str, str], ...]:
+    """The headers of an answer that pass on; bytes that are no UTF-8 survive as they came."""
+    return tuple(
+        end_to_end(
+            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            for name, value in message.raw_headers
+        )
+    )
+
+
+class Exchange:
+    """One request on one connection, until its answer has been read."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: RestRequest,
+        head: Head,
+        timeout_s: float,
+        pool: Pool,
+    ) -> None:
+        self.connection = connection
+        self._request = request
+        self._head = head
+        self._timeout_s = timeout_s
+        self._pool = pool
+        self._sender: asyncio.Task[None] | None = None
+        self._continued: asyncio.Event | None = None
+        self._body_error: BaseException | None = None
+        self._answered = False
+
+    def send(self) -> None:
+        """Write the head, with a body that is here; start to send one that comes in pieces."""
+        body = self._request.body
+        if body is None:
+            self.connection.write(self._head.data)
+        elif isinstance(body, bytes):
+            self.connection.write(self._head.data + body)
+        else:
+            self.connection.write(self._head.data)
+            if self._head.expects_continue:
+                self._continued = asyncio.Event()
+            self._sender = asyncio.create_task(self._send_pieces(body))
+            self._sender.add_done_callback(self._sender_ended)
+        self.connection.set_deadline(self._timeout_s)
+
+    async def _send_pieces(self, body: AsyncIterator[bytes]) -> None:
+        """Send a body as it comes; stop when the host takes no more, whatever it answers then."""
+        if self._continued is not None:
+            await self._wait_for_continue(self._continued)
+        left = self._head.length
+        async for piece in body:
+            if left is not None:
+                left -= len(piece)
+                if left < 0:
+                    raise RequestError("the body is longer than Content-Length says")
+            if piece and not await self._sent(
+                b"%x\r\n%b\r\n" % (len(piece), piece) if left is None else piece
+            ):
+                return
+        if left:
+            raise RequestError("the body is shorter than Content-Length says")
+        if left is None:
+            await self._sent(b"0\r\n\r\n")
+
+    async def _sent(self, data: bytes) -> bool:
+        """Send *data* and wait until it is taken; False when the connection is gone."""
+        try:
+            self.connection.write(data)
+            await self.connection.drain()
+        except (ConnectionError, ClientError):
+            return False
+        if not self._answered:
+            self.connection.set_deadline(self._timeout_s)
+        return True
+
+    def _sender_ended(self, sender: asyncio.Task[None]) -> None:
+        """Make the failure of the request's body that of reading the answer."""
+        if sender.cancelled() or sender.exception() is None:
+            return
+        self._body_error = sender.exception()
+        # The body is not whole, and the host must not take it for whole.
+        self.connection.cut()
+
+    async def _wait_for_continue(self, continued: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(EXPECT_WAIT_S):
+                await continued.wait()
+        except TimeoutError:
+            return
+
+    async def receive(self) -> tuple[RawResponseMessage, StreamReader]:
+        """Read the header of the answer, past those of interim answers."""
+        while True:
+            message, payload = await self.connection.read()
+            if message.code >= 200:
+                self._answered = True
+                self.connection.clear_deadline()
+                return message, payload
+            if message.code == _SWITCHING:
+                raise bad_gateway("the legacy host switched protocols, unasked")
+            if message.code == _CONTINUE and self._continued is not None:
+                self._continued.set()
+            headers = end_to_end_headers(message)
+            self._request.interim(message.code, message.reason, headers)
+
+    def meaning_of(self, error: Exception) -> BaseException:
+        """What a failure of the exchange is to the caller."""
+        if self._body_error is not None:
+            return self._body_error
+        if isinstance(error, HttpProcessingError):
+            return bad_gateway(f"the legacy host's answer is not HTTP: {error.message}")
+        if self.connection.is_reused:
+            return StaleConnection(str(error))
+        return bad_gateway(f"the legacy host closed the connection: {error}")
+
+    def finish(self, whole: bool) -> None:
+        """Give the connection back; *whole* says that the answer was read to its end."""
+        self.connection.clear_deadline()
+        sent = True
+        if self._sender is not None:
+            sent = self._sender.done()
+            self._sender.cancel()
+        self._pool.release(self.connection, reusable=whole and sent)
