@@ -1,0 +1,36 @@
+"""How JSON is read and written. Belongs here: the options as values; no behaviour."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+#: Deeper JSON could not be served whatever the option says: protobuf runtimes refuse to decode
+#: more than 100 nested messages.
+DEEPEST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class JsonOptions:
+    """The options of a codec; all of them are compiled into the generated code.
+
+    *names* is the spelling that is written; both spellings are always read. *emit_defaults*
+    writes fields without presence even when they have their default value.
+    *unknown_fields* says what an unknown field name, or an unknown name of an enum value, does:
+    `reject` refuses the body, `warn` drops the field and returns its name, `ignore` drops it.
+    *max_depth* counts nested JSON objects and arrays, the outermost one included.
+    *max_object_keys* bounds the keys of one JSON object, maps and `Struct` included, so that
+    one small body cannot make a server spend its time on hashing.
+    """
+
+    names: Literal["json", "proto"] = "json"
+    emit_defaults: bool = False
+    enums_as_numbers: bool = False
+    int64_as_numbers: bool = False
+    unknown_fields: Literal["reject", "warn", "ignore"] = "reject"
+    max_depth: int = DEEPEST
+    max_object_keys: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_depth <= DEEPEST:
+            raise ValueError(f"max_depth must be from 1 to {DEEPEST}, not {self.max_depth}")
+        if self.max_object_keys < 1:
+            raise ValueError(f"max_object_keys must be at least 1, not {self.max_object_keys}")

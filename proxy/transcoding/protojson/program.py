@@ -1,0 +1,207 @@
+"""The generated code of one pool: makes it, keeps its source, and runs it.
+
+Belongs here: which function has which name, what generated code can see, and compilation on
+first need. Does not: the text itself (`parser_source`, `printer_source`).
+"""
+
+import linecache
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias, cast
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+from proxy.transcoding.protojson import moments, scalars, structs
+from proxy.transcoding.protojson.faults import UnknownType
+from proxy.transcoding.protojson.kinds import Kind, element, enum_type, message_kind, reachable
+from proxy.transcoding.protojson.options import DEEPEST, JsonOptions
+from proxy.transcoding.protojson.parser_source import (
+    References,
+    field_parser_source,
+    parser_source,
+)
+from proxy.transcoding.protojson.printer_source import (
+    expression,
+    message_expression,
+    printed_name,
+    printer_source,
+    value_printer_source,
+)
+
+#: From decoded JSON and its depth to constructor arguments and the number of strings met.
+Parser: TypeAlias = Callable[[Any, int], tuple[dict[str, Any], int]]
+#: From a message or value and its depth to what `orjson` is to write.
+Printer: TypeAlias = Callable[[Any, int], Any]
+
+
+class Program:
+    """The generated functions of one pool under one set of options.
+
+    Types are added with all that they hold; the types inside an `Any` are added when one is
+    first printed, at most once per type of the pool.
+    """
+
+    def __init__(self, pool: DescriptorPool, options: JsonOptions) -> None:
+        self._pool = pool
+        self._options = options
+        self._numbers: dict[str, int] = {}
+        self._sources: dict[str, str] = {}
+        self._extensions: dict[str, tuple[str, Printer]] = {}
+        self._namespace: dict[str, Any] = dict(HELPERS) | {
+            "any_json": self.any_json,
+            "extension": self.extension,
+            "structs": structs.StructParser(pool, options),
+        }
+        self._parser_refs = self._references("parse", numbers_by_name)
+        self._printer_refs = self._references("print", names_by_number)
+
+    def __repr__(self) -> str:
+        return f"<Program of {len(self._sources)} generated units>"
+
+    def source(self, name: str) -> str:
+        """The generated source for a type or field, by its full name."""
+        return self._sources[name]
+
+    def parser(self, descriptor: Descriptor) -> Parser:
+        """The parser of an ordinary message type."""
+        self._add(descriptor)
+        return cast(Parser, self._namespace[self._name("parse", descriptor.full_name)])
+
+    def printer(self, descriptor: Descriptor) -> Printer:
+        """The printer of any message type."""
+        self._add(descriptor)
+        return cast(Printer, self._namespace[self._name("print", descriptor.full_name)])
+
+    def field_parser(self, field: FieldDescriptor) -> Parser:
+        """The parser of one field's value."""
+        self._add_below(field)
+        name = self._name("parse_field", field.full_name)
+        self._run(
+            field.full_name, field_parser_source(field, name, self._parser_refs, self._options)
+        )
+        return cast(Parser, self._namespace[name])
+
+    def field_printer(self, field: FieldDescriptor) -> Printer:
+        """The printer of one field's value."""
+        self._add_below(field)
+        name = self._name("print_field", field.full_name)
+        value = expression(field, self._printer_refs, self._options)
+        self._run(field.full_name, value_printer_source(name, value))
+        return cast(Printer, self._namespace[name])
+
+    def any_json(self, message: Any, depth: int) -> dict[str, Any]:
+        """The JSON of an `Any`. Raises `UnknownType`, and `ValueError` when it is not valid."""
+        url = message.type_url
+        if not url and not message.value:
+            return {}
+        if depth > DEEPEST:
+            raise ValueError("an Any is nested too deeply")
+        descriptor = self._type(url)
+        inner = GetMessageClass(descriptor).FromString(message.value)
+        json = self.printer(descriptor)(inner, depth + 1)
+        if message_kind(descriptor) is Kind.MESSAGE:
+            return {"@type": url, **json}
+        return {"@type": url, "value": json}
+
+    def extension(self, field: FieldDescriptor) -> tuple[str, Printer]:
+        """The key and the printer of an extension."""
+        entry = self._extensions.get(field.full_name)
+        if entry is None:
+            entry = printed_name(field, self._options), self.field_printer(field)
+            self._extensions[field.full_name] = entry
+        return entry
+
+    def _type(self, url: str) -> Descriptor:
+        try:
+            return self._pool.FindMessageTypeByName(url.rpartition("/")[2])
+        except KeyError:
+            raise UnknownType(url) from None
+
+    # Compilation
+
+    def _add(self, descriptor: Descriptor) -> None:
+        if descriptor.full_name in self._sources:
+            return
+        for each in reachable(descriptor):
+            if each.full_name not in self._sources:
+                self._run(each.full_name, self._message_source(each))
+
+    def _add_below(self, field: FieldDescriptor) -> None:
+        inner = element(field).message_type
+        if inner is not None and message_kind(inner) is Kind.MESSAGE:
+            self._add(inner)
+
+    def _message_source(self, descriptor: Descriptor) -> str:
+        printer = self._name("print", descriptor.full_name)
+        if message_kind(descriptor) is not Kind.MESSAGE:
+            value = message_expression(descriptor, self._printer_refs, self._options)
+            return value_printer_source(printer, value)
+        parser = self._name("parse", descriptor.full_name)
+        return "\n\n".join(
+            (
+                parser_source(descriptor, parser, self._parser_refs, self._options),
+                printer_source(descriptor, printer, self._printer_refs, self._options),
+            )
+        )
+
+    def _run(self, name: str, source: str) -> None:
+        """Run generated source; keep it, for people and for tracebacks."""
+        file = f"<protojson of {name}>"
+        exec(compile(source, file, "exec"), self._namespace)  # noqa: S102  made here from descriptors
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        self._sources[name] = f"{self._sources.get(name, '')}{source}\n"
+
+    # Names
+
+    def _name(self, prefix: str, full_name: str) -> str:
+        return f"{prefix}_{self._numbers.setdefault(full_name, len(self._numbers))}"
+
+    def _references(
+        self, prefix: str, enum_table: Callable[[EnumDescriptor], dict[Any, Any]]
+    ) -> References:
+        def enum(field: FieldDescriptor) -> str:
+            name = self._name(f"{prefix}_enum", enum_type(field).full_name)
+            self._namespace.setdefault(name, enum_table(enum_type(field)))
+            return name
+
+        def names(words: Iterable[str]) -> str:
+            name = f"names_{len(self._namespace)}"
+            self._namespace[name] = frozenset(words)
+            return name
+
+        return References(lambda descriptor: self._name(prefix, descriptor.full_name), enum, names)
+
+
+def numbers_by_name(enum: EnumDescriptor) -> dict[str, int]:
+    """The numbers of an enum's values; an alias has a name of its own."""
+    return {value.name: value.number for value in enum.values}
+
+
+def names_by_number(enum: EnumDescriptor) -> dict[int, str]:
+    """The names of an enum's values; of aliases, the one declared first."""
+    return {value.number: value.name for value in reversed(enum.values)}
+
+
+#: What generated code can see beside the tables and functions that belong to one program.
+HELPERS: Final = {
+    "ABSENT": object(),
+    "BOOL_KEYS": scalars.BOOL_KEYS,
+    "FLOAT_LIMIT": scalars.FLOAT_LIMIT,
+    "Unexpected": structs.Unexpected,
+    "b2a_base64": b2a_base64,
+    "base64_bytes": scalars.base64_bytes,
+    "duration_fields": moments.duration_fields,
+    "duration_text": moments.duration_text,
+    "float_json": scalars.float_json,
+    "float_word": scalars.float_word,
+    "list_json": structs.list_json,
+    "mask_paths": moments.mask_paths,
+    "mask_text": moments.mask_text,
+    "minus_zero": scalars.minus_zero,
+    "struct_json": structs.struct_json,
+    "timestamp_fields": moments.timestamp_fields,
+    "timestamp_json": moments.timestamp_json,
+    "value_json": structs.value_json,
+}
