@@ -1,0 +1,121 @@
+"""A request body into the message: by the rule's `body`, as JSON or raw.
+
+Belongs here: what a body must be for a binding, its content type, which codec reads it. Does not:
+path and query (`transcoding.request`).
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from proxy.errors import RequestError
+from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.descriptors import message_class
+from proxy.transcoding.httpbody import fill_http_body, is_http_body
+from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.protojson.faults import excerpt
+
+#: Makes the request message of a body and its content type; with the names of unknown JSON keys.
+#: Raises `RequestError`: 415 for a content type that is not JSON, else 400.
+BodyReader = Callable[[bytes, str | None], tuple[Message, tuple[str, ...]]]
+
+#: What most clients send, so that nothing needs to be parsed.
+_USUAL_JSON: Final = frozenset({None, "", "application/json", "application/json; charset=utf-8"})
+
+_JSON_TYPE: Final = re.compile(r"application/json|[^/\s]+/[^/\s]+\+json").fullmatch
+
+#: UTF-8 (RFC 8259 section 8.1) and the part of it that is ASCII. A body that claims another
+#: charset is refused and not read by guesswork.
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+
+
+def is_raw(binding: Binding) -> bool:
+    """Whether a binding's bodies are uploads of any content type and not JSON."""
+    if isinstance(binding.body, FieldDescriptor):
+        return is_http_body(binding.body.message_type) and not binding.body.is_repeated
+    return binding.body is Body.WHOLE and is_http_body(binding.method.input_type)
+
+
+def body_reader(binding: Binding, codecs: Codecs) -> BodyReader:
+    """The reader of a binding's bodies. An empty body makes the message with nothing set."""
+    message = binding.method.input_type
+    make: Callable[[], Any] = message_class(message)
+    if binding.body is Body.NONE:
+        return _no_body(make, binding.http_method)
+    field = binding.body if isinstance(binding.body, FieldDescriptor) else None
+    if is_raw(binding):
+        return _raw_body(make, field.name if field else None)
+    if field is not None:
+        return _field_body(make, codecs.field(field).parse_into)
+    return _whole_body(make, codecs.message(message).parse)
+
+
+def _no_body(make: Callable[[], Any], http_method: str) -> BodyReader:
+    kind = "request" if http_method == "*" else f"{http_method} request"
+
+    def read(body: bytes, _: str | None) -> tuple[Message, tuple[str, ...]]:
+        if body:
+            raise RequestError(f"this {kind} takes no body")
+        return make(), ()
+
+    return read
+
+
+def _whole_body(
+    make: Callable[[], Any], parse: Callable[[bytes], tuple[Message, tuple[str, ...]]]
+) -> BodyReader:
+    def read(body: bytes, content_type: str | None) -> tuple[Message, tuple[str, ...]]:
+        if not body:
+            return make(), ()
+        require_json(content_type)
+        return parse(body)
+
+    return read
+
+
+def _field_body(
+    make: Callable[[], Any], parse_into: Callable[[Message, bytes], tuple[str, ...]]
+) -> BodyReader:
+    def read(body: bytes, content_type: str | None) -> tuple[Message, tuple[str, ...]]:
+        message = make()
+        if not body:
+            return message, ()
+        require_json(content_type)
+        return message, parse_into(message, body)
+
+    return read
+
+
+def _raw_body(make: Callable[[], Any], field: str | None) -> BodyReader:
+    def read(body: bytes, content_type: str | None) -> tuple[Message, tuple[str, ...]]:
+        message = make()
+        upload = message if field is None else getattr(message, field)
+        fill_http_body(upload, body, content_type)
+        return message, ()
+
+    return read
+
+
+def require_json(content_type: str | None) -> None:
+    """Refuse a content type that is not JSON in UTF-8 with 415. A missing one is taken for JSON.
+
+    `application/json` and every type with the suffix `+json` (RFC 6839 section 3.1) in any case,
+    with any parameters.
+    """
+    if content_type in _USUAL_JSON:
+        return
+    assert content_type is not None  # noqa: S101 - None is usual
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if not _JSON_TYPE(media_type):
+        raise _unsupported(f"the content type {excerpt(content_type)} is not JSON")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in _CHARSETS:
+            raise _unsupported(f"the charset {excerpt(value)} is not UTF-8")
+
+
+def _unsupported(message: str) -> RequestError:
+    return RequestError(message, http_status=415)

@@ -1,0 +1,269 @@
+"""A raw query string into message fields.
+
+Belongs here: splitting, decoding, setting fields, and what a parameter that names nothing means.
+Does not: which field a name means (`transcoding.parameters`), which fields path and body have
+taken (`transcoding.request` says so).
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from google.protobuf.message import Message
+
+from proxy.errors import RequestError
+from proxy.transcoding.parameters import Form, Node, Parameter, resolve
+from proxy.transcoding.percent import PercentError, decode_query
+from proxy.transcoding.protojson.faults import excerpt
+from proxy.transcoding.values import TextParser
+
+#: What a query parameter that names no field, or a JSON key that does not, leads to.
+UnknownFields = Literal["reject", "warn", "ignore"]
+
+#: Parameters of one query string unless told otherwise; as many as a JSON object may have keys.
+MAX_PARAMETERS: Final = 1000
+
+#: Unknown names that are reported, and characters of each: for a log line, not for a copy.
+MAX_UNKNOWN_NAMES: Final = 20
+MAX_UNKNOWN_NAME_CHARACTERS: Final = 100
+
+#: Parameters that Google's clients send to any API and that are no fields of the request
+#: (cloud.google.com/apis/docs/system-parameters, and the parameters of every discovery document).
+#: A message that has a field of such a name gets the parameter all the same.
+SYSTEM_PARAMETERS: Final = frozenset(
+    {
+        "$.xgafv",
+        "$alt",
+        "$apiFormat",
+        "$apiVersion",
+        "$callback",
+        "$ct",
+        "$fields",
+        "$httpMethod",
+        "$key",
+        "$outputDefaults",
+        "$prettyPrint",
+        "$quotaUser",
+        "$unique",
+        "$userProject",
+        "access_token",
+        "alt",
+        "callback",
+        "fields",
+        "key",
+        "oauth_token",
+        "prettyPrint",
+        "quotaUser",
+        "uploadType",
+        "upload_protocol",
+        "userIp",
+    }
+)
+
+
+def decode_pairs(query: str, max_parameters: int = MAX_PARAMETERS) -> list[tuple[str, str]]:
+    """The parameters of a raw query string in their order, decoded; `flag` alone is `flag=`.
+
+    >>> decode_pairs("a=1+2&&b=x%3Dy&flag")
+    [('a', '1 2'), ('b', 'x=y'), ('flag', '')]
+
+    Raises `RequestError` for bad escapes, bad UTF-8, NUL and too many parameters.
+    """
+    pieces = [piece for piece in query.split("&") if piece]
+    if len(pieces) > max_parameters:
+        raise RequestError(f"the query has more than {max_parameters} parameters")
+    return [_decode_pair(piece) for piece in pieces]
+
+
+def _decode_pair(piece: str) -> tuple[str, str]:
+    name, _, value = piece.partition("=")
+    try:
+        return decode_query(name), decode_query(value)
+    except PercentError as error:
+        message = f"the query parameter {excerpt(name)} cannot be decoded: {error}"
+        raise RequestError(message) from error
+
+
+def parse_text(parse: TextParser, text: str, path: str) -> Any:
+    """Parse text for the field at *path*. Raises `RequestError` that names it."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise RequestError(str(error), field=path) from error
+
+
+def reach(message: Message, parents: tuple[Node, ...]) -> Any:
+    """The message that holds a field. Nothing becomes present by reading it."""
+    for node in parents:
+        message = getattr(message, node.name)
+    return message
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two field values are equal; NaN equals NaN here."""
+    return one == other or (one != one and other != other)
+
+
+def holds(parent: Any, node: Node, value: object) -> bool:
+    """Whether a singular field is set to *value*; without presence its default counts as set."""
+    if node.has_presence and not parent.HasField(node.name):
+        return False
+    return same(getattr(parent, node.name), value)
+
+
+def claim_alternatives(message: Message, parameter: Parameter) -> None:
+    """Refuse a field when another member of its oneof, or of one on the way, is set."""
+    for node in (*parameter.parents, parameter.node):
+        if node.oneof:
+            taken = message.WhichOneof(node.oneof)
+            if taken not in (None, node.name):
+                reason = f"{taken} is given too, and {node.oneof} has room for one"
+                raise RequestError(reason, field=parameter.path)
+        if node.form is Form.MESSAGE:
+            message = getattr(message, node.name)
+
+
+class Bound(NamedTuple):
+    """What path and body have taken: full paths from the path, a top-level field by the body."""
+
+    paths: frozenset[str] = frozenset()
+    body_field: str = ""
+
+    def owner(self, parameter: Parameter) -> str:
+        """Who has taken a field: "path", "body", or "" for nobody."""
+        if parameter.path in self.paths:
+            return "path"
+        top = (*parameter.parents, parameter.node)[0]
+        return "body" if top.name == self.body_field else ""
+
+
+class Meaning(NamedTuple):
+    """A parameter as sent, with the field that it means; None when it means none."""
+
+    name: str
+    text: str
+    parameter: Parameter | None
+
+
+class QueryBinder:
+    """Sets the fields of one message type from a query string. Immutable, made at load."""
+
+    __slots__ = ("_bound", "_max_parameters", "_names", "_unknown")
+
+    def __init__(
+        self,
+        names: Mapping[str, Node],
+        *,
+        bound: Bound,
+        unknown_fields: UnknownFields,
+        max_parameters: int = MAX_PARAMETERS,
+    ) -> None:
+        self._names = names
+        self._max_parameters = max_parameters
+        self._bound = bound
+        self._unknown = unknown_fields
+
+    def __repr__(self) -> str:
+        return f"<QueryBinder of {len(self._names)} names, {self._unknown} unknown>"
+
+    def meanings(self, query: str) -> Iterator[Meaning]:
+        """Each parameter with its field, without system parameters. Raises `RequestError`."""
+        for name, text in decode_pairs(query, self._max_parameters):
+            parameter = resolve(self._names, name)
+            if parameter is not None or (name and name not in SYSTEM_PARAMETERS):
+                yield Meaning(name, text, parameter)
+
+    def owner(self, parameter: Parameter) -> str:
+        """Who else has taken the field of a parameter: "path", "body" or ""."""
+        return self._bound.owner(parameter)
+
+    def bind(self, message: Message, query: str) -> tuple[str, ...]:
+        """Set the fields that a query names; gives the names of none when unknown ones are warned.
+
+        Raises `RequestError` for a name that cannot be given in a query, a value that is none of
+        its field, a field or map entry given twice, two members of a oneof, and a value that
+        differs from the one that path or body gave.
+        """
+        filling = _Filling(message, self._bound)
+        unknown: list[str] = []
+        for name, text, parameter in self.meanings(query):
+            if parameter is None:
+                unknown.append(name)
+            else:
+                filling.give(parameter, text)
+        filling.compare_lists()
+        return self._report(unknown) if unknown else ()
+
+    def _report(self, unknown: Collection[str]) -> tuple[str, ...]:
+        if self._unknown == "ignore":
+            return ()
+        names = [name[:MAX_UNKNOWN_NAME_CHARACTERS] for name in unknown]
+        if self._unknown == "reject":
+            raise RequestError("is no parameter of this request", field=names[0])
+        return tuple(dict.fromkeys(names))[:MAX_UNKNOWN_NAMES]
+
+
+class _Filling:
+    """The state of one `bind`: which fields the query has given so far."""
+
+    __slots__ = ("_bound", "_given", "_lists", "_message")
+
+    def __init__(self, message: Message, bound: Bound) -> None:
+        self._message = message
+        self._bound = bound
+        self._given: set[tuple[str, Any]] = set()
+        self._lists: dict[str, tuple[Parameter, list[Any]]] = {}
+
+    def give(self, parameter: Parameter, text: str) -> None:
+        key = self._key(parameter)
+        if parameter.node.form is not Form.LIST:
+            self._refuse_second(parameter, key)
+        assert parameter.node.parse is not None  # noqa: S101 - `resolve` gives no others
+        value = parse_text(parameter.node.parse, text, parameter.path)
+        owner = self._bound.owner(parameter)
+        if not owner:
+            self._put(parameter, key, value)
+        elif parameter.node.form is Form.LIST:
+            self._lists.setdefault(parameter.path, (parameter, []))[1].append(value)
+        elif not self._holds(parameter, key, value):
+            raise _collision(owner, parameter.path)
+
+    def compare_lists(self) -> None:
+        """Lists are compared as wholes: only at the end is it known what the query gave."""
+        for parameter, values in self._lists.values():
+            held = getattr(reach(self._message, parameter.parents), parameter.node.name)
+            if len(held) != len(values) or not all(map(same, held, values)):
+                raise _collision("body", parameter.path)
+
+    def _key(self, parameter: Parameter) -> Any:
+        parse_key = parameter.node.parse_key
+        if parameter.key is None or parse_key is None:
+            return None
+        return parse_text(parse_key, parameter.key, parameter.path)
+
+    def _refuse_second(self, parameter: Parameter, key: Any) -> None:
+        claim = (parameter.path, key)
+        if claim in self._given:
+            what = "is given twice" if key is None else f"has the key {excerpt(str(key))} twice"
+            raise RequestError(what, field=parameter.path)
+        self._given.add(claim)
+
+    def _put(self, parameter: Parameter, key: Any, value: Any) -> None:
+        claim_alternatives(self._message, parameter)
+        parent = reach(self._message, parameter.parents)
+        if parameter.key is None:
+            parameter.node.put(parent, value)
+        elif isinstance(value, Message):
+            getattr(parent, parameter.node.name)[key].CopyFrom(value)
+        else:
+            getattr(parent, parameter.node.name)[key] = value
+
+    def _holds(self, parameter: Parameter, key: Any, value: Any) -> bool:
+        parent = reach(self._message, parameter.parents)
+        if parameter.key is None:
+            return holds(parent, parameter.node, value)
+        entries = getattr(parent, parameter.node.name)
+        return key in entries and same(entries[key], value)
+
+
+def _collision(owner: str, path: str) -> RequestError:
+    return RequestError(f"the query gives another value than the {owner}", field=path)

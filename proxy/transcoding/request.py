@@ -1,0 +1,213 @@
+"""Path, query and body into one request message: compiled per binding, run per request.
+
+Belongs here: the order of the sources and what happens where two give the same field. Does not:
+how each is read (`transcoding.values`, `query`, `body`, `fieldmask`), whose turn it is
+(`routing`).
+
+The path wins, then the body, then the query. A source that gives a field which a higher one has
+taken must give the same value, or the request is refused: a query or a body that could overrule
+the path would walk around every check that was made on the path. In a field without presence the
+default value cannot be told from nothing, so a body with `"id": ""` does not contradict a path.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from proxy.errors import RequestError
+from proxy.transcoding.binding import Binding, Body, BoundVariable
+from proxy.transcoding.body import BodyReader, body_reader
+from proxy.transcoding.fieldmask import JsonLeaves, MaskFiller, json_leaves, mask_filler
+from proxy.transcoding.parameters import FieldTables, Parameter
+from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.query import (
+    MAX_PARAMETERS,
+    Bound,
+    QueryBinder,
+    UnknownFields,
+    claim_alternatives,
+    holds,
+    parse_text,
+    reach,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """Settings of a route's requests. *fill_mask* is off in dialects without mask filling."""
+
+    unknown_parameters: UnknownFields = "reject"
+    max_parameters: int = MAX_PARAMETERS
+    fill_mask: bool = True
+
+
+class BuiltRequest(NamedTuple):
+    """A request message, and the names of parameters and JSON keys that were unknown.
+
+    *unknown* is empty unless unknown ones are warned about.
+    """
+
+    message: Message
+    unknown: tuple[str, ...]
+
+    @property
+    def wire(self) -> bytes:
+        """The message as it is sent."""
+        return self.message.SerializePartialToString()
+
+
+class PathVariable:
+    """A template variable, ready to put a capture into the message."""
+
+    __slots__ = ("_parse", "_put", "parameter")
+
+    def __init__(self, message: Descriptor, variable: BoundVariable, tables: FieldTables) -> None:
+        *parents, node = tables.nodes(message, variable.fields)
+        if node.parse is None:
+            raise ValueError(f"{variable.path}: a path cannot give a field of this type")
+        self.parameter = Parameter(tuple(parents), node, variable.path)
+        self._parse = node.parse
+        self._put = node.put
+
+    def __repr__(self) -> str:
+        return f"<PathVariable {self.parameter.path}>"
+
+    def fill(self, message: Message, capture: str) -> None:
+        """Set the field of a message that nothing else has touched."""
+        parameter = self.parameter
+        value = parse_text(self._parse, capture, parameter.path)
+        self._put(reach(message, parameter.parents), value)
+
+    def fill_checked(self, message: Message, capture: str) -> None:
+        """Set the field of a message that a body may have set before."""
+        parameter = self.parameter
+        value = parse_text(self._parse, capture, parameter.path)
+        claim_alternatives(message, parameter)
+        parent = reach(message, parameter.parents)
+        if _is_set(parent, parameter) and not holds(parent, parameter.node, value):
+            raise RequestError("the body gives another value than the path", field=parameter.path)
+        self._put(parent, value)
+
+
+def _is_set(parent: Any, parameter: Parameter) -> bool:
+    node = parameter.node
+    return parent.HasField(node.name) if node.has_presence else bool(getattr(parent, node.name))
+
+
+class RequestBuilder:
+    """Makes the request messages of one binding. Immutable; safe to share between requests."""
+
+    __slots__ = (
+        "_read_body",
+        "_requires",
+        "binding",
+        "leaves",
+        "mask",
+        "query",
+        "variables",
+    )
+
+    def __init__(
+        self,
+        binding: Binding,
+        *,
+        variables: tuple[PathVariable, ...],
+        read_body: BodyReader,
+        query: QueryBinder,
+        leaves: JsonLeaves | None,
+        mask: MaskFiller | None,
+    ) -> None:
+        self.binding = binding
+        self.variables = variables
+        self.query = query
+        self.leaves = leaves
+        self.mask = mask
+        self._read_body = read_body
+        self._requires = has_required_fields(binding.method.input_type)
+
+    def __repr__(self) -> str:
+        return f"<RequestBuilder of {self.binding.rpc} at {self.binding.template}>"
+
+    @classmethod
+    def compile(
+        cls,
+        binding: Binding,
+        codecs: Codecs,
+        options: RequestOptions | None = None,
+        tables: FieldTables | None = None,
+    ) -> "RequestBuilder":
+        """Compile a binding. Give the same *tables* for all bindings that share *codecs*.
+
+        Raises `ValueError` for a variable of a type that no path text can give.
+        """
+        options = options or RequestOptions()
+        tables = tables or FieldTables(codecs)
+        message, leaves = binding.method.input_type, json_leaves(binding, tables)
+        return cls(
+            binding,
+            variables=tuple(PathVariable(message, one, tables) for one in binding.variables),
+            read_body=body_reader(binding, codecs),
+            query=_query_binder(binding, options, tables),
+            leaves=leaves,
+            mask=mask_filler(binding, leaves) if options.fill_mask else None,
+        )
+
+    def build(
+        self, captures: Sequence[str], query: str, body: bytes, content_type: str | None
+    ) -> BuiltRequest:
+        """Make the message of a request.
+
+        *captures* are decoded, one per template variable; *query* is raw, without the `?`; *body*
+        is inflated and whole. Raises `RequestError` with the field at fault: 415 for a body that
+        is not JSON, else 400.
+        """
+        message, unknown = self._read_body(body, content_type)
+        if body:
+            for variable, capture in zip(self.variables, captures, strict=True):
+                variable.fill_checked(message, capture)
+        else:
+            for variable, capture in zip(self.variables, captures, strict=True):
+                variable.fill(message, capture)
+        if query:
+            unknown += self.query.bind(message, query)
+        if body and self.mask is not None:
+            self.mask.fill(message, body)
+        if self._requires:
+            _require_all(message)
+        return BuiltRequest(message, unknown)
+
+
+def _query_binder(binding: Binding, options: RequestOptions, tables: FieldTables) -> QueryBinder:
+    """With body `*` no parameter names a field: http.proto leaves nothing for the query then."""
+    whole = binding.body is Body.WHOLE
+    body_field = "" if isinstance(binding.body, Body) else binding.body.name
+    paths = frozenset(variable.path for variable in binding.variables)
+    return QueryBinder(
+        {} if whole else tables.names(binding.method.input_type),
+        bound=Bound(paths, body_field),
+        unknown_fields=options.unknown_parameters,
+        max_parameters=options.max_parameters,
+    )
+
+
+def has_required_fields(message: Descriptor) -> bool:
+    """Whether *message*, or a message that it leads to, has a proto2 `required` field."""
+    seen, waiting = set(), [message]
+    while waiting:
+        current = waiting.pop()
+        if current not in seen:
+            seen.add(current)
+            if any(field.is_required for field in current.fields):
+                return True
+            waiting += filter(None, (field.message_type for field in current.fields))
+    return False
+
+
+def _require_all(message: Any) -> None:
+    """Refuse here what the backend could only fail to parse."""
+    missing = message.FindInitializationErrors()
+    if missing:
+        raise RequestError("a required field is missing", field=missing[0])

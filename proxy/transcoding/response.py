@@ -1,0 +1,94 @@
+"""An upstream's answer into an HTTP body: compiled per binding, run per message.
+
+Belongs here: which part of the response message is the answer, and its media type. Does not:
+framing of streams (`transcoding.streams`), errors (`transcoding.errorbody`), status and headers.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError
+
+from proxy.errors import UpstreamError
+from proxy.status import Code, Status
+from proxy.transcoding.binding import Binding
+from proxy.transcoding.descriptors import message_class
+from proxy.transcoding.httpbody import Content, is_http_body, read_http_body
+from proxy.transcoding.protojson import Codecs
+
+JSON_CONTENT: Final = "application/json"
+
+
+class ResponseRenderer:
+    """Renders the response messages of one binding. Immutable; safe to share between requests.
+
+    *raw* says that answers are `HttpBody` content: a stream of them is their bytes one after
+    another, without framing, and the first one's content type counts.
+    """
+
+    __slots__ = ("_render", "binding", "raw")
+
+    def __init__(self, binding: Binding, render: Callable[[bytes], Content], *, raw: bool) -> None:
+        self.binding = binding
+        self.raw = raw
+        self._render = render
+
+    def __repr__(self) -> str:
+        return f"<ResponseRenderer of {self.binding.rpc} at {self.binding.template}>"
+
+    @classmethod
+    def compile(cls, binding: Binding, codecs: Codecs) -> "ResponseRenderer":
+        """Compile a binding's answers: the whole message, or its `response_body` field."""
+        field, message = binding.response_body, binding.method.output_type
+        parse: Callable[[bytes], Any] = _parser(binding)
+        if field is None and is_http_body(message):
+            return cls(binding, lambda wire: read_http_body(parse(wire)), raw=True)
+        if field is None:
+            to_json = codecs.message(message).wire_to_json
+            return cls(binding, lambda wire: Content(JSON_CONTENT, to_json(wire)), raw=False)
+        if is_http_body(field.message_type) and not field.is_repeated:
+            name = field.name
+            return cls(binding, lambda wire: read_http_body(getattr(parse(wire), name)), raw=True)
+        return cls(binding, _field_renderer(field, parse, codecs), raw=False)
+
+    def render(self, wire: bytes) -> Content:
+        """The HTTP body of one response message, with its content type.
+
+        An all-default message is `{}`. Raises `ProxyError` for bytes that are no such message.
+        """
+        return self._render(wire)
+
+
+def _field_renderer(
+    field: FieldDescriptor, parse: Callable[[bytes], Any], codecs: Codecs
+) -> Callable[[bytes], Content]:
+    """A field that is not set is printed as the codec does; an optional scalar is `null`.
+
+    So a client that expects an object, a list or a number finds one even when all of it is
+    default. `null` is how ProtoJSON spells an absent value, and the only honest default of a
+    scalar with presence.
+    """
+    print_field, name = codecs.field(field).print, field.name
+    optional_scalar = field.has_presence and field.message_type is None
+
+    def render(wire: bytes) -> Content:
+        message = parse(wire)
+        if optional_scalar and not message.HasField(name):
+            return Content(JSON_CONTENT, b"null")
+        return Content(JSON_CONTENT, print_field(message))
+
+    return render
+
+
+def _parser(binding: Binding) -> Callable[[bytes], Any]:
+    from_wire = message_class(binding.method.output_type).FromString
+
+    def parse(wire: bytes) -> Any:
+        try:
+            return from_wire(wire)
+        except DecodeError as error:
+            message = f"the upstream's answer is not a {binding.method.output_type.full_name}"
+            raise UpstreamError(Status(Code.INTERNAL, message), http_status=502) from error
+
+    return parse
