@@ -1,1 +1,30 @@
 """The command line: the composition root, the only place that builds the object graph."""
+
+import click
+
+from proxy import __version__
+from proxy.cli.check import check
+from proxy.cli.routes import routes
+from proxy.cli.serve import serve
+
+_EPILOG = """\b
+Exit codes:
+  0  done
+  1  the configuration has problems, or a check of what was asked failed
+  2  wrong use of the command line
+  3  the proxy could not start: an address is in use, a part is missing
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+@click.version_option(__version__, prog_name="cutover")
+def main() -> None:
+    """Move REST clients to a gRPC backend, one endpoint at a time.
+
+    cutover stands where the old JSON REST host was. What is mapped to an RPC is transcoded to
+    gRPC; everything else still goes to the old host.
+    """
+
+
+for command in (serve, check, routes):
+    main.add_command(command)

@@ -1,0 +1,140 @@
+"""The object graph: a folder loaded into a snapshot, and a snapshot served.
+
+The only place where the rows of the architecture meet. What is built here is closed here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from proxy.config.load import load_config
+from proxy.config.resolved import Config
+from proxy.config.schema import Settings
+from proxy.config.upstreams import LEGACY
+from proxy.config.upstreams import GrpcUpstream as GrpcSettings
+from proxy.config.upstreams import LegacyUpstream as LegacySettings
+from proxy.errors import ConfigError, Place, Problem
+from proxy.routing.snapshot import Snapshot, build_snapshot
+from proxy.sources.folder import read_folder
+from proxy.sources.load import Loaded, load_descriptors
+from proxy.telemetry.metrics import Metrics
+from proxy.transcoding.descriptors import examine_files
+from proxy.upstreams.grpc import GrpcOptions, GrpcUpstream, RetryOptions
+from proxy.upstreams.grpc.options import make_channel
+from proxy.upstreams.rest import RestOptions, RestUpstream
+from proxy.upstreams.tls import TlsOptions
+
+#: The reconnect back-off starts here, in seconds; the configuration sets its end.
+_MIN_BACKOFF_S: Final = 0.1
+
+
+async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
+    """Load and compile a configuration folder. Raises `ConfigError` with every problem.
+
+    *environ* is what `${NAME}` in the files names. Reflection is the only thing that needs an
+    upstream to be up.
+    """
+    config = load_config(read_folder(folder), environ)
+    loaded = await _load_sources(config, folder)
+    descriptors = examine_files(loaded.files)
+    problems = [*loaded.problems, *_missing_files(config.settings, folder)]
+    try:
+        snapshot = build_snapshot(config, descriptors, loaded.service_configs, loaded.report)
+    except ConfigError as error:
+        # With a source missing, what it would have held is missed all over: say the cause only.
+        raise ConfigError(problems or error.problems) from error
+    if problems:
+        raise ConfigError(problems)
+    return snapshot
+
+
+async def _load_sources(config: Config, folder: Path) -> Loaded:
+    """Read the descriptor sources, over channels that live as long as that takes."""
+    channels: dict[str, grpc.aio.Channel] = {}
+
+    def channel_for(name: str) -> grpc.aio.Channel:
+        settings = config.settings.upstreams.grpc[name]
+        channels[name] = make_channel(settings.target, grpc_options(settings, folder))
+        return channels[name]
+
+    try:
+        return await load_descriptors(
+            config.settings.descriptors, folder, channel_for, config.place
+        )
+    finally:
+        for channel in channels.values():
+            await channel.close()
+
+
+def _missing_files(settings: Settings, folder: Path) -> list[Problem]:
+    """The TLS files that cannot be read, before a connection is what fails."""
+    legacy = settings.upstreams.legacy
+    names = [] if legacy is None or legacy.tls is None else [legacy.tls.ca]
+    for upstream in settings.upstreams.grpc.values():
+        if upstream.tls is not None:
+            names += [upstream.tls.ca, upstream.tls.cert, upstream.tls.key]
+    problems: list[Problem] = []
+    for path in dict.fromkeys(folder / name for name in names if name is not None):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            problems.append(Problem(Place(str(path)), f"cannot be read: {error.strerror}"))
+    return problems
+
+
+def grpc_options(settings: GrpcSettings, folder: Path) -> GrpcOptions:
+    """A gRPC upstream's options from its settings; paths are relative to *folder*."""
+    return GrpcOptions(
+        tls=_tls(settings, folder),
+        keepalive_time_s=settings.keepalive_time_s,
+        keepalive_timeout_s=settings.keepalive_timeout_s,
+        min_reconnect_backoff_s=_MIN_BACKOFF_S,
+        max_reconnect_backoff_s=settings.max_reconnect_backoff_s,
+        max_receive_bytes=settings.max_receive_bytes,
+        max_send_bytes=settings.max_send_bytes,
+        retry=RetryOptions() if settings.retries else None,
+        watch_health=settings.health == "auto",
+    )
+
+
+def _tls(settings: GrpcSettings, folder: Path) -> TlsOptions | None:
+    tls = settings.tls
+    if tls is None:
+        return None
+    return TlsOptions(
+        ca=_within(folder, tls.ca),
+        certificate=_within(folder, tls.cert),
+        key=_within(folder, tls.key),
+        server_name=tls.server_name,
+    )
+
+
+def _within(folder: Path, name: str | None) -> Path | None:
+    return None if name is None else folder / name
+
+
+def make_grpc_upstream(
+    name: str, settings: GrpcSettings, folder: Path, metrics: Metrics
+) -> GrpcUpstream:
+    """A gRPC upstream that counts the connections which failed to verify the server."""
+    return GrpcUpstream(
+        settings.target,
+        grpc_options(settings, folder),
+        on_tls_error=lambda _: metrics.upstream_tls_error(name),
+    )
+
+
+def make_legacy_upstream(settings: LegacySettings, folder: Path, metrics: Metrics) -> RestUpstream:
+    """The legacy upstream; failed verifications are counted like those of gRPC upstreams."""
+    tls = None if settings.tls is None else TlsOptions(ca=_within(folder, settings.tls.ca))
+    options = RestOptions(
+        tls=tls,
+        connect_timeout_s=settings.connect_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        max_connections=settings.max_connections,
+    )
+    return RestUpstream(
+        settings.url, options, on_tls_error=lambda _: metrics.upstream_tls_error(LEGACY)
+    )

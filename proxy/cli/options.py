@@ -1,0 +1,57 @@
+"""What several commands share: the folder option, and how problems are told.
+
+Belongs here: words on the terminal. Does not: what a command does.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from proxy.cli.composition import load_snapshot
+from proxy.errors import ConfigError
+from proxy.routing.snapshot import Snapshot
+
+#: Exit codes, as `cutover --help` documents them.
+EXIT_PROBLEMS: Final = 1
+EXIT_CANNOT_START: Final = 3
+
+config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "-c",
+    "--config",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("mappings"),
+    show_default=True,
+    help="Folder with the configuration.",
+)
+
+
+def snapshot_or_exit(folder: Path) -> Snapshot:
+    """Load the configuration; print every problem and exit with 1 when there is one."""
+    try:
+        return asyncio.run(load_snapshot(folder, os.environ))
+    except ConfigError as error:
+        tell_problems(error)
+        sys.exit(EXIT_PROBLEMS)
+
+
+def tell_problems(error: ConfigError) -> None:
+    """Print each problem on a line of its own, its place first, to stderr."""
+    for problem in error.problems:
+        click.echo(str(problem), err=True)
+    count = len(error.problems)
+    click.echo(f"{count} problem{'s' if count > 1 else ''}", err=True)
+
+
+def run_loop(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run *main* on uvloop, which halves the cost of the sockets, or on asyncio without it."""
+    try:
+        import uvloop
+    except ImportError:  # pragma: no cover - it has no build for Windows
+        return asyncio.run(main)
+    return uvloop.run(main)

@@ -1,0 +1,192 @@
+"""A snapshot in service: upstreams, exchange, front end and admin port, started and drained.
+
+Belongs here: the order in which they start and stop. Does not: signals and the process
+(`cli.serve`).
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from proxy.admin import Admin
+from proxy.cli.composition import make_grpc_upstream, make_legacy_upstream
+from proxy.config.sections import Admin as AdminSection
+from proxy.config.sections import Listen
+from proxy.exchange.exchange import Exchange
+from proxy.exchange.observer import Observer
+from proxy.exchange.passthrough import Passthrough
+from proxy.routing.snapshot import Snapshot
+from proxy.server.frontend import Frontend
+from proxy.server.protocol import HeaderLimits
+from proxy.server.reading import ReadLimits
+from proxy.telemetry.access_log import AccessLog
+from proxy.telemetry.loop_lag import LoopLag
+from proxy.telemetry.metrics import Metrics
+from proxy.upstreams.grpc import GrpcUpstream
+
+
+class Service:
+    """Serves *snapshot*, whose files are in *folder*, from `async with` to its end.
+
+    *write_log* takes the access log's lines, whole ones, and must not block. The end drains:
+    requests in flight are finished, for as long as the configuration allows.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, folder: Path, write_log: Callable[[bytes], object]
+    ) -> None:
+        self._snapshot = snapshot
+        self._settings = snapshot.config.settings
+        self._folder = folder
+        self._write_log = write_log
+        self._metrics = Metrics()
+        self._upstreams: dict[str, GrpcUpstream] = {}
+        self._draining = False
+        self._stack = AsyncExitStack()
+        #: Base URLs of the two listeners, once started.
+        self.url = ""
+        self.admin_url = ""
+
+    def __repr__(self) -> str:
+        return f"<Service {self.url} of {self._snapshot!r}>"
+
+    async def __aenter__(self) -> Self:
+        """Start. Raises `OSError` when an address cannot be bound."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        """Start from the inside out, so that the stack stops from the outside in."""
+        listening, admin_listening = self._bind(self._settings.listen, self._settings.admin)
+        access_log = self._open_access_log()
+        self._watch_loop()
+        exchange = await self._make_exchange()
+        observer = Observer(self._snapshot, self._metrics, access_log, time.monotonic)
+        frontend = self._make_frontend(exchange, observer)
+        admin = Admin(self._snapshot, self._metrics, self._readiness)
+        self._stack.push_async_callback(admin.stop)
+        await admin.start(admin_listening)
+        self._stack.push_async_callback(self._drain, frontend)
+        await frontend.start(listening)
+        stages = {route.name: route.stage.value for route in self._snapshot.routes}
+        self._metrics.config_loaded(self._snapshot.config.digest, stages, time.time())
+
+    def _bind(self, listen: Listen, admin: AdminSection) -> tuple[socket.socket, socket.socket]:
+        """Bind both addresses before anything is started that would have to be undone."""
+        listening = _bound(listen)
+        self._stack.callback(listening.close)
+        admin_listening = _bound(admin)
+        self._stack.callback(admin_listening.close)
+        self.url, self.admin_url = _url(listening), _url(admin_listening)
+        return listening, admin_listening
+
+    def _open_access_log(self) -> AccessLog:
+        loop = asyncio.get_running_loop()
+        access_log = AccessLog(self._write_log, clock=time.time, call_later=loop.call_later)
+        self._stack.callback(access_log.flush)
+        self._metrics.count_from(
+            "cutover_access_log_lines_dropped",
+            "Access log lines that could not be written.",
+            lambda: access_log.dropped,
+        )
+        return access_log
+
+    def _watch_loop(self) -> None:
+        lag = LoopLag(asyncio.get_running_loop(), self._metrics.loop_lag)
+        lag.start()
+        self._stack.callback(lag.stop)
+
+    async def _make_exchange(self) -> Exchange:
+        for name, settings in self._settings.upstreams.grpc.items():
+            upstream = make_grpc_upstream(name, settings, self._folder, self._metrics)
+            self._stack.push_async_callback(upstream.close)
+            await upstream.start()
+            self._upstreams[name] = upstream
+        return Exchange(
+            self._snapshot,
+            self._upstreams,
+            self._make_passthrough(),
+            clock=time.monotonic,
+            random_bytes=os.urandom,
+        )
+
+    def _make_passthrough(self) -> Passthrough | None:
+        settings = self._settings.upstreams.legacy
+        if settings is None:
+            return None
+        legacy = make_legacy_upstream(settings, self._folder, self._metrics)
+        self._stack.push_async_callback(legacy.close)
+        return Passthrough(
+            legacy,
+            trusted_hops=self._settings.forwarding.trusted_hops,
+            timeout_s=settings.timeout_s,
+            clock=time.monotonic,
+        )
+
+    def _make_frontend(self, exchange: Exchange, observer: Observer) -> Frontend:
+        limits = self._settings.limits
+        return Frontend(
+            exchange,
+            observer,
+            header_limits=HeaderLimits(
+                limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers
+            ),
+            read_limits=ReadLimits(limits.max_header_bytes),
+            keepalive_timeout_s=self._settings.connections.keepalive_timeout_s,
+            clock=time.monotonic,
+            wall_clock=time.time,
+        )
+
+    def _readiness(self) -> dict[str, str]:
+        """What keeps traffic away. One upstream that can answer is enough to be of use."""
+        usable = self._settings.upstreams.legacy is not None or any(
+            upstream.ready for upstream in self._upstreams.values()
+        )
+        return {
+            "drain": "draining" if self._draining else "",
+            "upstreams": "" if usable else "no gRPC upstream is connected and well",
+        }
+
+    async def _drain(self, frontend: Frontend) -> None:
+        """Not ready first, so that load balancers look elsewhere; then no new connections."""
+        self._draining = True
+        drain = self._settings.drain
+        frontend.discourage()
+        await asyncio.sleep(drain.wait_s)
+        await frontend.drain(drain.timeout_s)
+
+
+def _bound(address: Listen | AdminSection) -> socket.socket:
+    """A socket bound to *address*. Raises `OSError` naming it."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    dual = address.host == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server(
+            (address.host, address.port), family=family, dualstack_ipv6=dual
+        )
+    except OSError as error:
+        message = f"cannot listen on {address.host}:{address.port}: {error.strerror}"
+        raise OSError(error.errno, message) from error
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

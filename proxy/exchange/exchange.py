@@ -1,0 +1,182 @@
+"""One request from start to finish: find the route, decide the side, call it, answer.
+
+The order of the methods is the way of a request. Everything that can be known before a request
+comes is in the snapshot; here are look-ups and calls only.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+from multidict import CIMultiDictProxy
+
+from proxy.cutover import Side, decide
+from proxy.errors import RequestError, StatusError, UpstreamError
+from proxy.exchange.compression import accepts_gzip, compressed
+from proxy.exchange.failure import error_body, failure
+from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
+from proxy.exchange.passthrough import Passthrough
+from proxy.exchange.streaming import StreamingReply
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.table import Found, Route, RouteBinding
+from proxy.status import Code, Status
+from proxy.telemetry.tracing import parse_traceparent, start_trace
+from proxy.transcoding.metadata import call_timeout_s
+from proxy.transcoding.streams import choose_format
+from proxy.upstreams import Call, Metadata, Upstream
+
+_log: Final = structlog.get_logger("proxy.exchange")
+
+_TRACEPARENT: Final = "traceparent"
+_INTERNAL: Final = StatusError(Status(Code.INTERNAL, "internal error"))
+
+
+class Exchange:
+    """Answers requests by one snapshot, over the upstreams that it names."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        upstreams: Mapping[str, Upstream],
+        passthrough: Passthrough | None,
+        *,
+        clock: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.snapshot = snapshot
+        self._upstreams = upstreams
+        self._passthrough = passthrough
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._exposes_side = snapshot.config.settings.debug.expose_side
+
+    def __repr__(self) -> str:
+        return f"<Exchange over {self.snapshot!r} upstreams={len(self._upstreams)}>"
+
+    async def answer(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
+        """Answer *request*, and note in *outcome* what happened.
+
+        Raises only `ConnectionError`, about the client who is gone, and cancellation.
+        """
+        try:
+            answer = await self._route(request, outcome)
+        except StatusError as error:
+            answer = self.refuse(error, outcome)
+        except ConnectionError:
+            raise
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            # A bug of ours must cost one request, not the connection or the process.
+            _log.exception("exchange failed", rpc=outcome.binding and outcome.binding.binding.rpc)
+            answer = self.refuse(_INTERNAL, outcome)
+        if self._exposes_side:
+            answer.headers += (("x-cutover-side", outcome.decision.side.value),)
+        return answer
+
+    def refuse(self, error: StatusError, outcome: Outcome) -> Answer:
+        """The answer for a request that ends in *error*."""
+        outcome.code, outcome.error = error.status.code, str(error)
+        outcome.upstream_failed = isinstance(error, UpstreamError)
+        return failure(error, self.snapshot.pool, outcome.binding)
+
+    async def _route(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
+        found = self.snapshot.table.find(request.http_method, request.path)
+        binding = outcome.binding = found.binding
+        trace = parse_traceparent(request.headers.get(_TRACEPARENT))
+        outcome.trace_id = "" if trace is None else trace.trace_id
+        decision = decide(None if binding is None else binding.route.stage)
+        if decision.side is Side.GRPC and binding is not None:
+            outcome.decision = decision
+            if found.refusal is not None:
+                raise found.refusal
+            return await self._transcode(binding, found.captures, request, outcome)
+        if self._passthrough is None:
+            return _unanswerable(request, found)
+        outcome.decision = decision
+        timeout_s = None if binding is None else binding.route.timeout_s
+        return await self._passthrough.answer(request, outcome, timeout_s)
+
+    async def _transcode(
+        self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome
+    ) -> Answer | StreamAnswer:
+        route = binding.route
+        if route.cardinality.request_streams:
+            raise _not_served(route)
+        call = await self._call(binding, captures, request, outcome)
+        upstream = self._upstreams[str(route.upstream)]
+        if route.cardinality.response_streams:
+            return await self._stream(binding, upstream, call, request, outcome)
+        started_s = self._clock()
+        try:
+            reply = await upstream.unary(call)
+        finally:
+            outcome.upstream_s = self._clock() - started_s
+        outcome.code = Code.OK
+        rendered = binding.response.render(reply.message)
+        headers = route.headers_of(reply.metadata + reply.trailers)
+        answer = Answer(200, (("content-type", rendered.content_type), *headers), rendered.body)
+        if _is_compressible(route, answer, request):
+            return await compressed(answer)
+        return answer
+
+    async def _call(
+        self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome
+    ) -> Call:
+        """Transcode the request into a call of the binding's RPC."""
+        route, headers = binding.route, request.headers
+        body = await request.body.read(route.max_request_bytes)
+        content_type = headers.get("content-type")
+        built = binding.request.build(captures, request.query, body, content_type)
+        outcome.unknown_fields = built.unknown
+        timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
+        metadata = self._metadata(route, headers, outcome)
+        return Call(route.method_path, built.wire, metadata, timeout_s, route.idempotent)
+
+    def _metadata(self, route: Route, headers: CIMultiDictProxy[str], outcome: Outcome) -> Metadata:
+        """What of the headers the call carries, in the client's trace or in a new one."""
+        metadata = route.metadata_of(headers)
+        if route.traced and not outcome.trace_id:
+            trace = start_trace(self._random_bytes)
+            outcome.trace_id = trace.trace_id
+            kept = (pair for pair in metadata if pair[0] != _TRACEPARENT)
+            return (*kept, (_TRACEPARENT, str(trace)))
+        return metadata
+
+    async def _stream(
+        self,
+        binding: RouteBinding,
+        upstream: Upstream,
+        call: Call,
+        request: Request,
+        outcome: Outcome,
+    ) -> StreamAnswer:
+        accept = ",".join(request.headers.getall("accept", ()))
+        stream_format = choose_format(accept, binding.route.stream_format)
+        replies = upstream.stream(call)
+        reply = StreamingReply(binding, replies, stream_format, outcome, self._late_error)
+        return await reply.answer()
+
+    def _late_error(self, error: StatusError, binding: RouteBinding) -> bytes:
+        return error_body(error, self.snapshot.pool, binding)
+
+
+def _unanswerable(request: Request, found: Found) -> Answer:
+    """Without a legacy host, what is not mapped ends here (RFC 9110 §9.3.7 for OPTIONS)."""
+    if found.refusal is None:
+        raise _INTERNAL
+    if request.http_method == "OPTIONS" and found.allow:
+        return Answer(204, (("allow", ", ".join((*found.allow, "OPTIONS"))),))
+    raise found.refusal
+
+
+def _not_served(route: Route) -> RequestError:
+    return RequestError(
+        f"{route.rpc} takes a stream of requests, which this proxy does not transcode yet",
+        code=Code.UNIMPLEMENTED,
+    )
+
+
+def _is_compressible(route: Route, answer: Answer, request: Request) -> bool:
+    least = route.compress_min_bytes
+    if least is None or len(answer.body) < least:
+        return False
+    return accepts_gzip(request.headers.get("accept-encoding"))

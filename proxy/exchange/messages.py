@@ -1,0 +1,112 @@
+"""What an exchange takes and gives: HTTP as values, free of any server's types.
+
+Belongs here: the request as it came, the three kinds of answer, the outcome that telemetry reads.
+Does not: how they are read from or written to a connection (`server`).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from multidict import CIMultiDictProxy
+
+from proxy.cutover import REFUSED, Decision
+from proxy.routing.table import RouteBinding
+from proxy.status import Code
+
+#: Response headers in order; names as they go on the wire.
+Headers = tuple[tuple[str, str], ...]
+
+
+class BodyReader(Protocol):
+    """A request's body, not read yet."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes announced by Content-Length; 0 when there is no body, None when it is chunked."""
+        ...
+
+    @property
+    def received(self) -> int:
+        """Bytes read so far."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """Read it whole, inflated. Raises `LimitExceeded` (413) past *limit* bytes."""
+        ...
+
+    def arrived(self) -> bytes | None:
+        """All of it, as it came, when it is here already; else None, and nothing is taken."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Read it piece by piece, as it came."""
+        ...
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it came. *target* is *path* and, after a "?", *query*: raw, still encoded.
+
+    *path* and *query* are those of the target, whatever its form; *client* is the peer's address,
+    *scheme* "http" or "https". *send_interim* passes a 1xx answer on: status, phrase, headers.
+    """
+
+    http_method: str
+    target: str
+    path: str
+    query: str
+    headers: CIMultiDictProxy[str]
+    body: BodyReader
+    client: str
+    scheme: str
+    send_interim: Callable[[int, str, Headers], None]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer. *as_is* says that *headers* are the legacy host's: none is added."""
+
+    http_status: int
+    headers: Headers
+    body: bytes = b""
+    as_is: bool = False
+    reason_phrase: str | None = None
+
+
+@dataclass(slots=True)
+class StreamAnswer:
+    """An answer whose body comes in pieces.
+
+    *length* is the body's size when *headers* announce it. When iterating *chunks* raises, the
+    answer is incomplete and the connection must be aborted, so that the client notices. Whoever
+    writes the answer calls `close` in any case.
+    """
+
+    http_status: int
+    headers: Headers
+    chunks: AsyncIterator[bytes]
+    close: Callable[[], Awaitable[None]]
+    as_is: bool = False
+    reason_phrase: str | None = None
+    length: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What happened to one request, filled in on its way; the access log and metrics read it.
+
+    *code* is the gRPC code of the answer, None for one of the legacy side. *upstream_s* is the
+    time in which an upstream was waited for; *upstream_failed* says that the error is its own.
+    """
+
+    decision: Decision = REFUSED
+    binding: RouteBinding | None = None
+    http_status: int = 0
+    code: Code | None = None
+    bytes_out: int = 0
+    upstream_s: float = 0.0
+    upstream_failed: bool = False
+    trace_id: str = ""
+    unknown_fields: tuple[str, ...] = ()
+    error: str = ""

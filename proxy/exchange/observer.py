@@ -1,0 +1,108 @@
+"""What is told of each request when it has ended: one line in the access log, some counts.
+
+Belongs here: turning an outcome into telemetry's words. Does not: the log's form, the metrics'
+names (`telemetry`).
+"""
+
+from collections.abc import Callable
+
+from proxy.config.options import UNMAPPED
+from proxy.config.upstreams import LEGACY
+from proxy.cutover import Side
+from proxy.exchange.messages import Outcome, Request
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.table import Route
+from proxy.telemetry.access_log import AccessEntry, AccessLog
+from proxy.telemetry.counters import code_class
+from proxy.telemetry.metrics import Metrics
+
+
+class Observer:
+    """Logs and counts the requests of one snapshot."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        metrics: Metrics,
+        access_log: AccessLog,
+        clock: Callable[[], float],
+    ) -> None:
+        self._metrics = metrics
+        self._access_log = access_log
+        self._clock = clock
+        self._unmapped = metrics.for_route(UNMAPPED, "")
+        self._routes = {
+            route.name: metrics.for_route(route.name, route.rpc) for route in snapshot.routes
+        }
+
+    def __repr__(self) -> str:
+        return f"<Observer routes={len(self._routes)} inflight={self._metrics.inflight}>"
+
+    def started(self) -> Outcome:
+        """Count a request in; the outcome is to be filled on its way."""
+        self._metrics.inflight += 1
+        return Outcome()
+
+    def ended(
+        self,
+        http_method: str,
+        target: str,
+        request: Request | None,
+        outcome: Outcome,
+        received_s: float,
+    ) -> None:
+        """Count a request out and log it. *request* is None for what could not be read as one."""
+        self._metrics.inflight -= 1
+        duration_s = self._clock() - received_s
+        route = None if outcome.binding is None else outcome.binding.route
+        self._count(route, outcome, duration_s)
+        self._access_log.add(_entry(http_method, target, request, outcome, duration_s))
+
+    def _count(self, route: Route | None, outcome: Outcome, duration_s: float) -> None:
+        metrics = self._unmapped if route is None else self._routes[route.name]
+        decision = outcome.decision
+        metrics.observe(
+            decision.side.value,
+            code_class(outcome.http_status),
+            decision.reason.value,
+            duration_s,
+            duration_s - outcome.upstream_s,
+        )
+        if outcome.unknown_fields:
+            metrics.unknown_fields(len(outcome.unknown_fields))
+        if outcome.upstream_failed and outcome.code is not None:
+            upstream = LEGACY if decision.side is Side.LEGACY or route is None else route.upstream
+            self._metrics.upstream_error(upstream or LEGACY, outcome.code.name)
+
+
+def _entry(
+    http_method: str,
+    target: str,
+    request: Request | None,
+    outcome: Outcome,
+    duration_s: float,
+) -> AccessEntry:
+    path, query, client, received = target.partition("?")[0], "", "", 0
+    if request is not None:
+        path, query, client = request.path, request.query, request.client
+        received = request.body.received
+    binding, code = outcome.binding, outcome.code
+    return AccessEntry(
+        http_method,
+        path,
+        outcome.http_status,
+        duration_s,
+        query,
+        "" if binding is None else binding.route.name,
+        "" if binding is None else binding.route.rpc,
+        outcome.decision.side.value,
+        outcome.decision.reason.value,
+        "" if code is None else code.name,
+        received,
+        outcome.bytes_out,
+        outcome.upstream_s,
+        outcome.trace_id,
+        client,
+        outcome.unknown_fields,
+        outcome.error,
+    )

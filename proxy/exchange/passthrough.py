@@ -1,0 +1,87 @@
+"""The legacy side of an exchange: a request passed on as it came, its answer passed back."""
+
+from collections.abc import Callable
+from typing import Final
+
+from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
+from proxy.transcoding.forwarding import Arrival, request_headers
+from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
+
+#: Statuses of answers without a body, for which no length is to be told (RFC 9110 §8.6).
+_BODILESS: Final = frozenset({204, 304})
+#: The interim answer that the front end gives itself, when the body is first asked for.
+_CONTINUE: Final = 100
+
+
+class Passthrough:
+    """Passes requests on to the legacy host.
+
+    *timeout_s* is for requests without a route: how long the answer may take to begin.
+    """
+
+    def __init__(
+        self,
+        legacy: RestUpstream,
+        *,
+        trusted_hops: int,
+        timeout_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._legacy = legacy
+        self._trusted_hops = trusted_hops
+        self._timeout_s = timeout_s
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<Passthrough to {self._legacy!r}>"
+
+    async def answer(
+        self, request: Request, outcome: Outcome, timeout_s: float | None
+    ) -> Answer | StreamAnswer:
+        """Pass *request* on. Raises `StatusError`; 502 and 504 when the legacy host fails.
+
+        An answer that is here whole is given whole: most are small, and then cost one write.
+        """
+        started_s = self._clock()
+        try:
+            response = await self._legacy.forward(
+                self._forwarded(request), self._timeout_s if timeout_s is None else timeout_s
+            )
+        finally:
+            outcome.upstream_s = self._clock() - started_s
+        if response.whole is not None:
+            headers = response.headers + _length_header(request, response, response.whole)
+            return Answer(response.status, headers, response.whole, True, response.reason)
+        return StreamAnswer(
+            response.status,
+            response.headers,
+            response.body,
+            response.close,
+            as_is=True,
+            reason_phrase=response.reason,
+            length=response.length,
+        )
+
+    def _forwarded(self, request: Request) -> RestRequest:
+        headers = request.headers
+        arrival = Arrival(request.client, request.scheme, headers.get("host", ""))
+        body = request.body
+
+        def interim(status: int, reason: str, interim_headers: Headers) -> None:
+            if status != _CONTINUE:
+                request.send_interim(status, reason, interim_headers)
+
+        return RestRequest(
+            request.http_method,
+            request.target,
+            request_headers(headers.items(), arrival, trusted_hops=self._trusted_hops),
+            None if body.length == 0 else body.arrived() or body.chunks(),
+            interim,
+        )
+
+
+def _length_header(request: Request, response: RestResponse, whole: bytes) -> Headers:
+    """The length of an answer that came in chunks, or ended with its connection."""
+    if response.length is not None or request.http_method == "HEAD":
+        return ()
+    return () if response.status in _BODILESS else (("Content-Length", str(len(whole))),)

@@ -1,0 +1,113 @@
+"""Routes and their bindings, compiled, and the one look-up that a request makes.
+
+Belongs here: what a request needs to know of its route, put together at load. Does not: how it
+is put together from a configuration (`routing.snapshot`), who answers (`cutover`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from proxy.cutover import Stage
+from proxy.errors import RequestError, StatusError
+from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
+from proxy.status import Code
+from proxy.transcoding.binding import Binding, Cardinality
+from proxy.transcoding.metadata import Headers, HeaderView, Pairs
+from proxy.transcoding.request import RequestBuilder
+from proxy.transcoding.response import ResponseRenderer
+from proxy.transcoding.streams import StreamFormat
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """An RPC's bindings together: what they share.
+
+    *upstream* is None only for a route that stays on the legacy side. *timeout_s* bounds a call;
+    *compress_min_bytes* is None when answers are never compressed. *traced* says that calls carry
+    a trace, begun here when the client sent none. *metadata_of* makes a call's
+    metadata from request headers, *headers_of* response headers from metadata and trailers.
+    """
+
+    name: str
+    rpc: str
+    method_path: str
+    cardinality: Cardinality
+    idempotent: bool
+    stage: Stage
+    upstream: str | None
+    timeout_s: float
+    max_request_bytes: int
+    compress_min_bytes: int | None
+    reveal_internal: bool
+    traced: bool
+    stream_format: StreamFormat
+    metadata_of: Callable[[HeaderView], Pairs]
+    headers_of: Callable[[Pairs], Headers]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RouteBinding:
+    """One binding of a route, with what was compiled for it."""
+
+    route: Route
+    binding: Binding
+    request: RequestBuilder
+    response: ResponseRenderer
+
+    def __repr__(self) -> str:
+        rule = f"{self.binding.http_method} {self.binding.template}"
+        return f"<RouteBinding {rule} of {self.route.name}>"
+
+
+class Found(NamedTuple):
+    """What the table has for a request.
+
+    *binding* is None when nothing is mapped; *allow* then names the HTTP methods for which the
+    path is. *refusal* is what to answer if no legacy host can take the request, or, beside a
+    binding, if the binding is to be transcoded: its captures cannot be decoded then.
+    """
+
+    binding: RouteBinding | None
+    captures: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    refusal: StatusError | None = None
+
+
+_NOT_FOUND: Final = Found(
+    None, refusal=RequestError("nothing is mapped to this path", code=Code.NOT_FOUND)
+)
+
+
+def _not_allowed(allow: tuple[str, ...]) -> Found:
+    return Found(
+        None,
+        allow=allow,
+        refusal=RequestError(
+            "this path is mapped, but not for this HTTP method",
+            code=Code.UNIMPLEMENTED,
+            http_status=405,
+            headers=(("allow", ", ".join(allow)),),
+        ),
+    )
+
+
+class RouteTable:
+    """Which binding a request belongs to. Immutable."""
+
+    def __init__(self, matcher: Matcher[RouteBinding]) -> None:
+        self.matcher = matcher
+
+    def __repr__(self) -> str:
+        return f"<RouteTable over {self.matcher!r}>"
+
+    def find(self, http_method: str, raw_path: str) -> Found:
+        """Look a request up by its HTTP method and its raw path. Raises nothing."""
+        try:
+            match = self.matcher.match(http_method, raw_path)
+        except CaptureError as error:
+            binding = error.target if isinstance(error.target, RouteBinding) else None
+            return Found(binding, refusal=error)
+        if isinstance(match, Matched):
+            return Found(match.target, match.captures)
+        return _not_allowed(match.allow) if isinstance(match, MethodMismatch) else _NOT_FOUND

@@ -1,0 +1,118 @@
+"""The listener: takes requests to the exchange, its answers back, and drains.
+
+Belongs here: the life of the listening socket and of each request on it.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from proxy.errors import StatusError
+from proxy.exchange.exchange import Exchange
+from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
+from proxy.exchange.observer import Observer
+from proxy.server.protocol import HeaderLimits, HttpServer
+from proxy.server.reading import ReadLimits, read_request
+from proxy.server.writing import (
+    WRITTEN,
+    WRITTEN_AND_CLOSE,
+    HttpDate,
+    write_answer,
+    write_stream,
+)
+
+#: Connections that the kernel holds for us while the loop is busy.
+_BACKLOG: Final = 1024
+
+
+class Frontend:
+    """Serves one exchange on one address."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        observer: Observer,
+        *,
+        header_limits: HeaderLimits,
+        read_limits: ReadLimits,
+        keepalive_timeout_s: float,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._exchange = exchange
+        self._observer = observer
+        self._read_limits = read_limits
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._date = HttpDate()
+        self._draining = False
+        self._listener: asyncio.Server | None = None
+        self._server = HttpServer(
+            self._handle, header_limits, keepalive_timeout_s=keepalive_timeout_s
+        )
+
+    def __repr__(self) -> str:
+        state = "draining" if self._draining else "serving" if self._listener else "idle"
+        return f"<Frontend {state} connections={len(self._server.connections)}>"
+
+    async def start(self, listening: socket.socket) -> None:
+        """Accept connections on a bound socket, which the front end closes in the end."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._server, sock=listening, backlog=_BACKLOG)
+
+    def discourage(self) -> None:
+        """Close connections after their next answer; new ones are still taken."""
+        self._draining = True
+
+    async def drain(self, timeout_s: float) -> None:
+        """Stop accepting, end idle connections, finish what is in flight, then close.
+
+        Requests still running after *timeout_s* seconds are cut off.
+        """
+        self.discourage()
+        if self._listener is not None:
+            self._listener.close()
+        self._server.pre_shutdown()
+        await self._server.shutdown(timeout_s)
+
+    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        received_s = self._clock()
+        outcome = self._observer.started()
+        request: Request | None = None
+        try:
+            try:
+                request = read_request(http, self._read_limits)
+            except StatusError as error:
+                answer: Answer | StreamAnswer = self._exchange.refuse(error, outcome)
+            else:
+                answer = await self._exchange.answer(request, outcome)
+            return await self._send(http, answer, outcome)
+        except ConnectionError as error:
+            outcome.error = outcome.error or str(error)
+            return WRITTEN_AND_CLOSE
+        except asyncio.CancelledError:
+            outcome.error = outcome.error or "the client went away"
+            outcome.http_status = outcome.http_status or 499
+            raise
+        finally:
+            self._observer.ended(http.method, http.raw_path, request, outcome, received_s)
+
+    async def _send(
+        self, http: web.BaseRequest, answer: Answer | StreamAnswer, outcome: Outcome
+    ) -> web.StreamResponse:
+        outcome.http_status = answer.http_status
+        # A body that nobody read would be taken for the next request.
+        close = self._draining or not http.keep_alive or not http.content.is_eof()
+        date = "" if answer.as_is else self._date.at(self._wall_clock())
+        if isinstance(answer, Answer):
+            outcome.bytes_out = write_answer(http, answer, date, close=close)
+            await http.writer.drain()
+            return WRITTEN_AND_CLOSE if close else WRITTEN
+        try:
+            outcome.bytes_out, stays = await write_stream(http, answer, date, close=close)
+        finally:
+            await answer.close()
+        return WRITTEN if stays else WRITTEN_AND_CLOSE

@@ -1,0 +1,191 @@
+"""Requests off the wire: target, framing and body, checked before anything acts on them.
+
+Belongs here: what makes an HTTP/1.1 request unacceptable for any route. What a single route
+refuses is decided in `exchange`.
+"""
+
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web, web_protocol
+from multidict import CIMultiDictProxy
+
+from proxy.errors import LimitExceeded, RequestError
+from proxy.exchange.messages import Request
+from proxy.server.writing import write_interim
+from proxy.status import Code
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: zlib's window size code that takes both the gzip and the zlib format.
+_ANY_FORMAT: Final = 47
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What a request may hold beyond what the parser checks: bytes of all its header fields."""
+
+    header_bytes: int
+
+
+class Body:
+    """The body of one request (`exchange.messages.BodyReader` over aiohttp's payload)."""
+
+    __slots__ = ("_coding", "_expects", "_request", "length", "received")
+
+    def __init__(self, request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> None:
+        self._request = request
+        self.length = _length(request, headers)
+        self.received = 0
+        self._coding = headers.get("content-encoding", "").lower()
+        self._expects = "expect" in headers and self.length != 0
+
+    async def read(self, limit: int) -> bytes:
+        """Read it whole, without its content coding. Raises `LimitExceeded` (413) past *limit*."""
+        if self.length == 0:
+            return b""
+        if self.length is not None and self.length > limit:
+            raise _too_large(limit)
+        raw = await self._read_raw(limit)
+        return raw if self._coding in ("", "identity") else _decoded(raw, self._coding, limit)
+
+    async def _read_raw(self, limit: int) -> bytes:
+        self._send_continue()
+        content = self._request.content
+        pieces: list[bytes] = []
+        try:
+            while piece := await content.readany():
+                self.received += len(piece)
+                if self.received > limit:
+                    raise _too_large(limit)
+                pieces.append(piece)
+        except web_protocol.RequestPayloadError as error:
+            raise RequestError("the body is not well-formed HTTP/1.1") from error
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def arrived(self) -> bytes | None:
+        """All of it, as it came, when it is here already; else None, and nothing is taken."""
+        content = self._request.content
+        if self.length is None or content.total_bytes != self.length or self._expects:
+            return None
+        whole = content.read_nowait()
+        self.received = len(whole)
+        return whole
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Read it piece by piece, coded as it came, as fast as the taker reads."""
+        self._send_continue()
+        try:
+            async for piece in self._request.content.iter_any():
+                self.received += len(piece)
+                yield piece
+        except web_protocol.RequestPayloadError as error:
+            raise RequestError("the body is not well-formed HTTP/1.1") from error
+
+    def _send_continue(self) -> None:
+        """Tell a client that waits for it to send the body (RFC 9110 §10.1.1)."""
+        transport = self._request.transport
+        if self._expects and transport is not None:
+            self._expects = False
+            transport.write(_CONTINUE)
+
+
+def _length(request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> int | None:
+    if not request.body_exists:
+        return 0
+    announced = headers.get("content-length")
+    return None if announced is None else int(announced)
+
+
+def _too_large(limit: int) -> LimitExceeded:
+    return LimitExceeded(f"the body is larger than {limit} bytes", http_status=413)
+
+
+def _decoded(raw: bytes, coding: str, limit: int) -> bytes:
+    if coding not in _CODINGS:
+        raise RequestError(
+            "the content coding is not one of gzip, deflate",
+            http_status=415,
+            headers=(("accept-encoding", "gzip, deflate"),),
+        )
+    inflater = zlib.decompressobj(_ANY_FORMAT)
+    try:
+        # One byte more than the limit tells a bomb from a body of just that size.
+        body = inflater.decompress(raw, limit + 1)
+    except zlib.error as error:
+        raise RequestError(f"the body is not {coding}") from error
+    if len(body) > limit:
+        raise _too_large(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise RequestError(f"the body is not one whole {coding} stream")
+    return body
+
+
+def read_request(request: web.BaseRequest, limits: ReadLimits) -> Request:
+    """Take a request over from aiohttp.
+
+    Raises `RequestError` and `LimitExceeded` for what must not reach any upstream: framing that
+    another server may read differently (RFC 9112 §6, §11), and headers that are too large.
+    """
+    headers = request.headers
+    _check_framing(request, headers)
+    _check_header_size(request, limits)
+    if "expect" in headers and headers["expect"].lower() != "100-continue":
+        raise RequestError("the expectation is not 100-continue", http_status=417)
+    target = _origin_form(request, headers)
+    path, _, query = target.partition("?")
+    return Request(
+        request.method,
+        target,
+        path,
+        query,
+        headers,
+        Body(request, headers),
+        request.remote or "",
+        request.scheme,
+        lambda status, reason, fields: write_interim(request, status, reason, fields),
+    )
+
+
+def _check_framing(request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> None:
+    if request.version not in ((1, 1), (1, 0)):
+        raise RequestError("only HTTP/1.1 is spoken here", http_status=505)
+    if "transfer-encoding" not in headers:
+        return
+    if request.version == (1, 0):
+        raise RequestError("Transfer-Encoding in an HTTP/1.0 request")
+    if [value.lower() for value in headers.getall("transfer-encoding")] != ["chunked"]:
+        raise RequestError(
+            "the only transfer coding is chunked", code=Code.UNIMPLEMENTED, http_status=501
+        )
+
+
+def _check_header_size(request: web.BaseRequest, limits: ReadLimits) -> None:
+    size = 0
+    for name, value in request.raw_headers:
+        size += len(name) + len(value)
+    if size > limits.header_bytes:
+        raise LimitExceeded(
+            f"the header fields hold more than {limits.header_bytes} bytes", http_status=431
+        )
+
+
+def _origin_form(request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> str:
+    """The target as path and query, whatever form it came in (RFC 9112 §3.2)."""
+    target = request.raw_path
+    if "#" in target:
+        raise RequestError("the request target holds a fragment")
+    if target.startswith("/") or (target == "*" and request.method == "OPTIONS"):
+        return target
+    scheme, found, rest = target.partition("://")
+    if not found or scheme.lower() not in ("http", "https"):
+        raise RequestError("the request target is neither a path nor an http URL")
+    authority, slash, tail = rest.partition("/")
+    if not slash:
+        authority, mark, tail = rest.partition("?")
+        tail = mark + tail
+    if authority.lower() != headers.get("host", "").lower():
+        raise RequestError("the request target and the Host header name different hosts")
+    return f"/{tail}"

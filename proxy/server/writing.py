@@ -1,0 +1,197 @@
+"""Answers onto the wire: status line, header block, framing.
+
+aiohttp's own response classes are not used: they add a Server header, guess content types, and
+cost a third of the front end's time. Framing (Content-Length, chunked) is decided here, alone.
+"""
+
+import asyncio
+from contextlib import suppress
+from email.utils import formatdate
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from proxy.exchange.messages import Answer, Headers, StreamAnswer
+
+_REASON_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {
+    499: "Client Closed Request"
+}
+_STATUS_LINES: Final = {
+    status: f"HTTP/1.1 {status} {phrase}\r\n" for status, phrase in _REASON_PHRASES.items()
+}
+#: Answers that never carry a body, whatever their headers say (RFC 9110 §6.4.1).
+BODILESS: Final = frozenset({204, 304})
+#: The gRPC codes in refusals of requests that never became one.
+_REFUSAL_CODES: Final = {400: 3, 404: 5, 500: 13, 501: 12}
+_RESOURCE_EXHAUSTED: Final = 8
+
+
+class _Written(web.StreamResponse):
+    """Tells aiohttp that the answer is on the wire already. Holds nothing: two serve for all."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._stays = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection takes another request."""
+        return self._stays
+
+    async def prepare(self, _request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Do nothing; the header is written."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing; the body is written."""
+
+
+WRITTEN: Final = _Written(keep_alive=True)
+WRITTEN_AND_CLOSE: Final = _Written(keep_alive=False)
+
+
+class HttpDate:
+    """The Date header's line, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def at(self, now_s: float) -> str:
+        """The line with the IMF-fixdate (RFC 9110 §5.6.7) of *now_s*, seconds since the epoch."""
+        if int(now_s) != self._second:
+            self._second = int(now_s)
+            self._text = f"date: {formatdate(self._second, usegmt=True)}\r\n"
+        return self._text
+
+
+def write_answer(request: web.BaseRequest, answer: Answer, date: str, *, close: bool) -> int:
+    """Write a whole answer in one piece. Returns the bytes of body sent.
+
+    Raises `ConnectionResetError` when the client is gone.
+    """
+    body = b"" if request.method == "HEAD" else answer.body
+    framing = ""
+    if not answer.as_is and answer.http_status not in BODILESS:
+        framing = f"content-length: {len(answer.body)}\r\n"
+    head = _head(
+        answer.http_status, answer.reason_phrase, answer.headers, framing, date, close=close
+    )
+    _transport(request).write(head + body)
+    return len(body)
+
+
+def _transport(request: web.BaseRequest) -> asyncio.Transport:
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client has closed the connection")
+    return transport
+
+
+def _head(
+    http_status: int,
+    phrase: str | None,
+    headers: Headers,
+    framing: str,
+    date: str,
+    *,
+    close: bool,
+) -> bytes:
+    """The status line and the header block, with the empty line that ends it.
+
+    A name or value that would end a line early must never get here; one that does raises
+    `ValueError` rather than split the response.
+    """
+    if phrase is None:
+        lines = [_STATUS_LINES.get(http_status) or f"HTTP/1.1 {http_status} \r\n"]
+    else:
+        lines = [f"HTTP/1.1 {http_status} {phrase}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in headers]
+    text = "".join(lines)
+    if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
+        raise ValueError("a response header holds CR, LF or NUL")
+    connection = "connection: close\r\n" if close else ""
+    # Bytes that are not UTF-8 came in as surrogates and go out as they came.
+    return f"{text}{framing}{date}{connection}\r\n".encode("utf-8", "surrogateescape")
+
+
+async def write_stream(
+    request: web.BaseRequest, answer: StreamAnswer, date: str, *, close: bool
+) -> tuple[int, bool]:
+    """Write a streamed answer as it comes, as fast as the client reads.
+
+    Returns the bytes of body sent and whether the connection can take another request. When the
+    chunks fail or fall short of the announced length, the connection is aborted, so that the
+    answer cannot look complete, and the failure is raised.
+    """
+    framing = _framing_of(request, answer)
+    close = close or framing is _Framing.UNTIL_CLOSE
+    transport = _transport(request)
+    line = "transfer-encoding: chunked\r\n" if framing is _Framing.CHUNKED else ""
+    head = (answer.http_status, answer.reason_phrase, answer.headers, line, date)
+    transport.write(_head(*head, close=close))
+    if framing is _Framing.NO_BODY:
+        return 0, not close
+    try:
+        sent = await _write_chunks(request, answer, chunked=framing is _Framing.CHUNKED)
+    except BaseException:
+        transport.abort()
+        raise
+    return sent, not close
+
+
+class _Framing(Enum):
+    """How the end of a streamed body is told."""
+
+    NO_BODY = auto()
+    BY_LENGTH = auto()
+    UNTIL_CLOSE = auto()
+    CHUNKED = auto()
+
+
+def _framing_of(request: web.BaseRequest, answer: StreamAnswer) -> _Framing:
+    if request.method == "HEAD" or answer.http_status in BODILESS:
+        return _Framing.NO_BODY
+    if answer.length is not None:
+        return _Framing.BY_LENGTH
+    # HTTP/1.0 knows no chunks: the end of the connection ends the body.
+    return _Framing.CHUNKED if request.version >= (1, 1) else _Framing.UNTIL_CLOSE
+
+
+async def _write_chunks(request: web.BaseRequest, answer: StreamAnswer, *, chunked: bool) -> int:
+    writer, sent = request.writer, 0
+    async for chunk in answer.chunks:
+        if not chunk:
+            continue  # An empty chunk would end a chunked body.
+        sent += len(chunk)
+        framed = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
+        _transport(request).write(framed)
+        await writer.drain()
+    if answer.length is not None and sent != answer.length:
+        raise ConnectionAbortedError(f"{sent} of {answer.length} bytes came")
+    if chunked:
+        _transport(request).write(b"0\r\n\r\n")
+    return sent
+
+
+def write_interim(
+    request: web.BaseRequest, http_status: int, phrase: str, headers: Headers
+) -> None:
+    """Write a 1xx answer. HTTP/1.0 clients do not know them and get none (RFC 9110 §15.2)."""
+    if request.version >= (1, 1):
+        _transport(request).write(_head(http_status, phrase, headers, "", "", close=False))
+
+
+def write_refusal(
+    request: web.BaseRequest, status: int, message: str, headers: Headers = ()
+) -> None:
+    """Write an error for what is not even a request, and ask for the connection's end."""
+    code = _REFUSAL_CODES.get(status, _RESOURCE_EXHAUSTED)
+    body = orjson.dumps({"code": code, "message": message, "details": []})
+    answer = Answer(status, (("content-type", "application/json"), *headers), body)
+    with suppress(ConnectionResetError):
+        write_answer(request, answer, "", close=True)
