@@ -10,5 +10,5 @@ this. The demo, the tests and the documents use it.
 | `documents`, `legacy` | the data as hand-written JSON, and the REST host |
 | `schema`, `messages`, `server` | the data as protobuf messages, and the gRPC server |
 | `serving` | running either server as a process of its own |
-| `steps`, `walk` | the scripted walk through the proxy |
+| `expect`, `steps`, `walk` | the scripted walk through the proxy |
 """

@@ -138,10 +138,8 @@ def read_time(text: str, field: str) -> datetime:
         raise invalid(Violation(field, "must be a time such as 2026-05-17T06:00:00Z")) from None
 
 
-def read_content(document: object) -> Content:
+def read_content(document: Document) -> Content:
     """Read what a client may set of a record, from a whole record's document."""
-    if not isinstance(document, dict):
-        raise invalid(Violation("record", "must be an object"))
     content = Content()
     for name, value in document.items():
         if name in _READERS and value is not None:

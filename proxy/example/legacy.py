@@ -41,6 +41,9 @@ from proxy.example.store import ZoneStore
 #: A zone file of some 100,000 records; the host holds a whole body in memory.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
+#: How long a request in flight may take to end when the host stops.
+SHUTDOWN_TIMEOUT_S: Final = 1.0
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _HTTP_STATUS: Final[Mapping[int, int]] = {3: 400, 5: 404, 6: 409, 9: 400, 12: 501, 15: 500}
@@ -51,7 +54,10 @@ class LegacyHost:
     """The host as a server on loopback: `async with LegacyHost(store) as host: host.url`."""
 
     def __init__(self, store: ZoneStore, port: int = 0) -> None:
-        self._runner = web.AppRunner(make_application(store), access_log=None)
+        application = make_application(store)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        )
         self._port = port
 
     def __repr__(self) -> str:
@@ -59,7 +65,7 @@ class LegacyHost:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, self._port, shutdown_timeout=1).start()
+        await web.TCPSite(self._runner, LOOPBACK, self._port).start()
         return self
 
     async def __aexit__(

@@ -3,12 +3,24 @@
 Each block of steps leaves the data as it found it, so that the walk can be walked again.
 """
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
+from proxy.example.expect import (
+    Check,
+    body_starts,
+    has_header,
+    has_records,
+    holds,
+    is_array_of,
+    is_empty,
+    is_events_of,
+    is_json,
+    is_lines_of,
+    lacks,
+    mentions,
+)
 from proxy.example.seed import LARGE_ZONE_RECORDS
 
 
@@ -18,28 +30,6 @@ class Side(Enum):
     GRPC = "grpc"
     LEGACY = "legacy"
     PROXY = "proxy"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: header names in lower case, the body inflated, the time to its last byte."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    elapsed_ms: float
-
-    def header(self, name: str) -> str:
-        """The values of a header, joined as HTTP does; "" when it is not there."""
-        return ", ".join(value for key, value in self.headers if key == name)
-
-    def json(self) -> Any:
-        """The body as JSON; raises ValueError when it is not."""
-        return json.loads(self.body)
-
-
-Check = Callable[[Answer], str]
-"""Says what is wrong with an answer; "" when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,78 +45,6 @@ class Step:
     body: str = ""
     checks: tuple[Check, ...] = ()
     shown: bool = False
-
-
-def holds(**expected: object) -> Check:
-    """The JSON has these members with these values, at whatever else it has."""
-    return lambda answer: _difference(expected, answer.json(), "")
-
-
-def lacks(name: str) -> Check:
-    """The JSON has no such member."""
-    return lambda answer: f"{name} is still there" if name in answer.json() else ""
-
-
-def is_json(expected: object) -> Check:
-    """The JSON is just that."""
-    return lambda answer: "" if answer.json() == expected else f"not {expected}"
-
-
-def has_header(name: str, part: str) -> Check:
-    """The header has *part* in it."""
-    return lambda answer: "" if part in answer.header(name) else f"{name}: no {part!r}"
-
-
-def body_starts(text: str) -> Check:
-    """The body begins with *text*."""
-    return lambda answer: "" if answer.body.startswith(text.encode()) else f"no {text!r} at first"
-
-
-def mentions(text: str) -> Check:
-    """The body says *text* somewhere."""
-    return lambda answer: "" if text.encode() in answer.body else f"does not mention {text!r}"
-
-
-def is_empty(answer: Answer) -> str:
-    """The answer has no body."""
-    return f"a body of {len(answer.body)} bytes" if answer.body else ""
-
-
-def has_records(count: int) -> Check:
-    """The JSON has a list of so many records."""
-    return lambda answer: _counted(answer.json().get("records", []), count)
-
-
-def is_array_of(count: int) -> Check:
-    """The body is a JSON array of so many records."""
-    return lambda answer: _counted(answer.json(), count)
-
-
-def is_lines_of(count: int) -> Check:
-    """The body is NDJSON of so many records."""
-    return lambda answer: _counted([json.loads(line) for line in answer.body.splitlines()], count)
-
-
-def is_events_of(count: int) -> Check:
-    """The body is server-sent events with so many records."""
-    return lambda answer: _counted(_events(answer.body), count)
-
-
-def _counted(records: list[Mapping[str, Any]], count: int) -> str:
-    if len(records) != count:
-        return f"{len(records)} records where {count} must be"
-    return "" if all("name" in record for record in records) else "an item is not a record"
-
-
-def _events(body: bytes) -> list[Any]:
-    return [json.loads(line[6:]) for line in body.splitlines() if line.startswith(b"data: ")]
-
-
-def _difference(expected: object, found: object, path: str) -> str:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        inner = (_difference(expected[key], found.get(key), f"{path}.{key}") for key in expected)
-        return next((text for text in inner if text), "")
-    return "" if expected == found else f"{path[1:]} is {found!r}, not {expected!r}"
 
 
 _ZONE: Final = "/v4/zones/example.com"

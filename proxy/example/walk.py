@@ -13,7 +13,8 @@ import aiohttp
 from rich.table import Table
 from yarl import URL
 
-from proxy.example.steps import STEPS, Answer, Step
+from proxy.example.expect import Answer
+from proxy.example.steps import STEPS, Step
 
 #: For one step; the largest stream takes far less than a second.
 STEP_TIMEOUT_S: Final = 30
@@ -84,6 +85,7 @@ def curl_lines(base_url: str, steps: tuple[Step, ...] = STEPS) -> tuple[str, ...
 def curl(base_url: str, step: Step) -> str:
     """The shell command that sends *step*.
 
+    >>> from proxy.example.steps import Side
     >>> curl("http://127.0.0.1:8080", Step("", "POST", "/hello", Side.GRPC, body="{}"))
     "curl -i -X POST -d '{}' http://127.0.0.1:8080/hello"
     """
