@@ -81,7 +81,7 @@ def choose_format(accept: str, default: StreamFormat) -> StreamFormat:
     """The format that `Accept` prefers (RFC 9110 section 12.5.1), *default* when it names none.
 
     The highest quality wins; among equals a type that is named wins over one that a wildcard
-    covers, then *default*, then the order in the header. *accept* is the field's value, several
+    covers, then *default*, then the first in the header. *accept* is the field's value, several
     joined by commas, "" without one. Elements that cannot be read are ignored.
 
     There is no 406: a client that only accepts what no stream can be was answered by the old host
@@ -95,14 +95,17 @@ def choose_format(accept: str, default: StreamFormat) -> StreamFormat:
     if not accept:
         return default
     ranges = list(_media_ranges(accept))
-    by_preference = {_preference(each, ranges, default): each for each in FORMATS.values()}
-    best = max(by_preference)
-    return by_preference[best] if best[0] > 0 else default
+    ranked = {
+        (*_preference(each, ranges, default), -place): each
+        for place, each in enumerate(FORMATS.values())
+    }
+    best = max(ranked)
+    return ranked[best] if best[0] > 0 else default
 
 
-#: A quality in thousandths, how exactly a type was named, whether it is the default, minus the
-#: place in the header, and the name, which only makes it unique.
-_Preference = tuple[float, int, bool, int, str]
+#: The quality, how exactly the type is named, whether it is the default, minus the place in the
+#: header: the greatest is what the client wants most.
+_Preference = tuple[float, int, bool, int]
 
 _NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _RANGE: Final = re.compile(rf"({_NAME})/({_NAME})")
@@ -132,15 +135,15 @@ def _preference(
     stream_format: StreamFormat, ranges: Sequence[_MediaRange], default: StreamFormat
 ) -> _Preference:
     """How much a client wants a format; the most exact range decides, not the most generous."""
-    is_default, name = stream_format is default, stream_format.name
+    is_default = stream_format is default
     fits = [(each.specificity(stream_format.content_type), each) for each in ranges]
     exactness = max((specificity for specificity, _ in fits), default=0)
     if exactness == 0:
-        return (0.0, 0, is_default, 0, name)
+        return (0.0, 0, is_default, 0)
     quality, order = max(
         (each.quality, -each.position) for specificity, each in fits if specificity == exactness
     )
-    return (quality, exactness, is_default, order, name)
+    return (quality, exactness, is_default, order)
 
 
 def _media_ranges(accept: str) -> Iterator[_MediaRange]:
