@@ -4,6 +4,7 @@ import click
 
 from proxy import __version__
 from proxy.cli.check import check
+from proxy.cli.demo import demo
 from proxy.cli.routes import routes
 from proxy.cli.serve import serve
 
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, routes):
+for command in (serve, check, routes, demo):
     main.add_command(command)

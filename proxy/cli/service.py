@@ -34,17 +34,26 @@ from proxy.upstreams.grpc import GrpcUpstream
 class Service:
     """Serves *snapshot*, whose files are in *folder*, from `async with` to its end.
 
-    *write_log* takes the access log's lines, whole ones, and must not block. The end drains:
-    requests in flight are finished, for as long as the configuration allows.
+    *write_log* takes the access log's lines, whole ones, and must not block. *listen* and *admin*
+    stand in for those of the configuration. The end drains: requests in flight are finished, for
+    as long as the configuration allows.
     """
 
     def __init__(
-        self, snapshot: Snapshot, folder: Path, write_log: Callable[[bytes], object]
+        self,
+        snapshot: Snapshot,
+        folder: Path,
+        write_log: Callable[[bytes], object],
+        *,
+        listen: Listen | None = None,
+        admin: AdminSection | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._settings = snapshot.config.settings
         self._folder = folder
         self._write_log = write_log
+        self._listen = listen or self._settings.listen
+        self._admin = admin or self._settings.admin
         self._metrics = Metrics()
         self._upstreams: dict[str, GrpcUpstream] = {}
         self._draining = False
@@ -75,7 +84,7 @@ class Service:
 
     async def _start(self) -> None:
         """Start from the inside out, so that the stack stops from the outside in."""
-        listening, admin_listening = self._bind(self._settings.listen, self._settings.admin)
+        listening, admin_listening = self._bind()
         access_log = self._open_access_log()
         self._watch_loop()
         exchange = await self._make_exchange()
@@ -89,11 +98,11 @@ class Service:
         stages = {route.name: route.stage.value for route in self._snapshot.routes}
         self._metrics.config_loaded(self._snapshot.config.digest, stages, time.time())
 
-    def _bind(self, listen: Listen, admin: AdminSection) -> tuple[socket.socket, socket.socket]:
+    def _bind(self) -> tuple[socket.socket, socket.socket]:
         """Bind both addresses before anything is started that would have to be undone."""
-        listening = _bound(listen)
+        listening = _bound(self._listen)
         self._stack.callback(listening.close)
-        admin_listening = _bound(admin)
+        admin_listening = _bound(self._admin)
         self._stack.callback(admin_listening.close)
         self.url, self.admin_url = _url(listening), _url(admin_listening)
         return listening, admin_listening

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from multidict import CIMultiDictProxy
 
-from proxy.cutover import Side, decide
+from proxy.cutover import REFUSED, Side, decide
 from proxy.errors import RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import accepts_gzip, compressed
 from proxy.exchange.failure import error_body, failure
@@ -76,6 +76,8 @@ class Exchange:
         """The answer for a request that ends in *error*."""
         outcome.code, outcome.error = error.status.code, str(error)
         outcome.upstream_failed = isinstance(error, UpstreamError)
+        if not outcome.upstream_failed:
+            outcome.decision = REFUSED
         return failure(error, self.snapshot.pool, outcome.binding)
 
     async def _route(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
