@@ -51,17 +51,6 @@ class Figure:
             return self.value >= self.target
         return self.value <= self.target
 
-    @property
-    def bound(self) -> str:
-        """The target as people read it, or nothing.
-
-        >>> Figure("CPU ratio", 2.5, "x", target=2.0, higher_is_better=False).bound
-        '≤ 2'
-        """
-        if self.target is None:
-            return ""
-        return f"{'≥' if self.higher_is_better else '≤'} {self.target:g}"
-
 
 def json_line(bench: str, figures: Iterable[Figure]) -> str:
     """The figures of one benchmark as one line of JSON for a program to read.
@@ -97,8 +86,19 @@ def figure_table(bench: str, figures: Sequence[Figure]) -> Table:
     table.add_column("target", justify="right")
     table.add_column("", justify="center")
     for figure in figures:
-        table.add_row(figure.name, readable(figure.value), figure.unit, figure.bound, mark(figure))
+        table.add_row(figure.name, readable(figure.value), figure.unit, bound(figure), mark(figure))
     return table
+
+
+def bound(figure: Figure) -> str:
+    """The target as people read it, or nothing.
+
+    >>> bound(Figure("CPU ratio", 2.5, "x", target=2.0, higher_is_better=False))
+    '≤ 2'
+    """
+    if figure.target is None:
+        return ""
+    return f"{'≥' if figure.higher_is_better else '≤'} {figure.target:g}"
 
 
 def mark(figure: Figure) -> str:

@@ -1,19 +1,17 @@
-"""Two proxies under the same load in turns, and the figures that come out.
+"""Proxies under the same load in turns, and the figures that come out.
 
-Rounds are interleaved (A B B A …) so that a change in the machine's mood meets both; each figure
-is the median over the rounds, and a ratio the median of the ratios of neighbouring rounds.
+Rounds are interleaved (A B C, C B A, …) so that a change in the machine's mood meets all. Each
+figure is the median over the rounds, and a ratio the median of the ratios within a turn.
 
 The figure to trust is CPU per request. It falls as a proxy gets busier, because one wake-up then
-serves more events, so compare it only where both use about the same share of their core, which
+serves more events, so compare it only where all use about the same share of their core, which
 stands beside it. Latencies are those of a closed loop: with many connections they show the
 queue, with one they show the way through.
 """
 
 import http.client
 import json
-import os
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -21,7 +19,7 @@ from urllib.parse import urlsplit
 
 from rich.table import Table
 
-from bench.figures import Figure, mark, readable
+from bench.figures import Figure, bound, mark, readable
 from bench.stand.load import Case, Generator
 from bench.stand.processes import Process
 
@@ -32,7 +30,10 @@ ANSWER_WITHIN_S: Final = 30.0  # generous: only a hang is meant
 SEPARATOR: Final = " / "  # between case, column and metric in the name of a figure
 CPU: Final = "CPU per request"
 REQUESTS: Final = "requests"
-RATIO: Final = "ratio"
+RATIO_TO: Final = "ratio to "
+
+# Bounds on our CPU per request over that of a peer: (case, peer) -> ratio.
+Targets = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,9 @@ METRICS: Final[dict[str, tuple[str, Callable[[Round], float]]]] = {
 
 
 def compare(
-    ours: Peer,
-    other: Peer,
-    cases: Sequence[Case],
-    load: Generator,
-    targets: dict[str, float],
+    peers: Sequence[Peer], cases: Sequence[Case], load: Generator, targets: Targets
 ) -> list[Figure]:
-    """Measure every case on both; `targets` bounds the CPU ratio ours / other per case name."""
-    peers = (ours, other)
+    """Measure every case on all; the ratios are those of the first over each of the others."""
     for case in cases:
         for peer in peers:
             check_answer(peer, case)
@@ -81,9 +77,11 @@ def compare(
         rounds = measure_case(peers, case, load)
         for peer in peers:
             figures += peer_figures(case, peer, rounds[peer.name])
-        figures.append(
-            ratio_figure(case, rounds[ours.name], rounds[other.name], targets.get(case.name))
-        )
+        ours, *others = peers
+        figures += [
+            ratio_figure(case.name, other.name, rounds[ours.name], rounds[other.name], targets)
+            for other in others
+        ]
     return figures + [memory_figure(peer) for peer in peers]
 
 
@@ -149,12 +147,17 @@ def peer_figures(case: Case, peer: Peer, rounds: Sequence[Round]) -> list[Figure
 
 
 def ratio_figure(
-    case: Case, ours: Sequence[Round], other: Sequence[Round], target: float | None
+    case: str, name: str, ours: Sequence[Round], other: Sequence[Round], targets: Targets
 ) -> Figure:
-    """Our CPU per request over the other's in the round beside it."""
+    """Our CPU per request over the other's in the same turn."""
     value = median(a.cpu_us / b.cpu_us for a, b in zip(ours, other, strict=True))
-    name = SEPARATOR.join((case.name, RATIO, CPU))
-    return Figure(name, value, "x", target, higher_is_better=False)
+    return Figure(
+        SEPARATOR.join((case, RATIO_TO + name, CPU)),
+        value,
+        "x",
+        targets.get((case, name)),
+        higher_is_better=False,
+    )
 
 
 def memory_figure(peer: Peer) -> Figure:
@@ -167,30 +170,24 @@ def memory_figure(peer: Peer) -> Figure:
 def comparison_table(title: str, figures: Sequence[Figure]) -> Table:
     """The figures with the proxies side by side and a line for every case and metric."""
     cells = {tuple(figure.name.split(SEPARATOR)): figure for figure in figures}
-    columns = list(dict.fromkeys(column for _, column, _ in cells if column != RATIO))
+    columns = list(dict.fromkeys(column for _, column, _ in cells))
+    columns.sort(key=lambda column: column.startswith(RATIO_TO))  # stable: proxies, then ratios
     table = Table(title=title, title_justify="left")
-    for heading in ("case", "figure", *columns, RATIO, "target", ""):
-        table.add_column(heading, justify="left" if heading in {"case", "figure"} else "right")
+    for heading in ("case", "figure", *columns, "target", ""):
+        words = heading in {"case", "figure"}
+        table.add_column(heading, justify="left" if words else "right", no_wrap=words)
     shown = ""
     for case, metric in dict.fromkeys((case, metric) for case, _, metric in cells):
-        row = [cells[case, column, metric] for column in columns]
-        ratio = cells.get((case, RATIO, metric))
-        table.add_row(
-            case if case != shown else "",
-            f"{metric}, {row[0].unit}",
-            *(readable(figure.value) for figure in row),
-            *((readable(ratio.value), ratio.bound, mark(ratio)) if ratio else ("", "", "")),
-        )
+        row = [cells.get((case, column, metric)) for column in columns]
+        table.add_row("" if case == shown else case, *row_texts(metric, row))
         shown = case
     return table
 
 
-def stand_description(load: Generator, cores: str, parts: Sequence[str]) -> str:
-    """What ran where: the lines that make figures comparable."""
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    lines = [
-        f"{python}, {', '.join(parts)}",
-        f"load: {load.description}; {ROUNDS} interleaved rounds of {ROUND_S:g} s, medians",
-        f"{os.cpu_count()} cores: {cores}; load average before: {os.getloadavg()[0]:.1f}",
-    ]
-    return "\n".join(lines)
+def row_texts(metric: str, row: Sequence[Figure | None]) -> list[str]:
+    """The texts of one line: metric and unit, the values, the target and its verdict."""
+    unit = next(figure.unit for figure in row if figure)
+    values = [readable(figure.value) if figure else "" for figure in row]
+    judged = [figure for figure in row if figure and figure.target is not None]
+    bounds, marks = (" ".join(map(show, judged)) for show in (bound, mark))
+    return [f"{metric}, {unit}", *values, bounds, marks]

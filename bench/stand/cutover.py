@@ -14,7 +14,7 @@ from bench.stand.processes import Process, free_port
 
 
 def start_cutover(
-    upstream_port: int, transcoded: Transcoded | None, cores: Sequence[int], folder: Path
+    transcoded: Transcoded | None, upstream_port: int, cores: Sequence[int], folder: Path
 ) -> tuple[Process, str]:
     """Start `cutover serve`; returns the process and its base URL.
 

@@ -49,7 +49,7 @@ def envoy_version() -> str:
 
 
 def start_envoy(
-    upstream_port: int, transcoded: Transcoded | None, cores: Sequence[int], folder: Path
+    transcoded: Transcoded | None, upstream_port: int, cores: Sequence[int], folder: Path
 ) -> tuple[Process, str]:
     """Start Envoy with one worker; returns the process and its base URL.
 

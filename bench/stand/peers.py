@@ -1,44 +1,66 @@
-"""Brings up backend, cutover and Envoy, and runs the comparison on them."""
+"""Brings up the backend and the proxies before it, and runs the comparison on them."""
 
-from collections.abc import Sequence
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
+from os import cpu_count, getloadavg
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 from bench.figures import Figure
-from bench.stand.backend import Canned, running_backend
-from bench.stand.comparison import Peer, compare, stand_description
-from bench.stand.cutover import start_cutover
-from bench.stand.envoy import Transcoded, envoy_version, start_envoy
-from bench.stand.load import Case, generator
-from bench.stand.processes import Cores, wait_until_listening
+from bench.stand.backend import Backend, Canned, running_backend
+from bench.stand.comparison import ROUND_S, ROUNDS, Peer, Targets, compare
+from bench.stand.load import Case, Generator, generator
+from bench.stand.processes import Cores, Process, wait_until_listening
+
+# Starts a proxy: port of the upstream, cores, folder for its files; gives process and base URL.
+Starter = Callable[[int, Sequence[int], Path], tuple[Process, str]]
+
+LIBRARIES: Final = ("aiohttp", "grpcio", "protobuf", "uvloop")
 
 
 def run_peers(
     canned: Canned,
+    port_of: Callable[[Backend], int],
+    starters: Mapping[str, Starter],
     cases: Sequence[Case],
-    transcoded: Transcoded | None,
-    targets: dict[str, float],
-    folder: Path,
+    targets: Targets,
 ) -> list[Figure]:
-    """Compare cutover with Envoy before one backend; without `transcoded`, as plain proxies."""
+    """Compare the first proxy with the others, all before one backend."""
     cores = Cores.here()
-    envoy = envoy_version()
-    load = generator(cores.load, folder)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        load = generator(cores.load, folder)
         backend = stack.enter_context(running_backend(canned, cores.load, folder))
-        port = backend.grpc_port if transcoded else backend.http_port
         peers = []
-        for name, start in (("cutover", start_cutover), ("Envoy", start_envoy)):
-            process, base_url = start(port, transcoded, cores.proxy, folder)
+        for name, start in starters.items():
+            process, base_url = start(port_of(backend), cores.proxy, folder)
             stack.enter_context(process)
             wait_until_listening(process, base_url)
             peers.append(Peer(name, process, base_url))
-        parts = [f"{name} {version(name)}" for name in ("aiohttp", "grpcio", "uvloop")]
-        print(stand_description(load, str(cores), [*parts, envoy]))
-        print(f"backend: {backend.description}")
-        if not (load.fast and backend.compiled):
-            print("A proxy that waits costs more CPU per request: targets are not judged.")
-            targets = {}
-        ours, other = peers
-        return compare(ours, other, cases, load, targets)
+        print(stand_description(load, backend, cores))
+        judged = targets if load.fast and backend.compiled else {}
+        return compare(peers, cases, load, judged)
+
+
+def stand_description(load: Generator, backend: Backend, cores: Cores) -> str:
+    """What ran where: the lines that make figures comparable."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    shared = f"load and backend on {listed(cores.load)}"
+    lines = [
+        f"{python}, {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}",
+        f"load: {load.description}; {ROUNDS} interleaved rounds of {ROUND_S:g} s, medians",
+        f"backend: {backend.description}",
+        f"of {cpu_count()} cores: each proxy alone on {listed(cores.proxy)}, {shared}",
+        f"load average before: {getloadavg()[0]:.1f}",
+    ]
+    if not (load.fast and backend.compiled):
+        lines.append("a proxy that waits costs more CPU per request: targets are not judged")
+    return "\n".join(lines)
+
+
+def listed(cores: Sequence[int]) -> str:
+    """Core numbers as people read them."""
+    return ", ".join(map(str, cores))

@@ -21,6 +21,7 @@ from bench.stand.backend import Canned, RpcAnswers
 from bench.stand.load import Case
 from bench.stand.processes import ROOT
 
+PROTO_FILE: Final = "dns/v1/dns.proto"
 SERVICE: Final = "dns.v1.RecordService"
 METHODS: Final = frozenset({"GetRecord", "CreateRecord", "ListRecords"})
 RECORD_PATH: Final = "/v4/zones/example.com/records/www-17"
@@ -133,11 +134,8 @@ class MessageClasses:
 
 def compile_example(output: Path) -> None:
     """Write the descriptor set of the example's proto with everything that it imports."""
-    command = [sys.executable, "-m", "grpc_tools.protoc", "--include_imports"]
-    includes = [f"-I{path}" for path in (ROOT / "proto", *google_protos())]
-    subprocess.run(
-        [*command, *includes, f"--descriptor_set_out={output}", "dns/v1/dns.proto"], check=True
-    )
+    command = [sys.executable, "-m", "grpc_tools.protoc", *proto_path(), "--include_imports"]
+    subprocess.run([*command, f"--descriptor_set_out={output}", PROTO_FILE], check=True)
 
 
 def keep_methods(descriptor_set: Path, methods: Collection[str]) -> None:
@@ -154,7 +152,7 @@ def keep_methods(descriptor_set: Path, methods: Collection[str]) -> None:
     descriptor_set.write_bytes(files.SerializeToString())
 
 
-def google_protos() -> list[Path]:
-    """Where the files that come with grpcio-tools and googleapis-common-protos lie."""
+def proto_path() -> list[str]:
+    """The options of protoc that name the example's folder and those of Google's own files."""
     tools, common = Path(grpc_tools.__file__).parent, Path(annotations_pb2.__file__).parents[2]
-    return [tools / "_proto", common]
+    return [f"-I{path}" for path in (ROOT / "proto", tools / "_proto", common)]

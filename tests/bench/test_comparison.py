@@ -83,7 +83,7 @@ def test_both_proxies_are_measured_in_turns_and_neither_always_goes_first(start_
     load = CannedLoad(
         Seen(requests=10_000, duration_us=2_000_000, p50_us=1500, p99_us=9000, errors=0)
     )
-    figures = {figure.name: figure for figure in compare(ours, other, [CASE], load, {})}
+    figures = {figure.name: figure for figure in compare([ours, other], [CASE], load, {})}
     assert figures["small GET / ours / requests"].value == 5000
     assert figures["small GET / other / p50"].value == 1.5
     assert figures["small GET / ours / p99"].value == 9.0
@@ -96,23 +96,26 @@ def rounds(*cpu_us: float) -> list[Round]:
     return [Round(1000.0, 1.0, 2.0, cpu, 0.9) for cpu in cpu_us]
 
 
-def test_the_ratio_is_that_of_neighbouring_rounds():
-    figure = ratio_figure(CASE, rounds(100, 210, 300), rounds(100, 100, 100), 2.0)
+def test_a_ratio_is_taken_within_a_turn_and_judged_against_its_own_peer():
+    targets = {("small GET", "Envoy"): 2.0}
+    ours, other = rounds(100, 210, 300), rounds(100, 100, 100)
+    figure = ratio_figure("small GET", "Envoy", ours, other, targets)
     assert figure.value == pytest.approx(2.1)
     assert not figure.ok
-    assert ratio_figure(CASE, rounds(50), rounds(100), 2.0).ok
+    assert ratio_figure("small GET", "Envoy", other, ours, targets).ok
+    assert ratio_figure("small GET", "grpc-gateway", ours, other, targets).target is None
 
 
 def test_a_failed_request_breaks_the_benchmark(start_peer):
     load = CannedLoad(Seen(requests=100, duration_us=1_000_000, p50_us=1, p99_us=1, errors=3))
     with pytest.raises(Broken, match="ours failed 3 of 100 requests of small GET"):
-        compare(start_peer("ours"), start_peer("other"), [CASE], load, {})
+        compare([start_peer("ours"), start_peer("other")], [CASE], load, {})
 
 
 def test_no_request_at_all_breaks_the_benchmark(start_peer):
     load = CannedLoad(Seen(requests=0, duration_us=1_000_000, p50_us=0, p99_us=0, errors=0))
     with pytest.raises(Broken, match="ours failed 0 of 0 requests"):
-        compare(start_peer("ours"), start_peer("other"), [CASE], load, {})
+        compare([start_peer("ours"), start_peer("other")], [CASE], load, {})
 
 
 def test_a_proxy_that_uses_no_cpu_is_not_the_one_that_answers(start_peer):
@@ -120,7 +123,7 @@ def test_a_proxy_that_uses_no_cpu_is_not_the_one_that_answers(start_peer):
     away = start_peer("elsewhere").base_url
     idle = Peer("ours", start_peer("idle").process, away)
     with pytest.raises(Broken, match="used no CPU time for small GET: it is not what is loaded"):
-        compare(idle, start_peer("other"), [CASE], CannedLoad(seen), {})
+        compare([idle, start_peer("other")], [CASE], CannedLoad(seen), {})
 
 
 def test_a_wrong_answer_is_never_measured(start_peer):
@@ -136,8 +139,9 @@ def test_an_error_answer_is_never_measured(start_peer):
 
 def test_the_table_puts_the_proxies_side_by_side_with_the_ratio(start_peer):
     load = CannedLoad(Seen(requests=10, duration_us=1_000_000, p50_us=1, p99_us=1, errors=0))
-    figures = compare(start_peer("ours"), start_peer("other"), [], load, {})
-    figures.append(ratio_figure(CASE, rounds(300), rounds(100), 2.0))
+    figures = compare([start_peer("ours"), start_peer("other")], [], load, {})
+    targets = {("small GET", "other"): 2.0}
+    figures.append(ratio_figure("small GET", "other", rounds(300), rounds(100), targets))
     for name in ("ours", "other"):
         figures.append(type(figures[0])(f"small GET / {name} / CPU per request", 42.0, "µs"))
     shown = io.StringIO()
