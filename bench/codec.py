@@ -1,0 +1,162 @@
+"""The ProtoJSON codec beside protobuf's own: one DNS record, and a list of 1,000.
+
+Both do the same work on the same bytes in one process, in turns, so that a change of the
+machine's speed meets both. A figure is the median over the rounds. The ratios carry the targets;
+microseconds depend on the machine.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, Final
+
+import orjson
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from bench.figures import Broken, Figure
+from proxy.errors import Place
+from proxy.sources.protos import compile_folder
+from proxy.transcoding.descriptors import Descriptors, merge_files, message_class
+from proxy.transcoding.protojson import Codecs, MessageCodec
+
+PROTO: Final = Path(__file__).parent.parent / "proto"
+
+#: How often everything is timed, and how long one timing is at least, in seconds.
+ROUNDS: Final = 15
+TIMING_S: Final = 0.01
+#: How many records are in the list, and how many of them differ.
+LIST: Final = 1_000
+
+PARSE_TARGET: Final = 6.0
+PRINT_TARGET: Final = 4.0
+
+
+def record(number: int) -> dict[str, Any]:
+    """A record with eleven fields: nested, enum, map, duration, wrapper and two timestamps."""
+    return {
+        "name": f"zones/example.com/records/r{number:06d}",
+        "host": f"host-{number}",
+        "type": "MX",
+        "ttl": "3600s",
+        "mailExchange": {"preference": 10, "exchange": f"mx{number}.example.com."},
+        "weight": 0.25,
+        "comment": f'Entry {number}, see "the plan"' if number % 10 == 0 else f"Entry {number}",
+        "tags": {"team": "dns", "tier": "gold"},
+        "revision": str(9_007_199_254_740_993 + number),
+        "createTime": "2024-05-06T07:08:09Z",
+        "updateTime": f"2025-11-12T13:14:15.{number % 1000:03d}Z",
+    }
+
+
+@dataclass(frozen=True)
+class Work:
+    """One message, its JSON and its wire bytes, with the codec that reads and writes it."""
+
+    name: str
+    codec: MessageCodec
+    message_type: type[Message]
+    json: bytes
+    wire: bytes
+
+    def ways(self) -> dict[str, Callable[[], bytes]]:
+        """What is timed: each direction, ours and json_format's."""
+        return {
+            "JSON to wire": lambda: self.codec.json_to_wire(self.json),
+            "json_format JSON to wire": lambda: json_format.Parse(
+                self.json, self.message_type()
+            ).SerializeToString(),
+            "wire to JSON": lambda: self.codec.wire_to_json(self.wire),
+            "json_format wire to JSON": lambda: json_format.MessageToJson(
+                self.message_type.FromString(self.wire), indent=None
+            ).encode(),
+        }
+
+
+def run() -> list[Figure]:
+    """Time both codecs on a record and on a list."""
+    descriptors = compiled()
+    codecs = Codecs(descriptors.pool)
+    return [
+        figure
+        for work in (
+            prepared("1 record", "dns.v1.Record", record(7), descriptors, codecs),
+            prepared(
+                f"{LIST:,} records",
+                "dns.v1.ListRecordsResponse",
+                {"records": [record(number) for number in range(LIST)], "totalSize": LIST},
+                descriptors,
+                codecs,
+            ),
+        )
+        for figure in figures(work)
+    ]
+
+
+def compiled() -> Descriptors:
+    """The example's descriptors in a pool of their own."""
+    return merge_files(compile_folder(PROTO, "proto", Place("bench")))
+
+
+def prepared(
+    name: str, message: str, content: dict[str, Any], descriptors: Descriptors, codecs: Codecs
+) -> Work:
+    """The work for one message; both codecs must agree on it."""
+    descriptor = descriptors.pool.FindMessageTypeByName(message)
+    codec, message_type = codecs.message(descriptor), message_class(descriptor)
+    body = orjson.dumps(content)
+    wire = codec.parse_fast(body).SerializeToString(deterministic=True)
+    work = Work(name, codec, message_type, body, wire)
+    theirs = json_format.Parse(body, message_type())
+    if theirs.SerializeToString(deterministic=True) != wire:
+        raise Broken(f"the codecs read {name} differently")
+    if orjson.loads(codec.wire_to_json(wire)) != json_format.MessageToDict(theirs):
+        raise Broken(f"the codecs write {name} differently")
+    return work
+
+
+def figures(work: Work) -> list[Figure]:
+    """The speed-up and the time of each direction."""
+    times_s = timed(work.ways())
+    return [
+        figure
+        for way, target in (("JSON to wire", PARSE_TARGET), ("wire to JSON", PRINT_TARGET))
+        for figure in (
+            Figure(
+                f"{way}, {work.name}: times as fast as json_format",
+                times_s[f"json_format {way}"] / times_s[way],
+                "x",
+                target,
+            ),
+            Figure(f"{way}, {work.name}", times_s[way] * 1e6, "µs"),
+            Figure(f"json_format {way}, {work.name}", times_s[f"json_format {way}"] * 1e6, "µs"),
+        )
+    ]
+
+
+def timed(ways: dict[str, Callable[[], bytes]]) -> dict[str, float]:
+    """The median time of one call, in seconds, over rounds in which each way has its turn."""
+    calls = {name: enough_calls(way) for name, way in ways.items()}
+    rounds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            rounds[name].append(elapsed_s(way, calls[name]) / calls[name])
+    return {name: median(times) for name, times in rounds.items()}
+
+
+def enough_calls(way: Callable[[], bytes]) -> int:
+    """How many calls take about `TIMING_S`; the first one also warms the code up."""
+    calls = 1
+    while elapsed_s(way, calls) < TIMING_S:
+        calls *= 2
+    return calls
+
+
+def elapsed_s(way: Callable[[], bytes], calls: int) -> float:
+    start = perf_counter()
+    for _ in repeat(None, calls):
+        way()
+    return perf_counter() - start
