@@ -146,4 +146,5 @@ _TEXTS: Final[dict[str, Callable[[_Refusal], str]]] = {
     "missing": _missing,
     "string_too_short": lambda _: "must not be empty",
     "string_type": _text_wanted,
+    "url_secret": lambda refusal: refusal.details["msg"],
 }

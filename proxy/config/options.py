@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from proxy.config.sections import Section
 from proxy.config.units import DURATION, SIZE, Quantity
 from proxy.config.upstreams import Distinct
+from proxy.transcoding.metadata import is_denied
 
 Stage = Literal["legacy", "grpc"]
 UnknownFields = Literal["warn", "reject", "ignore"]
@@ -26,38 +27,29 @@ _NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: What metadata keys may be made of (gRPC over HTTP/2, "Custom-Metadata").
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 
-#: Headers of one connection or one framing; copying them breaks the other side's.
-_HOP_BY_HOP: Final = frozenset(
-    {
-        *("connection", "content-length", "host", "keep-alive", "proxy-authenticate"),
-        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"),
-        "upgrade",
-    }
-)
-#: Headers that each side makes for itself: gRPC sets the first group, this proxy the second.
-_OF_GRPC: Final = _HOP_BY_HOP | {"content-type", "user-agent"}
-_OF_ANSWERS: Final = _HOP_BY_HOP | {"content-type", "content-encoding", "date", "server", "vary"}
+#: Headers that the proxy makes for its own answers.
+_OF_ANSWERS: Final = frozenset({"date", "server"})
 
 #: The label of requests that no route maps, so no route may have it.
 UNMAPPED: Final = "unmapped"
 
 
-def _metadata_key(name: str, reserved: frozenset[str]) -> str:
+def _request_header(name: str) -> str:
     """A header name in lower case, when the configuration may name it."""
     key = name.lower()
     if not _METADATA_KEY.fullmatch(key):
         raise PydanticCustomError("metadata_key", "must be a name of letters, digits, -, _ and .")
-    if key in reserved or key.startswith("grpc-"):
-        raise PydanticCustomError("metadata_reserved", "must not be a header of the connection")
+    if is_denied(key):
+        message = "must not be a header of the connection, the framing or gRPC"
+        raise PydanticCustomError("metadata_denied", message)
     return key
 
 
-def _request_header(name: str) -> str:
-    return _metadata_key(name, _OF_GRPC)
-
-
-def _response_header(name: str) -> str:
-    return _metadata_key(name, _OF_ANSWERS)
+def _response_metadata(name: str) -> str:
+    key = _request_header(name)
+    if key in _OF_ANSWERS:
+        raise PydanticCustomError("answer_header", "must not be a header that the proxy makes")
+    return key
 
 
 def _rpc_name(name: str) -> str:
@@ -168,7 +160,7 @@ class Options(Section):
         examples=[["authorization", "x-tenant"]],
     )
     response_metadata: Annotated[
-        tuple[Annotated[str, AfterValidator(_response_header)], ...], Distinct
+        tuple[Annotated[str, AfterValidator(_response_metadata)], ...], Distinct
     ] = Field(
         default=("x-request-id",),
         description="Metadata and trailers of the answer that become response headers.",

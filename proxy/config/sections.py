@@ -154,6 +154,6 @@ class Debug(Section):
 
     expose_side: bool = Field(
         default=False,
-        description="Add `x-cutover-side: legacy|grpc|proxy` to each answer.",
+        description="Add `x-cutover-side` to each answer: `legacy`, `grpc` or `proxy`.",
         examples=[True],
     )

@@ -1,0 +1,83 @@
+"""The documentation of the configuration: its examples are loaded."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from proxy.config import SourceText, load_config
+from proxy.config.messages import keys_of, section_of
+from proxy.config.schema import Settings
+from proxy.config.sections import Section
+from proxy.config.upstreams import GrpcUpstream, Upstreams
+from tests.config.documentation import EXAMPLE, PAGE
+
+#: What a section needs before any other key of it can be looked at.
+NEEDED: dict[str, dict[str, Any]] = {
+    "Settings": {"version": 1},
+    "LegacyUpstream": {"url": "https://legacy"},
+    "GrpcUpstream": {"target": "a", "plaintext": True},
+    "Route": {"rpc": "a.B.C"},
+}
+#: Keys that need others beside them, or instead of them.
+BESIDE: dict[tuple[str, str], dict[str, Any]] = {
+    ("DescriptorSource", "rules"): {"service_config": "a.yaml"},
+    ("Tls", "cert"): {"key": "a"},
+    ("Tls", "key"): {"cert": "a"},
+    ("GrpcUpstream", "tls"): {"plaintext": False},
+}
+
+
+def all_fields(section: type[Section]) -> Iterator[tuple[type[Section], str, FieldInfo]]:
+    for key, info in keys_of(section).items():
+        yield section, key, info
+        inner = section_of(info.annotation)
+        if inner is not None:
+            yield from all_fields(inner)
+    if section is Upstreams:
+        yield from all_fields(GrpcUpstream)
+
+
+FIELDS = list(all_fields(Settings))
+
+
+def tuples(value: object) -> object:
+    """Lists as tuples, the form in which the schema takes them."""
+    if isinstance(value, dict):
+        return {key: tuples(inner) for key, inner in value.items()}
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "info"), FIELDS, ids=[f"{s.__name__}.{k}" for s, k, _ in FIELDS]
+)
+def test_every_key_is_explained_with_an_example_that_works(
+    section: type[Section], key: str, info: FieldInfo
+) -> None:
+    assert info.description
+    assert info.description.endswith(".")
+    if not info.examples:
+        assert section is Settings
+        return
+    name = section.__name__
+    needed = NEEDED.get(name, {}) | BESIDE.get((name, key), {})
+    section.model_validate(tuples({**needed, key: info.examples[0]}))
+
+
+def test_the_page_opens_with_an_example_that_loads() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert example == EXAMPLE
+    files = [
+        SourceText("cutover.yaml", example),
+        SourceText("rules.yaml", "type: google.api.Service"),
+    ]
+    config = load_config(files, {"DNS_CA": "/etc/tls/ca.pem"})
+    assert config.options_for("dns.v1.RecordService.ExportZone").timeout_s == 120.0
+
+
+def test_every_key_is_on_the_page() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    missing = [key for _, key, _ in FIELDS if f"| `{key}` |" not in page and key != "legacy"]
+    assert missing == []
