@@ -293,10 +293,10 @@ _ERRORS: Final = (
         shown=True,
     ),
     Step(
-        "the wrong method",
+        "a method that only the legacy host can refuse",
         "DELETE",
         _ZONE,
-        Side.PROXY,
+        Side.LEGACY,
         405,
         checks=(has_header("allow", "GET"), holds(code=12)),
     ),

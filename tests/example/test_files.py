@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -6,8 +7,8 @@ from proxy.example.files import folder
 
 
 @pytest.mark.parametrize("name", ["proto", "mappings"])
-def test_folder_is_found_in_this_installation(name: str) -> None:
-    assert any(folder(name).iterdir())  # type: ignore[arg-type]
+def test_folder_is_found_in_this_installation(name: Literal["proto", "mappings"]) -> None:
+    assert any(folder(name).iterdir())
 
 
 def test_folder_inside_an_installed_package_comes_first(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2
 
 from proxy.example.files import folder
 from proxy.example.schema import Schema, compile_folder
@@ -29,9 +31,10 @@ def test_no_binding_has_the_shape_of_another(schema: Schema) -> None:
     assert len(set(shapes)) == len(shapes)
 
 
-def bindings(rpc: object) -> list[tuple[str, str]]:
+def bindings(rpc: Any) -> list[tuple[str, str]]:
     """HTTP method and path of each binding, every variable written as what it matches."""
-    options = type(rpc.GetOptions()).FromString(rpc.GetOptions().SerializeToString())  # type: ignore[attr-defined]
+    # The options of a private pool do not know the extension of the generated module.
+    options = descriptor_pb2.MethodOptions.FromString(rpc.GetOptions().SerializeToString())
     rule = options.Extensions[annotations_pb2.http]
     found = []
     for one in (rule, *rule.additional_bindings):
