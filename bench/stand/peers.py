@@ -18,6 +18,7 @@ from bench.stand.processes import Cores, Process, wait_until_listening
 # Starts a proxy: port of the upstream, cores, folder for its files; gives process and base URL.
 Starter = Callable[[int, Sequence[int], Path], tuple[Process, str]]
 
+QUIET_LOAD_PER_CORE: Final = 0.25
 LIBRARIES: Final = ("aiohttp", "grpcio", "protobuf", "uvloop")
 
 
@@ -54,11 +55,24 @@ def stand_description(load: Generator, backend: Backend, cores: Cores) -> str:
         f"load: {load.description}; {ROUNDS} interleaved rounds of {ROUND_S:g} s, medians",
         f"backend: {backend.description}",
         f"of {cpu_count()} cores: each proxy alone on {listed(cores.proxy)}, {shared}",
-        f"load average before: {getloadavg()[0]:.1f}",
+        quietness(getloadavg()[0], cpu_count() or 1),
     ]
     if not (load.fast and backend.compiled):
         lines.append("a proxy that waits costs more CPU per request: targets are not judged")
     return "\n".join(lines)
+
+
+def quietness(load_average: float, core_count: int) -> str:
+    """How busy the machine was before, and what that means.
+
+    >>> quietness(0.2, 2)
+    'load average before: 0.2'
+    >>> quietness(1.7, 2)
+    'load average before: 1.7: the machine is not quiet, the figures are rough'
+    """
+    busy = load_average > QUIET_LOAD_PER_CORE * core_count
+    rough = ": the machine is not quiet, the figures are rough" if busy else ""
+    return f"load average before: {load_average:.1f}{rough}"
 
 
 def listed(cores: Sequence[int]) -> str:
