@@ -5,7 +5,6 @@ The only place where the rows of the architecture meet. What is built here is cl
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import grpc
 
@@ -25,9 +24,6 @@ from proxy.upstreams.grpc import GrpcOptions, GrpcUpstream, RetryOptions
 from proxy.upstreams.grpc.options import make_channel
 from proxy.upstreams.rest import RestOptions, RestUpstream
 from proxy.upstreams.tls import TlsOptions
-
-#: The reconnect back-off starts here, in seconds; the configuration sets its end.
-_MIN_BACKOFF_S: Final = 0.1
 
 
 async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
@@ -90,7 +86,6 @@ def grpc_options(settings: GrpcSettings, folder: Path) -> GrpcOptions:
         tls=_tls(settings, folder),
         keepalive_time_s=settings.keepalive_time_s,
         keepalive_timeout_s=settings.keepalive_timeout_s,
-        min_reconnect_backoff_s=_MIN_BACKOFF_S,
         max_reconnect_backoff_s=settings.max_reconnect_backoff_s,
         max_receive_bytes=settings.max_receive_bytes,
         max_send_bytes=settings.max_send_bytes,
