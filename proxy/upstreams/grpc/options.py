@@ -26,13 +26,15 @@ class GrpcOptions:
     *tls* None is plaintext. *keepalive_time_s* is how long a connection with open calls may be
     silent before it is pinged, *keepalive_timeout_s* how long the answer may take; servers refuse
     frequent pings, so it is not lowered without their consent. *max_metadata_bytes* bounds what a
-    server may answer with. *retry* None turns retries off.
+    server may answer with. *connect_timeout_s* is for one attempt to connect, TLS included; the
+    two back-offs are the first and the longest wait between attempts. *retry* None turns retries off.
     """
 
     tls: TlsOptions | None = None
     keepalive_time_s: float = 20.0
     keepalive_timeout_s: float = 5.0
-    min_reconnect_backoff_s: float = 0.1
+    connect_timeout_s: float = 5.0
+    initial_reconnect_backoff_s: float = 0.1
     max_reconnect_backoff_s: float = 2.0
     max_receive_bytes: int = 4 * _MIB
     max_send_bytes: int = 4 * _MIB
@@ -51,13 +53,13 @@ def channel_arguments(options: GrpcOptions) -> list[tuple[str, int | str]]:
     may not be repeated must not be.
     """
     keepalive_timeout_ms = _milliseconds(options.keepalive_timeout_s)
-    minimum_backoff_ms = _milliseconds(options.min_reconnect_backoff_s)
     arguments: list[tuple[str, int | str]] = [
         ("grpc.keepalive_time_ms", _milliseconds(options.keepalive_time_s)),
         ("grpc.keepalive_timeout_ms", keepalive_timeout_ms),
         ("grpc.http2.ping_timeout_ms", keepalive_timeout_ms),
-        ("grpc.initial_reconnect_backoff_ms", minimum_backoff_ms),
-        ("grpc.min_reconnect_backoff_ms", minimum_backoff_ms),
+        ("grpc.initial_reconnect_backoff_ms", _milliseconds(options.initial_reconnect_backoff_s)),
+        # Named after back-off, but what it bounds is one attempt to connect, TLS included.
+        ("grpc.min_reconnect_backoff_ms", _milliseconds(options.connect_timeout_s)),
         ("grpc.max_reconnect_backoff_ms", _milliseconds(options.max_reconnect_backoff_s)),
         ("grpc.max_receive_message_length", options.max_receive_bytes),
         ("grpc.max_send_message_length", options.max_send_bytes),

@@ -1,0 +1,118 @@
+"""Real servers for the tests of the upstreams: gRPC over handlers, and raw sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc import status_pb2
+
+from tests.fakes import Abort, Handler, Served
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Serves every handler as a unary-stream method; a unary caller reads its one message."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> object:
+        handler = self._handlers.get(handler_call_details.method)
+        if handler is None:
+            return None
+
+        async def serve(message: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            async for answer in _serve(handler, message, context):
+                yield answer
+
+        return grpc.unary_stream_rpc_method_handler(serve)
+
+
+async def _serve(
+    handler: Handler, message: bytes, context: grpc.aio.ServicerContext
+) -> AsyncIterator[bytes]:
+    served = Served(message, tuple(context.invocation_metadata() or ()))
+    try:
+        first = True
+        async for answer in handler(served):
+            if first:
+                await context.send_initial_metadata(served.initial)
+                first = False
+            yield answer
+        context.set_trailing_metadata(served.trailers)
+    except Abort as abort:
+        await context.abort(
+            _CODES[abort.status.code], abort.status.message, _trailers(served, abort)
+        )
+    except (asyncio.CancelledError, GeneratorExit):
+        served.was_cancelled = True
+        raise
+    finally:
+        served.ended.set()
+
+
+def _trailers(served: Served, abort: Abort) -> tuple[tuple[str, str | bytes], ...]:
+    trailers = served.trailers + abort.trailers
+    if abort.status.details:
+        details = [Any(type_url=d.type_url, value=d.value) for d in abort.status.details]
+        status = status_pb2.Status(
+            code=abort.status.code, message=abort.status.message, details=details
+        )
+        trailers += (("grpc-status-details-bin", status.SerializeToString()),)
+    return trailers
+
+
+@asynccontextmanager
+async def grpc_server(
+    handlers: Mapping[str, Handler],
+    credentials: grpc.ServerCredentials | None = None,
+    options: tuple[tuple[str, int], ...] = (),
+    port: int = 0,
+) -> AsyncIterator[int]:
+    """A gRPC server on loopback; gives its port."""
+    server = grpc.aio.server(options=options)
+    server.add_generic_rpc_handlers((_Handlers(handlers),))
+    address = f"127.0.0.1:{port}"
+    if credentials is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, credentials)
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(None)
+
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def raw_server(talk: Talk) -> AsyncIterator[int]:
+    """A TCP server whose every connection is handed to *talk*; gives its port."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tuple(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
