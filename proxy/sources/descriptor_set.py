@@ -34,13 +34,11 @@ def read_descriptor_set(path: Path, shown: str, place: Place) -> list[Descriptor
 
 def _read(path: Path, shown: str, place: Place) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        if path.stat().st_size <= MAX_BYTES:
+            return path.read_bytes()
     except OSError as error:
         raise _refused(place, f"cannot read {shown}: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise _refused(place, f"{shown} has more than {MAX_BYTES} bytes")
-    return data
+    raise _refused(place, f"{shown} has more than {MAX_BYTES} bytes")
 
 
 def _parse(data: bytes, shown: str, place: Place) -> FileDescriptorSet:

@@ -8,12 +8,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from proxy.errors import ConfigError, Place, Problem
 from proxy.transcoding.declarations import DescriptorFile
@@ -25,6 +26,9 @@ TIMEOUT_S: Final = 60.0
 #: Files in one folder: a folder above is a mistake (`/`, a checkout), and no API.
 MAX_FILES: Final = 10_000
 
+#: Runs of protoc for one report; each names the problems of at least one more file.
+MAX_ROUNDS: Final = 20
+
 #: Files that the installed packages have as descriptors only: the text has another name there.
 _WITHOUT_TEXT: Final = ("google/longrunning/operations.proto",)
 
@@ -34,43 +38,47 @@ _IMPORT_FAILED: Final = re.compile(r'Import "(?P<file>[^"]+)" was not found or h
 
 
 def compile_folder(
-    folder: Path, shown: str, place: Place, *, timeout_s: float = TIMEOUT_S
+    folder: Path,
+    shown: str,
+    place: Place,
+    *,
+    interpreter: str = sys.executable,
+    timeout_s: float = TIMEOUT_S,
 ) -> list[DescriptorFile]:
     """Compile every `.proto` below *folder*, with what they import; google's are found.
 
     *shown* is the folder's name for people, *place* is where the configuration names it. Names
     with a leading dot are passed over: among them are the copies by which Kubernetes mounts a
-    ConfigMap. Blocks for up to *timeout_s*. protoc runs in a process of its own, writes no
-    file and starts in *folder*, whose files are named relative to it.
+    ConfigMap. Blocks for up to *timeout_s*. protoc runs in a process of its own, a Python
+    *interpreter* with grpcio-tools; it writes no file and starts in *folder*, whose files are
+    named relative to it.
 
     Raises `ConfigError` with all that protoc refuses, each with file, line and column.
     """
-    names = sorted(_proto_files(folder, place))
-    run = _run(folder, names, place, timeout_s)
-    if run.returncode != 0:
-        raise ConfigError(_problems(run, shown, place))
-    files = FileDescriptorSet.FromString(run.stdout).file
+    names = sorted(_proto_files(folder, shown, place))
+    files = _Compiler(interpreter, folder, shown, place, timeout_s).compile(names)
     return [
         DescriptorFile(file, _origin(folder, shown, file.name), _is_import(file.name, names))
         for file in files
     ]
 
 
-def _proto_files(folder: Path, place: Place) -> list[str]:
+def _proto_files(folder: Path, shown: str, place: Place) -> list[str]:
     """Paths relative to *folder*, with "/" between names."""
     names: list[str] = []
     for name in _walk(folder, place):
         names.append(name)
         if len(names) > MAX_FILES:
-            raise _refused(place, f"more than {MAX_FILES} .proto files in {folder}")
+            raise _refused(place, f"more than {MAX_FILES} .proto files in {shown}")
     if not names:
-        raise _refused(place, f"no .proto file in {folder}")
+        raise _refused(place, f"no .proto file in {shown}")
     return names
 
 
 def _walk(folder: Path, place: Place) -> Iterator[str]:
     def refuse(error: OSError) -> None:
-        raise _refused(place, f"cannot read {error.filename}: {error.strerror}") from error
+        name = os.path.normpath(error.filename)
+        raise _refused(place, f"cannot read {name}: {error.strerror}") from error
 
     for parent, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -79,31 +87,88 @@ def _walk(folder: Path, place: Place) -> Iterator[str]:
                 yield (Path(parent) / name).relative_to(folder).as_posix()
 
 
-def _run(
-    folder: Path, names: list[str], place: Place, timeout_s: float
-) -> subprocess.CompletedProcess[bytes]:
+def _arguments(names: Sequence[str]) -> list[str]:
     # Descriptors go in and out by pipes, so that no place for temporary files is needed: a
     # container's file system may be read-only. "./" keeps a file's name from being read as an
     # option, "-P" keeps Python from importing what lies in the folder.
-    command = [
-        *(sys.executable, "-P", "-m", "grpc_tools.protoc", "--proto_path=."),
-        *(f"--proto_path={_installed_protos()}", "--include_imports", "--include_source_info"),
+    return [
+        *("-P", "-m", "grpc_tools.protoc", "--include_imports", "--include_source_info"),
+        *("--proto_path=.", f"--proto_path={_installed_protos()}"),
         *("--descriptor_set_in=/dev/stdin", "--descriptor_set_out=/dev/stdout"),
         *(f"./{name}" for name in names),
     ]
-    try:
-        return subprocess.run(  # noqa: S603 - the command is ours, its arguments are file names
-            command,
-            cwd=folder,
-            input=_descriptors_without_text(),
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _refused(place, f"protoc took longer than {timeout_s:g} s") from error
-    except OSError as error:
-        raise _refused(place, f"protoc cannot be started: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiler:
+    interpreter: str
+    folder: Path
+    shown: str
+    place: Place
+    timeout_s: float
+
+    def compile(self, names: Sequence[str]) -> Sequence[FileDescriptorProto]:
+        """Run protoc on the files *names*. Raises `ConfigError`.
+
+        protoc stops at the first file that it can parse and not resolve. To report every
+        problem, it is run again without the files that have been reported.
+        """
+        run = self._run(names)
+        if run.returncode == 0:
+            return FileDescriptorSet.FromString(run.stdout).file
+        problems: dict[Problem, None] = {}
+        for _ in range(MAX_ROUNDS):
+            messages = _messages(run)
+            problems |= dict.fromkeys(self._problems(messages))
+            wrong = {match["file"] for match in messages}
+            left = [name for name in names if name not in wrong]
+            if not left or len(left) == len(names):
+                break
+            names, run = left, self._run(left)
+        raise ConfigError([*problems] or [self._failure(run)])
+
+    def _run(self, names: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(  # noqa: S603 - the command is ours, its arguments file names
+                [self.interpreter, *_arguments(names)],
+                cwd=self.folder,
+                input=_descriptors_without_text(),
+                capture_output=True,
+                timeout=self.timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            message = f"protoc took longer than {self.timeout_s:g} s"
+            raise _refused(self.place, message) from error
+        except OSError as error:
+            message = f"protoc cannot be started: {error.strerror}"
+            raise _refused(self.place, message) from error
+
+    def _problems(self, messages: Sequence[re.Match[str]]) -> Iterator[Problem]:
+        """Messages as problems, without those about imports of what is wrong itself."""
+        wrong = {match["file"] for match in messages}
+        for match in messages:
+            failed = _IMPORT_FAILED.fullmatch(match["text"])
+            if failed is None or failed["file"] not in wrong:
+                file = f"{self.shown}/{match['file']}"
+                place = Place(file, int(match["line"]), int(match["column"]))
+                yield Problem(place, match["text"])
+
+    def _failure(self, run: subprocess.CompletedProcess[bytes]) -> Problem:
+        """What is said when protoc fails without naming a line."""
+        said = "; ".join(line for line in _lines(run) if line.strip())
+        said = said or f"ended with exit code {run.returncode}"
+        return Problem(self.place, f"protoc: {said}")
+
+
+def _messages(run: subprocess.CompletedProcess[bytes]) -> list[re.Match[str]]:
+    """What protoc says about lines of files, without its warnings."""
+    found = (_MESSAGE.fullmatch(line) for line in _lines(run))
+    return [match for match in found if match and not match["text"].startswith("warning: ")]
+
+
+def _lines(run: subprocess.CompletedProcess[bytes]) -> list[str]:
+    return run.stderr.decode(errors="replace").splitlines()
 
 
 def _descriptors_without_text() -> bytes:
@@ -117,26 +182,6 @@ def _installed_protos() -> Path:
     assert spec is not None  # noqa: S101 - the package depends on it
     assert spec.origin is not None  # noqa: S101 - it is a file
     return Path(spec.origin).parents[2]
-
-
-def _problems(run: subprocess.CompletedProcess[bytes], shown: str, place: Place) -> list[Problem]:
-    """What protoc wrote as problems; there is at least one."""
-    lines = run.stderr.decode(errors="replace").splitlines()
-    wrong = {match["file"] for line in lines if (match := _MESSAGE.fullmatch(line))}
-    problems = [problem for line in lines for problem in _problem(line, wrong, shown, place)]
-    return problems or [Problem(place, f"protoc ended with exit code {run.returncode}")]
-
-
-def _problem(line: str, wrong: set[str], shown: str, place: Place) -> Iterator[Problem]:
-    match = _MESSAGE.fullmatch(line)
-    if match is None:
-        if line.strip() and "warning: " not in line:
-            yield Problem(place, f"protoc: {line}")
-    elif not match["text"].startswith("warning: "):
-        failed = _IMPORT_FAILED.fullmatch(match["text"])
-        if failed is None or failed["file"] not in wrong:
-            file = f"{shown}/{match['file']}"
-            yield Problem(Place(file, int(match["line"]), int(match["column"])), match["text"])
 
 
 def _origin(folder: Path, shown: str, name: str) -> str:

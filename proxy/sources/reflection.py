@@ -64,7 +64,7 @@ async def reflect(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await _reflect(channel, f"reflection of {upstream}", timeout_s)
+            return await _reflect(channel, f"reflection of {upstream}")
     except _Refused as error:
         message = f"reflection of upstream {upstream!r}: {error}"
         raise ConfigError([Problem(place, message)]) from error
@@ -73,9 +73,9 @@ async def reflect(
         raise ConfigError([Problem(place, message)]) from error
 
 
-async def _reflect(channel: grpc.aio.Channel, origin: str, timeout_s: float) -> Reflected:
+async def _reflect(channel: grpc.aio.Channel, origin: str) -> Reflected:
     for method in _METHODS:
-        session = _Session(channel, method, timeout_s)
+        session = _Session(channel, method)
         try:
             return await _Survey(session, origin).run()
         except _Refused as error:
@@ -89,11 +89,9 @@ async def _reflect(channel: grpc.aio.Channel, origin: str, timeout_s: float) -> 
 class _Session:
     """One reflection call: a question, its answer, the next question."""
 
-    def __init__(self, channel: grpc.aio.Channel, method: str, timeout_s: float) -> None:
+    def __init__(self, channel: grpc.aio.Channel, method: str) -> None:
         # Bytes in and out: what cannot be parsed must be our error and not grpcio's.
-        self._call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(method)(
-            timeout=timeout_s
-        )
+        self._call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(method)()
 
     def close(self) -> None:
         self._call.cancel()

@@ -523,7 +523,7 @@ class TestServiceConfigs:
             ),
             (
                 "api.yaml:4:1: p.Zones.Put: path template '/{nope}': variable 'nope':"
-                " 'p.Zone' has no such field; did you mean 'name'?"
+                " 'p.Zone' has no such field"
             ),
         ]
 
