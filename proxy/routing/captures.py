@@ -82,10 +82,16 @@ class _Capture:
 
     def decode(self, raw: str) -> str:
         """The text of what the variable took. Raises `PercentError`."""
-        segments = raw.split("/")
-        if any(literal_key(segments[star]) in _DOT_SEGMENTS for star in self._stars):
+        if self.single:
+            text = decode_segment(raw)
+            names_nothing = bool(self._stars) and text in _DOT_SEGMENTS
+        else:
+            text = decode_multi_segment(raw, self._unescape)
+            segments = raw.split("/") if self._stars else []
+            names_nothing = any(literal_key(segments[i]) in _DOT_SEGMENTS for i in self._stars)
+        if names_nothing:
             raise PercentError('"." and ".." do not name anything in a path')
-        return decode_segment(raw) if self.single else decode_multi_segment(raw, self._unescape)
+        return text
 
 
 def _taker(variables: Sequence[_Capture]) -> Callable[[list[str]], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import permutations, product
 from types import FrameType
 from typing import Any, Final
@@ -540,8 +541,8 @@ def test_look_up_takes_the_same_steps_among_10_and_10_000_routes() -> None:
     few, many = wide_matcher(12), wide_matcher(10_000)
     for path in ["/v1/c0/a/items/b", "/v1/c0", "/v1/c0/a/b/c/d", "/v1/no", "/x"]:
         assert few.match("GET", path) == many.match("GET", path)
-        taken = steps(lambda path=path: few.match("GET", path))
-        assert 0 < taken == steps(lambda path=path: many.match("GET", path))
+        taken = steps(partial(few.match, "GET", path))
+        assert 0 < taken == steps(partial(many.match, "GET", path))
 
 
 @pytest.mark.parametrize("unit", ["/a", "/", "/c0", "/.", "/:verb"])
