@@ -12,7 +12,7 @@ from bench.stand.cutover import configuration_for
 from bench.stand.envoy import TRANSCODER, Transcoded, bootstrap
 from bench.stand.load import Case, ClosedLoop, finished, lua_string
 from bench.stand.processes import Cores, Process
-from bench.stand.zone import LIST_SIZES, METHODS, SERVICE, MessageClasses, legacy, zone
+from bench.stand.zone import LISTS, METHODS, SERVICE, MessageClasses, legacy, zone
 from proxy.config.load import load_config
 from proxy.config.source import SourceText
 
@@ -80,7 +80,7 @@ def test_the_example_gives_an_answer_for_every_case(tmp_path):
     service = messages.pool.FindServiceByName(SERVICE)
     assert {method.name for method in service.methods} == METHODS
     assert prepared.canned.rpc.keys() == {f"/{SERVICE}/{name}" for name in METHODS}
-    assert set(prepared.canned.rpc[f"/{SERVICE}/ListRecords"].answers) == set(LIST_SIZES)
+    assert set(prepared.canned.rpc[f"/{SERVICE}/ListRecords"].answers) == set(LISTS)
     assert messages.number("ListRecordsRequest", "page_size") == 2
 
 
