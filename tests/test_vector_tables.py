@@ -14,7 +14,7 @@ def test_setting_that_nobody_has_thought_about_is_an_error() -> None:
 
 def test_ability_that_is_neither_refused_nor_supported_is_an_error() -> None:
     with pytest.raises(KeyError, match="literal_after_double_wildcard is neither"):
-        select("decoding", accepted=dict.fromkeys(DECODING_SETTINGS, ["all"]))
+        select("decoding", accepted={key: ["all"] for key in DECODING_SETTINGS})
 
 
 def test_departure_without_a_case_is_an_error() -> None:
@@ -31,7 +31,7 @@ def test_every_case_is_either_run_or_left_out_with_a_reason() -> None:
 
 
 def test_list_of_modes_applies_when_one_of_them_is_accepted() -> None:
-    accepted = dict.fromkeys(DECODING_SETTINGS, ["all"])
+    accepted = {key: ["all"] for key in DECODING_SETTINGS}
     table = select("decoding", accepted=accepted, refused=["literal_after_double_wildcard"])
     named = [case.options["unescape"] for case in table.cases if "unescape" in case.options]
     assert ["all_except_slash", "all"] in named
