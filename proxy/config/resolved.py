@@ -134,8 +134,9 @@ class Config:
         )
 
     def _unknown_rpcs(self, rpcs: Collection[str]) -> Iterator[Problem]:
+        known = frozenset(rpcs)
         for index, route in enumerate(self.settings.routes):
-            if route.rpc not in rpcs:
+            if route.rpc not in known:
                 message = f"no method {route.rpc} has an HTTP rule"
                 place = self._tree.place(("routes", index, "rpc"))
                 yield Problem(place, message + did_you_mean(route.rpc, rpcs))
