@@ -12,9 +12,9 @@ import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, EncodeError, Message
-from google.protobuf.message_factory import GetMessageClass
 
 from proxy.errors import RequestError
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson.faults import DecodeFailure
 from proxy.transcoding.protojson.kinds import (
     FLOATING,
@@ -38,11 +38,9 @@ GIVE_UP: Final = (ValueError, TypeError, KeyError, RecursionError)
 #: What a printer ends in when a message has no JSON form.
 UNPRINTABLE: Final = (ValueError, TypeError, DecodeError, RecursionError)
 
-#: `datetime` values are UTC and end in "Z".
-DUMP_OPTIONS: Final = orjson.OPT_UTC_Z
-
-#: A zero with a minus and no fraction, which the decoder gives as the integer 0.
-MINUS_ZERO: Final = re.compile(rb"-0(?![.\deE])").search
+#: A zero with a minus and no fraction, which the decoder gives as the integer 0. The look-behind
+#: keeps out what ends in "-0" inside a string; it stands last, so that the search is for "-0".
+MINUS_ZERO: Final = re.compile(rb"-0(?![.\deE])(?<![^:,\[\s]-0)").search
 
 
 def structural_quotes(body: bytes) -> int:
@@ -101,7 +99,7 @@ class MessageCodec:
         self.descriptor = descriptor
         self._program = program
         self._strict = strict
-        self._class: Any = GetMessageClass(descriptor)
+        self._class: Any = message_class(descriptor)
         self._from_string: Callable[[bytes], Message] = self._class.FromString
         self._print: Printer = program.printer(descriptor)
         self._read: Parser = (
@@ -136,12 +134,10 @@ class MessageCodec:
 
     def parse_fast(self, body: bytes) -> Message:
         """Read what the generated parser takes. Raises one of `GIVE_UP` for anything else."""
-        arguments, strings = self._read(orjson.loads(body), 1)
-        if structural_quotes(body) != 2 * strings:
+        message: Message = self._class()
+        strings = self._read(orjson.loads(body), message, 1)
+        if structural_quotes(body) != 2 * strings or (self._floating and MINUS_ZERO(body)):
             raise Unexpected
-        if self._floating and MINUS_ZERO(body):
-            raise Unexpected
-        message: Message = self._class(**arguments)
         return message
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
@@ -169,7 +165,7 @@ class MessageCodec:
     def print(self, message: Message) -> bytes:
         """The JSON of a message, in one line. Raises `DecodeFailure` when it has none."""
         try:
-            return orjson.dumps(self._print(message, 1), option=DUMP_OPTIONS)
+            return orjson.dumps(self._print(message, 1))
         except UNPRINTABLE as error:
             raise unprintable(self.descriptor.full_name, error) from error
 
@@ -181,7 +177,7 @@ class FieldCodec:
         self.field = field
         self._program = program
         self._strict = strict
-        self._class: Any = GetMessageClass(owner(field))
+        self._class: Any = message_class(owner(field))
         self._read: Parser = program.field_parser(field)
         self._print: Printer = program.field_printer(field)
         self._nullable = nullable(field)
@@ -218,12 +214,10 @@ class FieldCodec:
         value = orjson.loads(body)
         if value is None and not self._nullable:
             raise Unexpected
-        arguments, strings = self._read(value, 0)
-        if structural_quotes(body) != 2 * strings:
+        message: Message = self._class()
+        strings = self._read(value, message, 0)
+        if structural_quotes(body) != 2 * strings or (self._floating and MINUS_ZERO(body)):
             raise Unexpected
-        if self._floating and MINUS_ZERO(body):
-            raise Unexpected
-        message: Message = self._class(**arguments)
         return message
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
@@ -237,7 +231,7 @@ class FieldCodec:
         of its own.
         """
         try:
-            return orjson.dumps(self._json(message), option=DUMP_OPTIONS)
+            return orjson.dumps(self._json(message))
         except UNPRINTABLE as error:
             raise unprintable(self.field.full_name, error) from error
 
@@ -248,7 +242,7 @@ class FieldCodec:
         return self._print(getattr(message, self.field.name), 1)
 
 
-def not_fast(_value: Any, _depth: int) -> tuple[dict[str, Any], int]:
+def not_fast(_value: Any, _message: Any, _depth: int) -> int:
     """The parser of types that only the strict path reads: those with a JSON of their own."""
     raise Unexpected
 

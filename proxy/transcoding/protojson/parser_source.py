@@ -1,19 +1,21 @@
-"""Python source that turns decoded JSON into the constructor arguments of a message.
+"""Python source that puts decoded JSON into a message.
 
 Belongs here: text of the generated parsers, one function per message type. Does not: running
 it (`program`), the exact rules (`strict`). A generated function reads what a well-behaved
-client sends and raises `Unexpected` for everything else.
+client sends and raises `Unexpected` for everything else; what it has done to the message by then
+is of no interest, since the body goes to the strict path as a whole.
 
-A function takes the decoded object and its depth, empties the object, and returns the
-arguments together with the number of JSON strings that it met, keys included. That number is
-what shows a duplicate key, which the decoder hides: see `codec.structural_quotes`.
+A function takes the decoded object, the message and the object's depth, empties the object, and
+returns the number of JSON strings that it met, keys included. That number is what shows a
+duplicate key, which the decoder hides: see `codec.structural_quotes`.
 
-Single letters in the generated code: o object, k keyword arguments, n number of strings, v
-value, c strings inside the value.
+Single letters in the generated code: o object, m message, n number of strings, v value, t the
+message that a value fills, c something for a moment.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from keyword import iskeyword
 from math import inf
 from typing import Final
 
@@ -39,6 +41,7 @@ GROUP: Final = 16
 UNGROUPED: Final = 24
 
 _INT: Final = ("if type(v) is not int: raise Unexpected",)
+_TEXT: Final = ("if type(v) is not str: raise Unexpected", "n += 1")
 #: The text of a 64-bit integer is taken only as Python itself would write it.
 _INT64: Final = (
     "if type(v) is str:",
@@ -49,7 +52,7 @@ _INT64: Final = (
     "elif type(v) is not int: raise Unexpected",
 )
 
-#: How one value `v` is checked and, where need be, replaced by what the constructor takes.
+#: How a scalar `v` is checked and, where need be, replaced by what a field takes.
 CONVERSIONS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.INT32: _INT,
     Kind.UINT32: _INT,
@@ -61,12 +64,8 @@ CONVERSIONS: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     Kind.DOUBLE: ("if type(v) is not float and type(v) is not int: raise Unexpected",),
     Kind.BOOL: ("if v is not True and v is not False: raise Unexpected",),
-    Kind.STRING: ("if type(v) is not str: raise Unexpected", "n += 1"),
-    Kind.BYTES: (
-        "if type(v) is not str: raise Unexpected",
-        "n += 1",
-        "v = base64_bytes(v)",
-    ),
+    Kind.STRING: _TEXT,
+    Kind.BYTES: (*_TEXT, "v = base64_bytes(v)"),
     Kind.ENUM: (
         "if type(v) is str:",
         "    n += 1",
@@ -74,27 +73,22 @@ CONVERSIONS: Final[dict[Kind, tuple[str, ...]]] = {
         "elif type(v) is not int: raise Unexpected",
     ),
     Kind.NULL: ("if v is not None: raise Unexpected", "v = 0"),
-    Kind.MESSAGE: ("v, c = {message}(v, {depth})", "n += c"),
-    Kind.TIMESTAMP: (
-        "if type(v) is not str: raise Unexpected",
-        "n += 1",
-        "v = timestamp_fields(v)",
-    ),
-    Kind.DURATION: (
-        "if type(v) is not str: raise Unexpected",
-        "n += 1",
-        "v = duration_fields(v)",
-    ),
-    Kind.FIELD_MASK: (
-        "if type(v) is not str: raise Unexpected",
-        "n += 1",
-        "v = dict(paths=mask_paths(v))",
-    ),
-    Kind.STRUCT: ("v, c = structs.struct(v, {depth})", "n += c"),
-    Kind.VALUE: ("v, c = structs.value(v, {depth})", "n += c"),
-    Kind.LIST_VALUE: ("v, c = structs.list_value(v, {depth})", "n += c"),
+}
+
+#: How a value `v` fills a message `t`. A wrapper is not here: its value is a scalar.
+FILLINGS: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.MESSAGE: ("n += {message}(v, t, {depth})",),
+    Kind.TIMESTAMP: (*_TEXT, "t.seconds, c = timestamp(v)", "if c: t.nanos = c"),
+    Kind.DURATION: (*_TEXT, "t.seconds, c = duration(v)", "if c: t.nanos = c"),
+    Kind.FIELD_MASK: (*_TEXT, "t.paths.extend(mask_paths(v))"),
+    Kind.STRUCT: ("n += structs.struct(v, t, {depth})",),
+    Kind.VALUE: ("n += structs.value(v, t, {depth})",),
+    Kind.LIST_VALUE: ("n += structs.list_value(v, t, {depth})",),
     Kind.ANY: ("raise Unexpected",),
 }
+
+#: Kinds that may set no field of their message, which is present all the same.
+MAYBE_EMPTY: Final = frozenset({Kind.MESSAGE, Kind.FIELD_MASK, Kind.STRUCT, Kind.LIST_VALUE})
 
 #: Kinds whose conversion leaves the value as it is, so that a whole list can be passed on.
 UNCHANGED: Final = frozenset(
@@ -129,7 +123,6 @@ def parser_source(
         "n = len(o)",
         *_key_limit(descriptor, options),
         "pop = o.pop",
-        "k = {}",
         *(f"one_{oneof.index} = False" for oneof in descriptor.oneofs if len(oneof.fields) > 1),
     ]
     for group in _groups(descriptor):
@@ -138,16 +131,16 @@ def parser_source(
             names = [name for field in group for name in spellings(descriptor, field, "json")]
             block = [f"if not {refs.names(names)}.isdisjoint(o):", *indented(block)]
         lines += block
-    lines += ["if o: raise Unexpected", "return k, n"]
-    return "\n".join([f"def {function}(o, depth):", *indented(lines)])
+    lines += ["if o: raise Unexpected", "return n"]
+    return "\n".join([f"def {function}(o, m, depth):", *indented(lines)])
 
 
 def field_parser_source(
     field: FieldDescriptor, function: str, refs: References, options: JsonOptions
 ) -> str:
     """The source of the parser of one field's value, which stands alone in a body."""
-    lines = ["n = 0", "k = {}", *_store(field, refs, options), "return k, n"]
-    return "\n".join([f"def {function}(v, depth):", *indented(lines)])
+    lines = ["n = 0", *_store(field, refs, options), "return n"]
+    return "\n".join([f"def {function}(v, m, depth):", *indented(lines)])
 
 
 def indented(lines: Iterable[str]) -> list[str]:
@@ -183,12 +176,12 @@ def _field(
 def _store(
     field: FieldDescriptor, refs: References, options: JsonOptions, *, oneof: bool = False
 ) -> list[str]:
-    """Lines that put the value `v` into the arguments."""
+    """Lines that put the value `v` into its field of the message `m`."""
     if is_map(field):
         return _map(field, refs, options)
     if field.is_repeated:
         return _list(field, refs)
-    lines = [*_conversion(field, refs, "depth + 1"), f"k[{field.name!r}] = v"]
+    lines = _singular(field, refs)
     group = field.containing_oneof
     if oneof and group is not None and len(group.fields) > 1:
         taken = f"one_{group.index}"
@@ -196,38 +189,62 @@ def _store(
     return lines
 
 
+def _singular(field: FieldDescriptor, refs: References) -> list[str]:
+    if field.message_type is None:
+        return [*_conversion(field, refs), assignment(field)]
+    present = ["t.SetInParent()"] if field_kind(field) in MAYBE_EMPTY else []
+    return [f"t = {attribute(field)}", *present, *_filling(field, refs, "depth + 1")]
+
+
 def _list(field: FieldDescriptor, refs: References) -> list[str]:
-    body = _conversion(field, refs, "depth + 2")
-    unchanged = field_kind(field) in UNCHANGED
-    return [
-        "if type(v) is not list: raise Unexpected",
-        f"k[{field.name!r}] = items = {'v' if unchanged else '[]'}",
-        "for v in v:",
-        *indented(body if unchanged else [*body, "items.append(v)"]),
-    ]
+    check, items = "if type(v) is not list: raise Unexpected", attribute(field)
+    if field.message_type is not None:
+        body = ["t = add()", *_filling(field, refs, "depth + 2")]
+        return [check, f"add = {items}.add", "for v in v:", *indented(body)]
+    body = _conversion(field, refs)
+    if field_kind(field) in UNCHANGED:
+        return [check, "c = v", "for v in v:", *indented(body), f"{items}.extend(c)"]
+    return [check, f"add = {items}.append", "for v in v:", *indented([*body, "add(v)"])]
 
 
 def _map(field: FieldDescriptor, refs: References, options: JsonOptions) -> list[str]:
     key, value = map_entry(field)
-    keys = KEY_CONVERSIONS[field_kind(key)]
-    body = _conversion(value, refs, "depth + 2")
-    unchanged = not keys and field_kind(value) in UNCHANGED
+    if value.message_type is not None:
+        body = ["t = items[key]", *_filling(value, refs, "depth + 2")]
+    else:
+        body = [*_conversion(value, refs), "items[key] = v"]
     return [
         f"if type(v) is not dict or len(v) > {options.max_object_keys}: raise Unexpected",
         "n += len(v)",
-        f"k[{field.name!r}] = items = {'v' if unchanged else '{}'}",
-        "for v in v.values():" if unchanged else "for key, v in v.items():",
-        *indented(body if unchanged else [*keys, *body, "items[key] = v"]),
+        f"items = {attribute(field)}",
+        "for key, v in v.items():",
+        *indented([*KEY_CONVERSIONS[field_kind(key)], *body]),
     ]
 
 
-def _conversion(field: FieldDescriptor, refs: References, depth: str) -> list[str]:
+def _conversion(field: FieldDescriptor, refs: References) -> list[str]:
+    kind = field_kind(field)
+    enum = refs.enum(field) if kind is Kind.ENUM else ""
+    return [line.format(enum=enum) for line in CONVERSIONS[kind]]
+
+
+def _filling(field: FieldDescriptor, refs: References, depth: str) -> list[str]:
     kind = field_kind(field)
     if kind is Kind.WRAPPER:
-        return [*_conversion(wrapped(field), refs, depth), "v = dict(value=v)"]
+        return [*_conversion(wrapped(field), refs), "t.value = v"]
     message = refs.message(message_type(field)) if kind is Kind.MESSAGE else ""
-    enum = refs.enum(field) if kind is Kind.ENUM else ""
-    return [line.format(message=message, enum=enum, depth=depth) for line in CONVERSIONS[kind]]
+    return [line.format(message=message, depth=depth) for line in FILLINGS[kind]]
+
+
+def attribute(field: FieldDescriptor) -> str:
+    """Python for the field of the message `m`."""
+    return f"getattr(m, {field.name!r})" if iskeyword(field.name) else f"m.{field.name}"
+
+
+def assignment(field: FieldDescriptor) -> str:
+    """Python that sets the field of the message `m` to `v`."""
+    name = field.name
+    return f"setattr(m, {name!r}, v)" if iskeyword(name) else f"m.{name} = v"
 
 
 # Depth

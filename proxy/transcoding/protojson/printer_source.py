@@ -6,10 +6,10 @@ it (`program`). There is no second printer; a value without a JSON form raises `
 Fields are read one by one in declaration order where most are likely to be set, and through
 `ListFields` where that costs less or where extensions can be present.
 
-Single letters in the generated code: m message, d dictionary, v value, f field descriptor.
+Single letters in the generated code: m message, d dictionary, v value, x number,
+f field descriptor.
 """
 
-from keyword import iskeyword
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
@@ -23,7 +23,7 @@ from proxy.transcoding.protojson.kinds import (
     message_kind,
 )
 from proxy.transcoding.protojson.options import JsonOptions
-from proxy.transcoding.protojson.parser_source import References, indented
+from proxy.transcoding.protojson.parser_source import References, attribute, indented
 
 #: What the ways of reading fields cost, in nanoseconds. Only the proportions matter.
 PLAIN_COST: Final = 65
@@ -42,13 +42,13 @@ EXPRESSIONS: Final[dict[Kind, str]] = {
     Kind.INT64: "str({v})",
     Kind.UINT64: "str({v})",
     Kind.FLOAT: "float_json({v})",
-    Kind.DOUBLE: "({v} if {v} - {v} == 0.0 else float_word({v}))",
+    Kind.DOUBLE: "(x if (x := {v}) - x == 0.0 else float_word(x))",
     Kind.BOOL: "{v}",
     Kind.STRING: "{v}",
     Kind.BYTES: "b2a_base64({v}, newline=False).decode()",
     Kind.NULL: "None",
     Kind.MESSAGE: "{message}({v}, depth + 1)",
-    Kind.TIMESTAMP: "timestamp_json({v}.seconds, {v}.nanos)",
+    Kind.TIMESTAMP: "timestamp_text({v}.seconds, {v}.nanos)",
     Kind.DURATION: "duration_text({v}.seconds, {v}.nanos)",
     Kind.FIELD_MASK: "mask_text({v}.paths)",
     Kind.STRUCT: "struct_json({v})",
@@ -147,7 +147,7 @@ def _reading_lines(descriptor: Descriptor, refs: References, options: JsonOption
 
 
 def _reading(field: FieldDescriptor, refs: References, options: JsonOptions) -> list[str]:
-    value = f"v = {_attribute(field)}"
+    value = f"v = {attribute(field)}"
     store = f"d[{printed_name(field, options)!r}] = {expression(field, refs, options)}"
     if field.has_presence:
         return [f"if has({field.name!r}):", f"    {value}", f"    {store}"]
@@ -165,12 +165,8 @@ def _asking(oneof: OneofDescriptor, refs: References, options: JsonOptions) -> l
     lines = [f"which = m.WhichOneof({oneof.name!r})", "if which is None: pass"]
     for field in oneof.fields:
         store = f"d[{printed_name(field, options)!r}] = {expression(field, refs, options)}"
-        lines += [f"elif which == {field.name!r}:", f"    v = {_attribute(field)}", f"    {store}"]
+        lines += [f"elif which == {field.name!r}:", f"    v = {attribute(field)}", f"    {store}"]
     return lines
-
-
-def _attribute(field: FieldDescriptor) -> str:
-    return f"getattr(m, {field.name!r})" if iskeyword(field.name) else f"m.{field.name}"
 
 
 # Through ListFields

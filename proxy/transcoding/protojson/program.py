@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
 
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import moments, scalars, structs
 from proxy.transcoding.protojson.faults import UnknownType
 from proxy.transcoding.protojson.kinds import Kind, element, enum_type, message_kind, reachable
@@ -30,8 +30,8 @@ from proxy.transcoding.protojson.printer_source import (
     value_printer_source,
 )
 
-#: From decoded JSON and its depth to constructor arguments and the number of strings met.
-Parser: TypeAlias = Callable[[Any, int], tuple[dict[str, Any], int]]
+#: Puts decoded JSON, of a depth, into a message; returns the number of strings that it met.
+Parser: TypeAlias = Callable[[Any, Any, int], int]
 #: From a message or value and its depth to what `orjson` is to write.
 Printer: TypeAlias = Callable[[Any, int], Any]
 
@@ -52,7 +52,7 @@ class Program:
         self._namespace: dict[str, Any] = dict(HELPERS) | {
             "any_json": self.any_json,
             "extension": self.extension,
-            "structs": structs.StructParser(pool, options),
+            "structs": structs.StructParser(options),
         }
         self._parser_refs = self._references("parse", numbers_by_name)
         self._printer_refs = self._references("print", names_by_number)
@@ -99,7 +99,7 @@ class Program:
         if depth > DEEPEST:
             raise ValueError("an Any is nested too deeply")
         descriptor = self._type(url)
-        inner = GetMessageClass(descriptor).FromString(message.value)
+        inner = message_class(descriptor).FromString(message.value)
         json = self.printer(descriptor)(inner, depth + 1)
         if message_kind(descriptor) is Kind.MESSAGE:
             return {"@type": url, **json}
@@ -192,7 +192,7 @@ HELPERS: Final = {
     "Unexpected": structs.Unexpected,
     "b2a_base64": b2a_base64,
     "base64_bytes": scalars.base64_bytes,
-    "duration_fields": moments.duration_fields,
+    "duration": moments.duration,
     "duration_text": moments.duration_text,
     "float_json": scalars.float_json,
     "float_word": scalars.float_word,
@@ -201,7 +201,7 @@ HELPERS: Final = {
     "mask_text": moments.mask_text,
     "minus_zero": scalars.minus_zero,
     "struct_json": structs.struct_json,
-    "timestamp_fields": moments.timestamp_fields,
-    "timestamp_json": moments.timestamp_json,
+    "timestamp": moments.timestamp,
+    "timestamp_text": moments.timestamp_text,
     "value_json": structs.value_json,
 }

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
 from proxy.errors import RequestError
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import moments, scalars
 from proxy.transcoding.protojson.faults import cut, excerpt
 from proxy.transcoding.protojson.kinds import (
@@ -56,14 +56,14 @@ class StrictParser:
     def message(self, descriptor: Descriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a whole message. Returns the names of unknown fields under `warn`."""
         walk = _Walk(self.pool, self.options)
-        message = GetMessageClass(descriptor)()
+        message = message_class(descriptor)()
         walk.message(message, read(body, self.options.max_depth), "")
         return message, tuple(walk.unknown)
 
     def field(self, field: FieldDescriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read one field's value. Returns a message of the field's type that has only it."""
         walk = _Walk(self.pool, self.options)
-        message = GetMessageClass(owner(field))()
+        message = message_class(owner(field))()
         walk.field(message, field, read(body, self.options.max_depth), field.name)
         return message, tuple(walk.unknown)
 
@@ -239,18 +239,13 @@ class _Walk:
         for scalar in self.scalar(message.DESCRIPTOR.fields_by_name["value"], value, path):
             message.value = scalar
 
-    def moment(
-        self, message: Any, value: JsonValue, path: str, reader: Callable[[str], dict[str, int]]
-    ) -> None:
-        text = self.scalar_by(scalars.string, value, path)
-        for name, number in self.scalar_by(reader, text, path).items():
-            setattr(message, name, number)
-
     def timestamp(self, message: Any, value: JsonValue, path: str) -> None:
-        self.moment(message, value, path, moments.timestamp_fields)
+        text = self.scalar_by(scalars.string, value, path)
+        message.seconds, message.nanos = self.scalar_by(moments.timestamp, text, path)
 
     def duration(self, message: Any, value: JsonValue, path: str) -> None:
-        self.moment(message, value, path, moments.duration_fields)
+        text = self.scalar_by(scalars.string, value, path)
+        message.seconds, message.nanos = self.scalar_by(moments.duration, text, path)
 
     def field_mask(self, message: Any, value: JsonValue, path: str) -> None:
         text = self.scalar_by(scalars.string, value, path)
@@ -311,7 +306,7 @@ class _Walk:
         try:
             if not (prefix and slash):
                 raise KeyError(name)
-            return GetMessageClass(self.pool.FindMessageTypeByName(name))()
+            return message_class(self.pool.FindMessageTypeByName(name))()
         except KeyError:
             raise RequestError(
                 f"the type {excerpt(url)} of an Any is not known", field=path

@@ -1,16 +1,11 @@
 """Struct, Value and ListValue on the fast path: decoded JSON to messages, and messages to JSON.
 
-Belongs here: the three types whose JSON is any JSON. The message classes are those of one pool,
-so there is one `StructParser` per pool; printing needs no class.
+Belongs here: the three types whose JSON is any JSON, and the error that leaves the fast path.
 """
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Final
-
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
 
 from proxy.transcoding.protojson.options import JsonOptions
 
@@ -20,67 +15,56 @@ class Unexpected(ValueError):
 
 
 class StructParser:
-    """Turns decoded JSON into constructor arguments.
+    """Puts decoded JSON into messages of the three types.
 
-    A `Struct` becomes a message, since the constructor of its parent takes a dictionary for
-    native values; a `Value` and a `ListValue` become dictionaries of their fields. Every method
-    takes the depth that a container would have, and returns the number of strings with its
-    result, keys included.
+    Every method takes the depth that a container in place of the value has, and returns the
+    number of strings that it met, keys included.
     """
 
-    def __init__(self, pool: DescriptorPool, options: JsonOptions) -> None:
-        self._pool = pool
+    def __init__(self, options: JsonOptions) -> None:
         self._max_depth = options.max_depth
         self._max_keys = options.max_object_keys
 
-    @cached_property
-    def _struct(self) -> Callable[..., Any]:
-        # On first need: a pool without Struct has no field that would ask for it.
-        return GetMessageClass(self._pool.FindMessageTypeByName("google.protobuf.Struct"))
-
-    def struct(self, value: Any, depth: int) -> tuple[Any, int]:
-        """A `Struct` from a dictionary."""
+    def struct(self, value: Any, message: Any, depth: int) -> int:
+        """Fill a `Struct` from a dictionary."""
         if type(value) is not dict or depth > self._max_depth or len(value) > self._max_keys:
             raise Unexpected
         strings = len(value)
-        fields = {}
+        fields = message.fields
         for key, member in value.items():
-            fields[key], inner = self.value(member, depth + 1)
-            strings += inner
-        return self._struct(fields=fields), strings
+            strings += self.value(member, fields[key], depth + 1)
+        return strings
 
-    def list_value(self, value: Any, depth: int) -> tuple[dict[str, Any], int]:
-        """A `ListValue` from a list."""
+    def list_value(self, value: Any, message: Any, depth: int) -> int:
+        """Fill a `ListValue` from a list."""
         if type(value) is not list or depth > self._max_depth:
             raise Unexpected
-        strings = 0
-        values = []
-        for item in value:
-            fields, inner = self.value(item, depth + 1)
-            values.append(fields)
-            strings += inner
-        return {"values": values}, strings
+        add = message.values.add
+        return sum([self.value(item, add(), depth + 1) for item in value])
 
-    def value(self, value: Any, depth: int) -> tuple[dict[str, Any], int]:
-        """A `Value` from any JSON."""
+    def value(self, value: Any, message: Any, depth: int) -> int:
+        """Fill a `Value` from any JSON."""
         kind = type(value)
         if kind is str:
-            return {"string_value": value}, 1
+            message.string_value = value
+            return 1
         if kind is dict:
-            struct, strings = self.struct(value, depth)
-            return {"struct_value": struct}, strings
+            return self.struct(value, _present(message.struct_value), depth)
         if kind is list:
-            items, strings = self.list_value(value, depth)
-            return {"list_value": items}, strings
-        return {SCALAR_FIELDS[kind]: 0 if value is None else value}, 0
+            return self.list_value(value, _present(message.list_value), depth)
+        if value is None:
+            message.null_value = 0
+        else:
+            setattr(message, SCALAR_FIELDS[kind], value)
+        return 0
 
 
-SCALAR_FIELDS: Final = {
-    int: "number_value",
-    float: "number_value",
-    bool: "bool_value",
-    type(None): "null_value",
-}
+def _present(message: Any) -> Any:
+    message.SetInParent()
+    return message
+
+
+SCALAR_FIELDS: Final = {int: "number_value", float: "number_value", bool: "bool_value"}
 
 
 def struct_json(message: Any) -> dict[str, Any]:
