@@ -1,6 +1,8 @@
 # The proxy as an image:
 #   docker build -t cutover .
 #   docker run --rm -p 8080:8080 -v "$PWD/mappings:/mappings:ro" cutover
+# Paths in the configuration are relative to /mappings: what they name outside of it, such as
+# `proto_path: ../proto`, is mounted as well (-v "$PWD/proto:/proto:ro").
 # It runs on a read-only root file system, as a numeric user, without any capability.
 ARG PYTHON_VERSION=3.11
 
