@@ -68,7 +68,7 @@ class RpcClient:
     async def with_trailers(
         self, service: str, method: str, request: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        make, message = self._prepared(self.channel.unary_unary, service, method, request)
+        make, message = self.prepared(self.channel.unary_unary, service, method, request)
         call = make(message)
         try:
             answer = await call
@@ -79,14 +79,14 @@ class RpcClient:
     async def stream(
         self, service: str, method: str, request: dict[str, Any]
     ) -> AsyncIterator[dict[str, Any]]:
-        make, message = self._prepared(self.channel.unary_stream, service, method, request)
+        make, message = self.prepared(self.channel.unary_stream, service, method, request)
         try:
             async for answer in make(message):
                 yield json_format.MessageToDict(answer)
         except grpc.aio.AioRpcError as error:
             raise rpc_error(error) from error
 
-    def _prepared(
+    def prepared(
         self, kind: Any, service: str, method: str, request: dict[str, Any]
     ) -> tuple[Any, Any]:
         descriptor = self.schema.service(service).methods_by_name[method]

@@ -103,7 +103,7 @@ async def test_late_error_of_a_stream_comes_after_records(dns: RpcClient) -> Non
 
 
 async def test_stream_ends_with_the_serial_in_its_trailers(dns: RpcClient) -> None:
-    make, message = dns._prepared(
+    make, message = dns.prepared(
         dns.channel.unary_stream, RECORD_SERVICE, "ExportZone", {"zone": "fresh.example"}
     )
     call = make(message)
