@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
+from google.protobuf.message import Message
 
 from proxy.errors import Place
 
@@ -26,6 +28,10 @@ _FILE_EXTENSION: Final = 7
 _ENUM_VALUE: Final = 2
 _SERVICE_METHOD: Final = 2
 _METHOD_OPTIONS: Final = 4
+
+# What `has_broken_text` looks at.
+_WITHOUT_NAMES: Final = frozenset({"options", "source_code_info"})
+_TEXT_OR_MESSAGE: Final = frozenset({FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,20 @@ def declared_symbols(proto: FileDescriptorProto) -> Mapping[str, DeclarationPath
     """
     prefix = f"{proto.package}." if proto.package else ""
     return {prefix + name: path for name, path in _top_level(proto)}
+
+
+def has_broken_text(message: Message) -> bool:
+    """Whether a name in a file descriptor is not UTF-8; protobuf gives such a name as bytes.
+
+    Options and source info are left out: they hold no name that anything is looked up by.
+    """
+    for field, value in message.ListFields():
+        if field.name in _WITHOUT_NAMES or field.type not in _TEXT_OR_MESSAGE:
+            continue
+        for item in value if field.is_repeated else (value,):
+            if isinstance(item, bytes) or (isinstance(item, Message) and has_broken_text(item)):
+                return True
+    return False
 
 
 _Declaration = tuple[str, DeclarationPath]

@@ -20,6 +20,7 @@ from proxy.transcoding.declarations import (
     DescriptorFile,
     Positions,
     declared_symbols,
+    has_broken_text,
     import_path,
 )
 from proxy.transcoding.library import INSTALLED_ORIGIN, library_file
@@ -106,7 +107,11 @@ class _Merger:
     def choose(self, files: Iterable[DescriptorFile]) -> None:
         by_name: dict[str, list[DescriptorFile]] = {}
         for file in files:
-            by_name.setdefault(file.name, []).append(file)
+            if has_broken_text(file.proto):
+                message = "a file descriptor in it has a name that is not UTF-8"
+                self._problems.append(Problem(Place(file.origin), message))
+            else:
+                by_name.setdefault(file.name, []).append(file)
         for name, copies in by_name.items():
             self._choose_one(name, (*copies, *_installed(name)))
 

@@ -6,6 +6,7 @@ import random
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.message import DecodeError
 
 from proxy.errors import ConfigError
 from proxy.transcoding.declarations import DescriptorFile, Positions
@@ -15,6 +16,7 @@ from proxy.transcoding.descriptors import (
     merge_files,
     message_class,
 )
+from proxy.transcoding.rules import resolve
 from tests.sources.compiled import compile_files, compile_set
 
 ZONE = """
@@ -391,6 +393,44 @@ def test_what_fits_is_merged_beside_what_does_not():
     assert len(merged.problems) == 1
     assert merged.method("dns.v1.Zones.Get") is not None
     assert "bad.proto" not in merged.files
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        proto("ñ.proto"),
+        proto("a.proto", "ñ.proto"),
+        proto("a.proto", package="ñ"),
+        proto("a.proto", message="ñ"),
+        _with_field(proto("a.proto", message="M"), _field("ñ", ".M")),
+    ],
+    ids=["file", "import", "package", "message", "field"],
+)
+def test_a_name_that_is_no_text_is_a_problem_and_no_crash(file: FileDescriptorProto):
+    broken = FileDescriptorProto.FromString(
+        file.SerializeToString().replace("ñ".encode(), b"\xf1x")
+    )
+    assert texts(examine_files(given(broken))) == [
+        "api.binpb: a file descriptor in it has a name that is not UTF-8"
+    ]
+
+
+def test_damaged_descriptors_are_problems_and_no_crash():
+    text = SERVICE.replace('import "zone.proto";', "message Zone { string zone_name = 1; }")
+    [asked] = [file for file in compile_files({"a.proto": text}) if not file.imported]
+    data = asked.proto.SerializeToString()
+    random_bytes = random.Random(2)
+    outcomes = set()
+    for _ in range(2_000):
+        damaged = bytearray(data)
+        damaged[random_bytes.randrange(len(data))] = random_bytes.randrange(256)
+        try:
+            file = FileDescriptorProto.FromString(bytes(damaged))
+        except DecodeError:
+            continue
+        merged = examine_files(given(file))
+        outcomes.add(bool(merged.problems or resolve(merged, []).problems))
+    assert outcomes == {True, False}
 
 
 def test_a_long_chain_of_imports_is_no_deep_recursion():
