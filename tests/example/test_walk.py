@@ -31,7 +31,6 @@ from proxy.example.seed import seeded_store
 from proxy.example.steps import STEPS, Side, Step
 from proxy.example.walk import Report, curl_lines, walk
 
-
 #: The walk without its large streams, where it does not matter what is asked for.
 SHORT = tuple(step for step in STEPS if "large.example" not in step.path)
 
