@@ -68,6 +68,15 @@ def plain_value(text: str) -> Value:
     return int(text) if _INTEGER.fullmatch(text) else float(text)
 
 
+def _is_text(value: str) -> bool:
+    """Whether a variable is text: Python keeps its other bytes as halves of surrogate pairs."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(slots=True)
 class Tree:
     """Plain values of one or more files, with the place of every key and value.
@@ -175,6 +184,8 @@ class TreeBuilder:
             message = f"{match[0]} is not a variable; write ${{NAME}}, or $${{ for a plain ${{"
         elif name not in self._environ:
             message = f"the environment has no variable {name}"
+        elif not _is_text(self._environ[name]):
+            message = f"the variable {name} is not UTF-8"
         else:
             return self._environ[name]
         self._tree.refuse(node.place, location, message)

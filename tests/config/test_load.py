@@ -54,10 +54,17 @@ def test_problem_with_upstreams(value: str, expected: list[str]) -> None:
 
 def test_stage_legacy_needs_the_legacy_upstream() -> None:
     text = "version: 1\nupstreams: {dns: {target: a, plaintext: true}}\ndefaults: {stage: legacy}\n"
-    assert problems(text + "routes: [{rpc: a.B.C, stage: legacy}]") == [
+    assert problems(text + "routes: [{rpc: a.B.C, stage: legacy}, {rpc: a.B.D, stage: grpc}]") == [
         "a.yaml:3:19: defaults.stage: stage legacy needs an upstream named legacy",
         "a.yaml:4:30: routes[0].stage: stage legacy needs an upstream named legacy",
     ]
+
+
+def test_known_upstreams_may_be_named_anywhere() -> None:
+    sources = "descriptors: [{reflection: dns}, {proto_path: a}]"
+    text = f"{BOTH}{sources}\ndefaults: {{upstream: dns}}\n"
+    config = load(f"{text}routes: [{{rpc: a.B.C, upstream: dns, stage: legacy}}]")
+    assert config.options_for("a.B.C").upstream == "dns"
 
 
 def test_rpc_with_two_entries_names_both_places() -> None:

@@ -73,10 +73,11 @@ def test_escaped_and_lonely_dollars_stay(text: str, value: str) -> None:
         ("${}", "${} is not a variable"),
         ("${A:-b}", "${A:-b} is not a variable"),
         ("x${A", "${ is not a variable"),
+        ("${BYTES}", "the variable BYTES is not UTF-8"),
     ],
 )
 def test_bad_variable_is_a_problem_at_its_place(text: str, message: str) -> None:
-    [problem] = build(f"a: {text}").problems
+    [problem] = build(f"a: {text}", BYTES="\udcff").problems
     assert problem.message.startswith(message)
     assert str(problem.place) == "0.yaml:1:4: a"
 
