@@ -107,10 +107,10 @@ def require_json(content_type: str | None) -> None:
     """
     if content_type in _USUAL_JSON:
         return
-    assert content_type is not None  # noqa: S101 - None is usual
-    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    given = content_type or ""
+    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
     if not _JSON_TYPE(media_type):
-        raise _unsupported(f"the content type {excerpt(content_type)} is not JSON")
+        raise _unsupported(f"the content type {excerpt(given)} is not JSON")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in _CHARSETS:

@@ -49,7 +49,7 @@ class JsonLeaves:
 
         Unknown keys have no path and are left out, and so are extensions, which no mask can name.
         """
-        value = json.loads(body, parse_int=_integer)
+        value = _DECODER.decode(body.decode())
         return sorted(_leaves(self._names, value), key=lambda leaf: leaf.path)
 
 
@@ -71,17 +71,28 @@ def _integer(text: str) -> int | str:
     return int(text) if len(text) < _LONG_INTEGER else text
 
 
+_DECODER: Final = json.JSONDecoder(parse_int=_integer)
+
+
 def _leaves(names: Mapping[str, Node], value: Any, prefix: str = "") -> Iterator[Leaf]:
     if not isinstance(value, dict):
         return
     for key, inner in value.items():
         node = names.get(key)
-        if node is None:
+        if node is None or _is_dropped(node, inner):
             continue
         if node.form is Form.MESSAGE and inner:
             yield from _leaves(node.inside, inner, f"{prefix}{node.name}.")
         else:  # `null` clears the field and `{}` makes an empty message of it
             yield Leaf(prefix + node.name, inner)
+
+
+def _is_dropped(node: Node, value: Any) -> bool:
+    """Whether the codec has dropped the name of an enum value that it does not know.
+
+    A mask that named the field all the same would make the backend clear it.
+    """
+    return node.enum is not None and isinstance(value, str) and value not in node.enum
 
 
 class MaskFiller:

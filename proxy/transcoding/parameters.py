@@ -4,10 +4,10 @@ Belongs here: names, brackets, dotted paths. Does not: the query string and sett
 (`transcoding.query`), the meaning of a value's text (`transcoding.values`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -60,16 +60,35 @@ _NOT_ENDED: Final = MappingProxyType(
 )
 
 
+class Parameter(NamedTuple):
+    """A field that a name means. *path* is dotted, of proto names; *key* is a map key's text.
+
+    *contested* says that the field, or one on the way to it, is in a oneof with others.
+    """
+
+    parents: tuple["Node", ...]
+    node: "Node"
+    path: str
+    contested: bool
+    key: str | None = None
+
+
 class Node:
     """A field as path and query see it. *inside* are the names of a MESSAGE's fields.
 
-    *oneof* is "" when no other field shares it. *parse_key* is there for maps alone.
+    *parse* refuses any text where the form takes none, *parse_key* where it is no map. *oneof* is
+    "" when no other field shares it. *alone* is
+    the parameter that the field's name without dots means, None when it cannot mean one. *enum*
+    are the names of an enum's values.
     """
 
     __slots__ = (
+        "alone",
+        "enum",
         "form",
         "has_presence",
         "inside",
+        "is_list",
         "name",
         "oneof",
         "parse",
@@ -82,17 +101,26 @@ class Node:
         self.name: str = field.name
         self.has_presence: bool = field.has_presence
         self.inside = inside
+        self.enum = field.enum_type.values_by_name if field.enum_type is not None else None
         key, value = map_entry(field) if is_map(field) else (None, field)
-        self.parse = text_parser(value, codecs)
-        self.parse_key: TextParser | None = text_parser(key, codecs) if key else None
-        self.form = _form(field, has_text=self.parse is not None)
+        parse = text_parser(value, codecs)
+        self.form = _form(field, has_text=parse is not None)
+        self.parse: TextParser = parse or _no_text
+        self.parse_key: TextParser = (key and text_parser(key, codecs)) or _no_text
+        self.is_list = self.form is Form.LIST
         self.put: Callable[[Message, Any], None] = _setter(field)
-        self.wrapper = field_kind(field) is Kind.WRAPPER
+        self.wrapper = self.form is Form.VALUE and field_kind(field) is Kind.WRAPPER
         shared = field.containing_oneof
         self.oneof: str = shared.name if shared is not None and len(shared.fields) > 1 else ""
+        takes_text = self.form in (Form.VALUE, Form.LIST)
+        self.alone = Parameter((), self, self.name, bool(self.oneof)) if takes_text else None
 
     def __repr__(self) -> str:
         return f"<Node {self.name}: {self.form.value}>"
+
+
+def _no_text(_: str) -> NoReturn:
+    raise ValueError("no text can give this field")
 
 
 def _form(field: FieldDescriptor, *, has_text: bool) -> Form:
@@ -113,15 +141,6 @@ def _setter(field: FieldDescriptor) -> Callable[[Message, Any], None]:
     if field.message_type is None:
         return lambda parent, value: setattr(parent, name, value)
     return lambda parent, value: getattr(parent, name).CopyFrom(value)
-
-
-class Parameter(NamedTuple):
-    """A field that a name means. *path* is dotted, of proto names; *key* is a map key's text."""
-
-    parents: tuple[Node, ...]
-    node: Node
-    path: str
-    key: str | None = None
 
 
 class FieldTables:
@@ -167,8 +186,8 @@ def resolve(names: Mapping[str, Node], name: str) -> Parameter | None:
     Raises `RequestError` for a field that a query cannot give, or not in that way.
     """
     node = names.get(name)
-    if node is not None and node.form in (Form.VALUE, Form.LIST):
-        return Parameter((), node, node.name)
+    if node is not None and node.alone is not None:
+        return node.alone
     dotted, bracket, rest = name.partition("[")
     found = _walk(names, dotted.split("."))
     if found is None:
@@ -186,25 +205,27 @@ def _walk(names: Mapping[str, Node], steps: list[str]) -> Parameter | None:
     parents: list[Node] = []
     while (node := names.get(steps[len(parents)])) is not None:
         rest = steps[len(parents) + 1 :]
-        if not rest or (node.wrapper and node.form is Form.VALUE):
+        if not rest or node.wrapper:
             # `box.value` is the long way to say `box`; a wrapper has no other field.
-            return _found(parents, node) if rest in ([], ["value"]) else None
+            return parameter_of((*parents, node)) if rest in ([], ["value"]) else None
         if node.form is not Form.MESSAGE:
-            raise RequestError(_NOT_ENTERED[node.form], field=_found(parents, node).path)
+            raise RequestError(_NOT_ENTERED[node.form], field=parameter_of((*parents, node)).path)
         parents.append(node)
         names = node.inside
     return None
 
 
-def _found(parents: list[Node], node: Node) -> Parameter:
-    return Parameter(tuple(parents), node, ".".join(step.name for step in (*parents, node)))
+def parameter_of(nodes: Sequence[Node]) -> Parameter:
+    """The parameter at the end of *nodes*, which lead from the request to a field."""
+    path = ".".join(node.name for node in nodes)
+    return Parameter(tuple(nodes[:-1]), nodes[-1], path, any(node.oneof for node in nodes))
 
 
 def _map_entry(found: Parameter, rest: str) -> Parameter:
     key, closing, beyond = rest.rpartition("]")
     if found.node.form is not Form.MAP:
         raise RequestError("is not a map, so it has no [key]", field=found.path)
-    if found.node.parse is None:
+    if found.node.parse is _no_text:
         raise RequestError("is a map of messages, which only a body can hold", field=found.path)
     if not closing or beyond:
         raise RequestError("a map entry is given as name[key]=value", field=found.path)

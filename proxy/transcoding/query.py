@@ -5,7 +5,8 @@ Does not: which field a name means (`transcoding.parameters`), which fields path
 taken (`transcoding.request` says so).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from google.protobuf.message import Message
@@ -21,6 +22,9 @@ UnknownFields = Literal["reject", "warn", "ignore"]
 
 #: Parameters of one query string unless told otherwise; as many as a JSON object may have keys.
 MAX_PARAMETERS: Final = 1000
+
+#: What makes ASCII text mean something other than itself.
+_ENCODED: Final = re.compile("[%+\0]").search
 
 #: Unknown names that are reported, and characters of each: for a log line, not for a copy.
 MAX_UNKNOWN_NAMES: Final = 20
@@ -71,6 +75,8 @@ def decode_pairs(query: str, max_parameters: int = MAX_PARAMETERS) -> list[tuple
     pieces = [piece for piece in query.split("&") if piece]
     if len(pieces) > max_parameters:
         raise RequestError(f"the query has more than {max_parameters} parameters")
+    if query.isascii() and not _ENCODED(query):
+        return [(name, value) for name, _, value in (piece.partition("=") for piece in pieces)]
     return [_decode_pair(piece) for piece in pieces]
 
 
@@ -132,16 +138,12 @@ class Bound(NamedTuple):
         """Who has taken a field: "path", "body", or "" for nobody."""
         if parameter.path in self.paths:
             return "path"
-        top = (*parameter.parents, parameter.node)[0]
+        top = parameter.parents[0] if parameter.parents else parameter.node
         return "body" if top.name == self.body_field else ""
 
 
-class Meaning(NamedTuple):
-    """A parameter as sent, with the field that it means; None when it means none."""
-
-    name: str
-    text: str
-    parameter: Parameter | None
+def _is_unknown(name: str) -> bool:
+    return name != "" and name not in SYSTEM_PARAMETERS
 
 
 class QueryBinder:
@@ -165,12 +167,15 @@ class QueryBinder:
     def __repr__(self) -> str:
         return f"<QueryBinder of {len(self._names)} names, {self._unknown} unknown>"
 
-    def meanings(self, query: str) -> Iterator[Meaning]:
-        """Each parameter with its field, without system parameters. Raises `RequestError`."""
-        for name, text in decode_pairs(query, self._max_parameters):
-            parameter = resolve(self._names, name)
-            if parameter is not None or (name and name not in SYSTEM_PARAMETERS):
-                yield Meaning(name, text, parameter)
+    def meanings(self, query: str) -> list[tuple[str, str, Parameter | None]]:
+        """Name, text and field of each parameter but system parameters; None for no field.
+
+        Raises `RequestError` for a query that cannot be decoded, or a name that cannot be given.
+        """
+        names = self._names
+        pairs = decode_pairs(query, self._max_parameters)
+        meant = [(name, text, resolve(names, name)) for name, text in pairs]
+        return [one for one in meant if one[2] is not None or _is_unknown(one[0])]
 
     def owner(self, parameter: Parameter) -> str:
         """Who else has taken the field of a parameter: "path", "body" or ""."""
@@ -214,18 +219,18 @@ class _Filling:
         self._lists: dict[str, tuple[Parameter, list[Any]]] = {}
 
     def give(self, parameter: Parameter, text: str) -> None:
-        key = self._key(parameter)
-        if parameter.node.form is not Form.LIST:
-            self._refuse_second(parameter, key)
-        assert parameter.node.parse is not None  # noqa: S101 - `resolve` gives no others
-        value = parse_text(parameter.node.parse, text, parameter.path)
+        node, path = parameter.node, parameter.path
+        key = None if parameter.key is None else parse_text(node.parse_key, parameter.key, path)
+        if not node.is_list:
+            self._refuse_second(path, key)
+        value = parse_text(node.parse, text, path)
         owner = self._bound.owner(parameter)
         if not owner:
             self._put(parameter, key, value)
-        elif parameter.node.form is Form.LIST:
-            self._lists.setdefault(parameter.path, (parameter, []))[1].append(value)
+        elif node.is_list:
+            self._lists.setdefault(path, (parameter, []))[1].append(value)
         elif not self._holds(parameter, key, value):
-            raise _collision(owner, parameter.path)
+            raise _collision(owner, path)
 
     def compare_lists(self) -> None:
         """Lists are compared as wholes: only at the end is it known what the query gave."""
@@ -234,21 +239,16 @@ class _Filling:
             if len(held) != len(values) or not all(map(same, held, values)):
                 raise _collision("body", parameter.path)
 
-    def _key(self, parameter: Parameter) -> Any:
-        parse_key = parameter.node.parse_key
-        if parameter.key is None or parse_key is None:
-            return None
-        return parse_text(parse_key, parameter.key, parameter.path)
-
-    def _refuse_second(self, parameter: Parameter, key: Any) -> None:
-        claim = (parameter.path, key)
+    def _refuse_second(self, path: str, key: Any) -> None:
+        claim = (path, key)
         if claim in self._given:
             what = "is given twice" if key is None else f"has the key {excerpt(str(key))} twice"
-            raise RequestError(what, field=parameter.path)
+            raise RequestError(what, field=path)
         self._given.add(claim)
 
     def _put(self, parameter: Parameter, key: Any, value: Any) -> None:
-        claim_alternatives(self._message, parameter)
+        if parameter.contested:
+            claim_alternatives(self._message, parameter)
         parent = reach(self._message, parameter.parents)
         if parameter.key is None:
             parameter.node.put(parent, value)

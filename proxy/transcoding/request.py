@@ -10,7 +10,7 @@ the path would walk around every check that was made on the path. In a field wit
 default value cannot be told from nothing, so a body with `"id": ""` does not contradict a path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from proxy.errors import RequestError
 from proxy.transcoding.binding import Binding, Body, BoundVariable
 from proxy.transcoding.body import BodyReader, body_reader
 from proxy.transcoding.fieldmask import JsonLeaves, MaskFiller, json_leaves, mask_filler
-from proxy.transcoding.parameters import FieldTables, Parameter
+from proxy.transcoding.parameters import FieldTables, Form, Parameter, parameter_of
 from proxy.transcoding.protojson import Codecs
 from proxy.transcoding.query import (
     MAX_PARAMETERS,
@@ -60,36 +60,48 @@ class BuiltRequest(NamedTuple):
 
 
 class PathVariable:
-    """A template variable, ready to put a capture into the message."""
+    """A template variable, ready to put a capture into the message.
 
-    __slots__ = ("_parse", "_put", "parameter")
+    *fill* does so for a message that nothing else has touched. It raises `RequestError`.
+    """
+
+    __slots__ = ("fill", "parameter")
 
     def __init__(self, message: Descriptor, variable: BoundVariable, tables: FieldTables) -> None:
-        *parents, node = tables.nodes(message, variable.fields)
-        if node.parse is None:
+        self.parameter = parameter_of(tables.nodes(message, variable.fields))
+        if self.parameter.node.form is not Form.VALUE:
             raise ValueError(f"{variable.path}: a path cannot give a field of this type")
-        self.parameter = Parameter(tuple(parents), node, variable.path)
-        self._parse = node.parse
-        self._put = node.put
+        self.fill = _filler(self.parameter)
 
     def __repr__(self) -> str:
         return f"<PathVariable {self.parameter.path}>"
 
-    def fill(self, message: Message, capture: str) -> None:
-        """Set the field of a message that nothing else has touched."""
-        parameter = self.parameter
-        value = parse_text(self._parse, capture, parameter.path)
-        self._put(reach(message, parameter.parents), value)
-
     def fill_checked(self, message: Message, capture: str) -> None:
-        """Set the field of a message that a body may have set before."""
+        """Put a capture into a message that a body may have filled before."""
         parameter = self.parameter
-        value = parse_text(self._parse, capture, parameter.path)
+        value = parse_text(parameter.node.parse, capture, parameter.path)
         claim_alternatives(message, parameter)
         parent = reach(message, parameter.parents)
         if _is_set(parent, parameter) and not holds(parent, parameter.node, value):
             raise RequestError("the body gives another value than the path", field=parameter.path)
-        self._put(parent, value)
+        parameter.node.put(parent, value)
+
+
+def _filler(parameter: Parameter) -> Callable[[Any, str], None]:
+    """One function without a look-up left in it: most requests are a path and nothing more."""
+    parse, put, path = parameter.node.parse, parameter.node.put, parameter.path
+    parents = tuple(node.name for node in parameter.parents)
+
+    def fill(message: Any, capture: str) -> None:
+        try:
+            value = parse(capture)
+        except ValueError as error:
+            raise RequestError(str(error), field=path) from error
+        for parent in parents:
+            message = getattr(message, parent)
+        put(message, value)
+
+    return fill
 
 
 def _is_set(parent: Any, parameter: Parameter) -> bool:

@@ -16,6 +16,7 @@ from proxy.transcoding.binding import Binding
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.httpbody import Content, is_http_body, read_http_body
 from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.protojson.faults import DecodeFailure
 
 JSON_CONTENT: Final = "application/json"
 
@@ -41,7 +42,7 @@ class ResponseRenderer:
     def compile(cls, binding: Binding, codecs: Codecs) -> "ResponseRenderer":
         """Compile a binding's answers: the whole message, or its `response_body` field."""
         field, message = binding.response_body, binding.method.output_type
-        parse: Callable[[bytes], Any] = _parser(binding)
+        parse: Callable[[bytes], Any] = message_class(message).FromString
         if field is None and is_http_body(message):
             return cls(binding, lambda wire: read_http_body(parse(wire)), raw=True)
         if field is None:
@@ -55,9 +56,15 @@ class ResponseRenderer:
     def render(self, wire: bytes) -> Content:
         """The HTTP body of one response message, with its content type.
 
-        An all-default message is `{}`. Raises `ProxyError` for bytes that are no such message.
+        An all-default message is `{}`. Raises `UpstreamError` (502) for bytes that are no such
+        message, and for a message that has no JSON form.
         """
-        return self._render(wire)
+        try:
+            return self._render(wire)
+        except (DecodeError, DecodeFailure) as error:
+            message = f"the upstream's answer is not a valid {self.binding.method.output_type.name}"
+            status = Status(Code.INTERNAL, f"{message}: {error}")
+            raise UpstreamError(status, http_status=502) from error
 
 
 def _field_renderer(
@@ -79,16 +86,3 @@ def _field_renderer(
         return Content(JSON_CONTENT, print_field(message))
 
     return render
-
-
-def _parser(binding: Binding) -> Callable[[bytes], Any]:
-    from_wire = message_class(binding.method.output_type).FromString
-
-    def parse(wire: bytes) -> Any:
-        try:
-            return from_wire(wire)
-        except DecodeError as error:
-            message = f"the upstream's answer is not a {binding.method.output_type.full_name}"
-            raise UpstreamError(Status(Code.INTERNAL, message), http_status=502) from error
-
-    return parse

@@ -7,6 +7,7 @@ Path and query text is not JSON: booleans, numbers and enums are read bare. The 
 well-known type is what ProtoJSON has between the quotes, or the JSON itself where it has none.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import chain
@@ -21,7 +22,6 @@ from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import Codecs, MessageCodec
 from proxy.transcoding.protojson.faults import excerpt
 from proxy.transcoding.protojson.kinds import Kind, field_kind
-from proxy.transcoding.protojson.moments import duration_fields, mask_paths, timestamp_fields
 from proxy.transcoding.protojson.reader import Number
 from proxy.transcoding.protojson.scalars import (
     INTEGERS,
@@ -37,6 +37,9 @@ from proxy.transcoding.protojson.scalars import (
 TextParser = Callable[[str], Any]
 
 _FLOAT32: Final = Struct("<f")
+#: Digits that fit into every integer type.
+_FEW_DIGITS: Final = 9
+
 _BOOLS: Final = MappingProxyType({"true": True, "false": False})
 
 
@@ -56,8 +59,10 @@ def text_parser(field: FieldDescriptor, codecs: Codecs) -> TextParser | None:
 def _message_parser(message: Descriptor, kind: Kind, codecs: Codecs) -> TextParser | None:
     if kind is Kind.WRAPPER:
         return _wrapper_parser(message)
-    if kind in _FIELDS:
-        return _fields_parser(message, _FIELDS[kind])
+    if kind is Kind.FIELD_MASK:
+        return _mask_parser(message, codecs.message(message))
+    if kind in (Kind.TIMESTAMP, Kind.DURATION):
+        return _quoted_parser(codecs.message(message))
     return _json_parser(codecs.message(message)) if kind in _JSON else None
 
 
@@ -66,9 +71,14 @@ def _wrapper_parser(message: Descriptor) -> TextParser:
     return lambda text: make(value=parse(text))
 
 
-def _fields_parser(message: Descriptor, read: Callable[[str], Mapping[str, Any]]) -> TextParser:
-    make = message_class(message)
-    return lambda text: make(**read(text))
+def _quoted_parser(codec: MessageCodec) -> TextParser:
+    def parse(text: str) -> Any:
+        try:
+            return codec.parse(json.dumps(text).encode())[0]
+        except RequestError as error:
+            raise ValueError(error.status.message) from error
+
+    return parse
 
 
 def _json_parser(codec: MessageCodec) -> TextParser:
@@ -77,6 +87,29 @@ def _json_parser(codec: MessageCodec) -> TextParser:
             return codec.parse(text.encode())[0]
         except RequestError as error:
             raise ValueError(f"{excerpt(text)} is not its JSON: {error.status.message}") from error
+
+    return parse
+
+
+def _mask_parser(message: Descriptor, codec: MessageCodec) -> TextParser:
+    """Reads lowerCamel paths as ProtoJSON does, and takes proto names as they are.
+
+    ProtoJSON refuses an underscore; query parameters are often typed by hand, peers take both,
+    and a path with an underscore has only one meaning. Spaces after commas would become part of
+    a path that no message has.
+    """
+    make, parse_camel = message_class(message), _quoted_parser(codec)
+
+    def parse(text: str) -> Any:
+        pieces = text.split(",")
+        if any(path != path.strip() for path in pieces):
+            raise ValueError(f"the field mask {excerpt(text)} has spaces around a path")
+        if "_" not in text:
+            return parse_camel(text)
+        if not all(pieces):
+            raise ValueError(f"the field mask {excerpt(text)} has an empty path")
+        paths = ([path] if "_" in path else parse_camel(path).paths for path in pieces)
+        return make(paths=chain.from_iterable(paths))
 
     return parse
 
@@ -90,6 +123,15 @@ def _enum_parser(enum: EnumDescriptor) -> TextParser:
         if number is None:
             number = enum_number(enum, Number(text) if WHOLE(text) else text)
         return number
+
+    return parse
+
+
+def _integer_parser(kind: Kind) -> TextParser:
+    def parse(text: str) -> int:
+        if len(text) <= _FEW_DIGITS and text.isdecimal() and text.isascii() and text[0] != "0":
+            return int(text)
+        return integer(kind, text)
 
     return parse
 
@@ -119,40 +161,14 @@ def _string(text: str) -> str:
     return text
 
 
-def _mask_fields(text: str) -> dict[str, Any]:
-    """Reads lowerCamel paths as ProtoJSON does, and takes proto names as they are.
-
-    ProtoJSON refuses an underscore; query parameters are often typed by hand, peers take both,
-    and a path with an underscore has only one meaning. Spaces after commas would become part of
-    a path that no message has.
-    """
-    pieces = text.split(",")
-    if any(path != path.strip() for path in pieces):
-        raise ValueError(f"the field mask {excerpt(text)} has spaces around a path")
-    if "_" not in text:
-        return {"paths": mask_paths(text)}
-    if not all(pieces):
-        raise ValueError(f"the field mask {excerpt(text)} has an empty path")
-    paths = ([path] if "_" in path else mask_paths(path) for path in pieces)
-    return {"paths": list(chain.from_iterable(paths))}
-
-
 _SCALARS: Final[Mapping[Kind, TextParser]] = MappingProxyType(
     {
-        **{kind: partial(integer, kind) for kind in INTEGERS},
+        **{kind: _integer_parser(kind) for kind in INTEGERS},
         Kind.FLOAT: _float,
         Kind.DOUBLE: partial(floating, Kind.DOUBLE),
         Kind.BOOL: _bool,
         Kind.STRING: _string,
         Kind.BYTES: blob,
-    }
-)
-
-_FIELDS: Final[Mapping[Kind, Callable[[str], Mapping[str, Any]]]] = MappingProxyType(
-    {
-        Kind.TIMESTAMP: timestamp_fields,
-        Kind.DURATION: duration_fields,
-        Kind.FIELD_MASK: _mask_fields,
     }
 )
 

@@ -30,13 +30,13 @@ syntax = "proto3";
 package library.v1;
 import "google/api/httpbody.proto";
 import "google/protobuf/any.proto";
-import "google/protobuf/duration.proto";
 import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "google/protobuf/wrappers.proto";
 
 message Author { string name = 1; int32 born = 2; Author mentor = 3; }
+enum Cover { COVER_UNSPECIFIED = 0; HARD = 1; }
 message Book {
   string name = 1;
   string title = 2;
@@ -54,6 +54,8 @@ message Book {
   google.protobuf.Value remark = 16;
   double weight = 17;
   string sort_key = 18 [json_name = "orderBy"];
+  Cover cover = 19;
+  repeated Cover covers = 20;
 }
 message BookRequest {
   string name = 1;

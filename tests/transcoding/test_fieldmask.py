@@ -7,6 +7,7 @@ import pytest
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.fieldmask import json_leaves, mask_filler
 from proxy.transcoding.parameters import FieldTables
+from proxy.transcoding.request import RequestBuilder
 from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, make, pool_of
 
 POOL = pool_of(LIBRARY)
@@ -45,12 +46,25 @@ def mask_of(body: str, **given: Any) -> list[str]:
         ('{"orderBy": "a"}', ["sort_key"]),
         ('{"sort_key": "a"}', ["sort_key"]),
         ('{"unknown": {"name": 1}, "note": "a"}', ["note"]),
+        ('{"cover": "HARD", "covers": ["SOFT"]}', ["cover", "covers"]),
+        ('{"cover": 7}', ["cover"]),
+        ('{"cover": null}', ["cover"]),
+        ('{"cover": "SOFT", "pages": 1}', ["pages"]),
         ('{"lender": {"name": "a"}}', ["lender.name"]),
         ('{"unknown": ' + "1" * 5000 + ', "pages": 1}', ["pages"]),
     ],
 )
 def test_a_mask_names_the_leaves_of_the_body(body: str, paths: list[str]) -> None:
     assert mask_of(body) == paths
+
+
+def test_an_unknown_enum_name_that_is_passed_over_is_not_cleared_instead() -> None:
+    codecs = codecs_of(POOL, unknown_fields="ignore")
+    builder = RequestBuilder.compile(BOOK, codecs)
+    body = b'{"cover": "SOFT", "pages": 1}'
+    message: Any = builder.build(["books/1"], "", body, "application/json").message
+    assert message.book.cover == 0
+    assert list(message.update_mask.paths) == ["pages"]
 
 
 def test_a_mask_of_the_client_is_kept() -> None:

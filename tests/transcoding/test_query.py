@@ -3,11 +3,13 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import RequestError
@@ -28,8 +30,9 @@ from tests.transcoding.request_schema import (
     pool_of,
     vector_pool,
 )
-from tests.vector_tables import Case, select
+from tests.vector_tables import Case, load, select
 
+STEADY: Final = settings(derandomize=True, deadline=None)
 SHAPES = "testvectors.v1.QueryShapes"
 NUL = "NUL means different things to different servers: refused with 400"
 
@@ -72,11 +75,24 @@ BINDING = select(
 )
 
 
+@cache
+def tables(pool: DescriptorPool) -> FieldTables:
+    return FieldTables(codecs_of(pool))
+
+
+#: Whole requests whose expectation says which pairs the query adds to the path's.
+MATCHED = [
+    case
+    for case in load("matching")
+    if case["request"].get("query") and case.options.get("plus_is_space", True)
+]
+
+
 def binder(
     pool: Any = None, name: str = SHAPES, *, unknown: Any = "reject", bound: Bound | None = None
 ) -> QueryBinder:
     pool = pool or vector_pool("query_shapes.proto")
-    names = FieldTables(codecs_of(pool)).names(message_type(pool, name))
+    names = tables(pool).names(message_type(pool, name))
     return QueryBinder(names, bound=bound or Bound(), unknown_fields=unknown)
 
 
@@ -113,6 +129,15 @@ def test_pairs_of_a_query(case: Case) -> None:
         assert decode_pairs(case["query"]) == [tuple(pair) for pair in case["expect"]["pairs"]]
 
 
+@pytest.mark.parametrize("case", MATCHED, ids=[case.id for case in MATCHED])
+def test_pairs_of_a_matched_request(case: Case) -> None:
+    expected = [(one["field_path"], one["value"]) for one in case["expect"]["bindings"]]
+    ignored = case.options.get("system_parameters", ())
+    assert SYSTEM_PARAMETERS.issuperset(ignored)
+    pairs = [pair for pair in decode_pairs(case["request"]["query"]) if pair[0] not in ignored]
+    assert expected[len(expected) - len(pairs) :] == pairs
+
+
 @BINDING.parametrize
 def test_message_of_a_query(case: Case) -> None:
     pool = vector_pool("query_shapes.proto")
@@ -134,6 +159,7 @@ def test_message_of_a_query(case: Case) -> None:
 def test_the_tables_are_not_thinned_unseen() -> None:
     assert len(BINDING.cases) >= 246
     assert len(DECODING.cases) > 12
+    assert len(MATCHED) >= 3
 
 
 @pytest.mark.parametrize("unknown", ["reject", "warn", "ignore"])
@@ -298,6 +324,7 @@ def test_a_binder_says_what_it_is() -> None:
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20)
 
 
+@STEADY
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=8))
 def test_an_encoded_query_decodes_to_its_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     from urllib.parse import urlencode
@@ -306,6 +333,7 @@ def test_an_encoded_query_decodes_to_its_pairs(pairs: Sequence[tuple[str, str]])
     assert decode_pairs(urlencode(expected)) == expected
 
 
+@STEADY
 @given(st.text(max_size=60))
 def test_any_text_is_a_message_or_refused(query: str) -> None:
     """Client input never raises anything but a request error, whatever the server hands on."""
@@ -316,7 +344,15 @@ def test_any_text_is_a_message_or_refused(query: str) -> None:
 NAMES = ["texts", "num_int32", "labels[a]", "leaf.name", "bag", "moment", "mask", "boxFloat"]
 
 
+@STEADY
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=12)), max_size=4))
 def test_any_value_of_a_field_is_taken_or_refused(pairs: list[tuple[str, str]]) -> None:
     with suppress(RequestError):
         parse("&".join(f"{name}={value}" for name, value in pairs), unknown="warn")
+
+
+def test_a_message_takes_no_text() -> None:
+    leaf = tables(vector_pool("query_shapes.proto")).names(empty().DESCRIPTOR)["leaf"]
+    for parse in (leaf.parse, leaf.parse_key):
+        with pytest.raises(ValueError, match="no text"):
+            parse("a")

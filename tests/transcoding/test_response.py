@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from proxy.errors import ProxyError, UpstreamError
+from proxy.errors import UpstreamError
+from proxy.status import Code
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.response import ResponseRenderer
 from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, make, pool_of
 
@@ -84,8 +86,19 @@ def test_a_content_type_that_no_header_can_hold_is_502(content_type: str) -> Non
 
 @pytest.mark.parametrize("field", ["", "book", "books", "file"])
 def test_what_is_no_message_is_the_upstream_s_fault(field: str) -> None:
-    with pytest.raises(ProxyError):
+    with pytest.raises(UpstreamError, match="is not a valid BookReply: ") as caught:
         renderer(field).render(b"\xff")
+    assert (caught.value.http_status, caught.value.status.code) == (502, Code.INTERNAL)
+
+
+@pytest.mark.parametrize("field", ["", "book"])
+def test_a_message_without_a_json_form_is_502(field: str) -> None:
+    reply_class = message_class(POOL.FindMessageTypeByName("library.v1.BookReply"))
+    message: Any = reply_class()
+    message.book.printed.nanos = -1
+    with pytest.raises(UpstreamError, match="is not a valid BookReply: ") as caught:
+        renderer(field).render(message.SerializeToString())
+    assert caught.value.http_status == 502
 
 
 def test_a_renderer_says_what_it_is() -> None:

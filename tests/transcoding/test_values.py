@@ -2,11 +2,11 @@
 
 import math
 import struct
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.transcoding.values import text_parser
@@ -20,6 +20,7 @@ from tests.transcoding.request_schema import (
     vector_pool,
 )
 
+STEADY: Final = settings(derandomize=True, deadline=None)
 SHAPES = "testvectors.v1.QueryShapes"
 
 
@@ -97,16 +98,19 @@ def test_what_is_no_64_bit_integer_is_refused(text: str) -> None:
         value("num_int64", text)
 
 
+@STEADY
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_every_64_bit_integer_is_read_back(number: int) -> None:
     assert value("num_int64", str(number)) == number
 
 
+@STEADY
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_double_is_read_back(number: float) -> None:
     assert value("num_double", repr(number)) == number
 
 
+@STEADY
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_every_float_is_read_back(number: float) -> None:
     assert value("num_float", repr(number)) == number
