@@ -81,8 +81,8 @@ class AccessLog:
         self._with_query = with_query
         self._max_lines = max_lines
         self._max_delay_s = max_delay_s
-        # One buffer and not a list of lines: orjson gives its spare memory back when a result is
-        # kept, which costs four times what making the line does.
+        # One buffer and not a list of lines: orjson makes its results in a large block, and giving
+        # back the rest of it for each line that is kept costs more than making the line.
         self._buffer = bytearray()
         self._waiting = 0
         self._timer: Timer | None = None

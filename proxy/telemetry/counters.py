@@ -4,8 +4,8 @@ Belongs here: the counters of a route, which the exchange holds on to. Does not:
 and shown (`metrics`).
 
 All counting happens on one event loop, so that numbers in dicts and lists do. The counters of
-prometheus_client take a lock each and its histograms walk their buckets: 1.9 µs for the counter
-and two histograms of a request where these take 0.5 µs (CPython 3.11, 2 cores).
+prometheus_client take a lock each and its histograms walk their buckets, on every request; here a
+request costs one look-up and a few additions.
 """
 
 from bisect import bisect_left

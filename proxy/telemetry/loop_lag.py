@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.telemetry.counters import Histogram
 
-#: Seconds between two measurements: often enough to see a stall of a second, and 0.01 % of a core.
+#: Seconds between two measurements: often enough to see any stall that a client would.
 INTERVAL_S: Final = 0.25
 
 
