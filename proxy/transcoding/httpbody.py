@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from google.protobuf.descriptor import Descriptor
 
-from proxy.errors import UpstreamError
+from proxy.errors import RequestError, UpstreamError
 from proxy.status import Code, Status
 
 _HTTP_BODY: Final = "google.api.HttpBody"
@@ -34,11 +34,15 @@ def is_http_body(message: Descriptor | None) -> bool:
 
 
 def fill_http_body(message: Any, body: bytes, content_type: str | None) -> None:
-    """Put an upload into an `HttpBody`. It is present even when there is nothing in it."""
+    """Put an upload into an `HttpBody`. It is present even when there is nothing in it.
+
+    Raises `RequestError` (415) for a content type that is no text of a header.
+    """
+    if content_type and not _HEADER_VALUE(content_type):
+        raise RequestError("the content type is malformed", http_status=415)
     message.SetInParent()
     message.data = body
-    if content_type:
-        message.content_type = content_type
+    message.content_type = content_type or ""
 
 
 def read_http_body(message: Any) -> Content:

@@ -150,6 +150,7 @@ class FieldTables:
         self._codecs = codecs
         self._names: dict[Descriptor, dict[str, Node]] = {}
         self._nodes: dict[FieldDescriptor, Node] = {}
+        self._any_required = False
 
     def __repr__(self) -> str:
         return f"<FieldTables of {len(self._names)} messages>"
@@ -172,10 +173,19 @@ class FieldTables:
         self.names(message)
         return tuple(self._nodes[field] for field in fields)
 
+    def may_require(self, message: Descriptor) -> bool:
+        """Whether *message*, or one that it leads to, may have a `required` field (proto2).
+
+        False is certain; True only says that some message of the tables has one.
+        """
+        self.names(message)
+        return self._any_required
+
     def _fill(self, message: Descriptor) -> None:
         for field in message.fields:
             inside = self._names[field.message_type] if field.message_type else {}
             self._nodes[field] = Node(field, inside, self._codecs)
+            self._any_required |= field.is_required
         named = accepted_names(message).items()
         self._names[message].update((name, self._nodes[field]) for name, field in named)
 

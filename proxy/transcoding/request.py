@@ -131,6 +131,7 @@ class RequestBuilder:
         query: QueryBinder,
         leaves: JsonLeaves | None,
         mask: MaskFiller | None,
+        requires: bool,
     ) -> None:
         self.binding = binding
         self.variables = variables
@@ -138,7 +139,7 @@ class RequestBuilder:
         self.leaves = leaves
         self.mask = mask
         self._read_body = read_body
-        self._requires = has_required_fields(binding.method.input_type)
+        self._requires = requires
 
     def __repr__(self) -> str:
         return f"<RequestBuilder of {self.binding.rpc} at {self.binding.template}>"
@@ -165,6 +166,7 @@ class RequestBuilder:
             query=_query_binder(binding, options, tables),
             leaves=leaves,
             mask=mask_filler(binding, leaves) if options.fill_mask else None,
+            requires=tables.may_require(message),
         )
 
     def build(
@@ -203,19 +205,6 @@ def _query_binder(binding: Binding, options: RequestOptions, tables: FieldTables
         unknown_fields=options.unknown_parameters,
         max_parameters=options.max_parameters,
     )
-
-
-def has_required_fields(message: Descriptor) -> bool:
-    """Whether *message*, or a message that it leads to, has a proto2 `required` field."""
-    seen, waiting = set(), [message]
-    while waiting:
-        current = waiting.pop()
-        if current not in seen:
-            seen.add(current)
-            if any(field.is_required for field in current.fields):
-                return True
-            waiting += filter(None, (field.message_type for field in current.fields))
-    return False
 
 
 def _require_all(message: Any) -> None:

@@ -109,6 +109,7 @@ message Request {
   optional Closed closed = 3;
   optional group Part = 4 { optional string text = 1; }
 }
+message Outer { optional Inner inner = 1; }
 service Strict { rpc Serve(Request) returns (Request); }
 """
 

@@ -12,7 +12,7 @@ from proxy.transcoding.binding import Binding
 from proxy.transcoding.body import require_json
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.parameters import FieldTables
-from proxy.transcoding.request import RequestBuilder, RequestOptions, has_required_fields
+from proxy.transcoding.request import RequestBuilder, RequestOptions
 from tests.transcoding.request_schema import (
     LIBRARY,
     STRICT,
@@ -306,6 +306,18 @@ def test_a_request_may_be_an_upload_as_a_whole() -> None:
     assert (message.data, message.content_type) == (b"{", "text/csv")
 
 
+@pytest.mark.parametrize("content_type", ["image/png\udcff", "é", "a\r\nb", " ", "a/b "])
+def test_an_upload_s_content_type_must_be_one(content_type: str) -> None:
+    binding = library("POST", "/v1:upload", "*", method="Upload")
+    assert refusal(binding, body=b"x", content_type=content_type).http_status == 415
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    """Servers hand on bytes that are no UTF-8 as lone surrogates."""
+    assert refusal(GET, "a", query="key=\udcff").http_status == 400
+    assert refusal(POST, "a", body=b"{}", content_type="\udcff").http_status == 415
+
+
 # --- proto2 ---
 
 
@@ -322,8 +334,9 @@ def test_a_missing_required_field_is_the_client_s_error() -> None:
 
 
 def test_required_fields_are_found_at_any_depth() -> None:
-    assert has_required_fields(message_type(pool_of(STRICT), "strict.v1.Request"))
-    assert not has_required_fields(message_type(POOL, "library.v1.BookRequest"))
+    strict = FieldTables(codecs_of(pool_of(STRICT)))
+    assert strict.may_require(message_type(pool_of(STRICT), "strict.v1.Outer"))
+    assert not TABLES.may_require(message_type(POOL, "library.v1.BookRequest"))
 
 
 # --- Explaining ---
