@@ -168,14 +168,18 @@ def memory_figure(peer: Peer) -> Figure:
 
 
 def comparison_table(title: str, figures: Sequence[Figure]) -> Table:
-    """The figures with the proxies side by side and a line for every case and metric."""
+    """The figures with the proxies side by side and a line for every case and metric.
+
+    A column such as `÷ Envoy` has what the first proxy needs over what that one needs.
+    """
     cells = {tuple(figure.name.split(SEPARATOR)): figure for figure in figures}
     columns = list(dict.fromkeys(column for _, column, _ in cells))
     columns.sort(key=lambda column: column.startswith(RATIO_TO))  # stable: proxies, then ratios
     table = Table(title=title, title_justify="left")
     for heading in ("case", "figure", *columns, "target", ""):
         words = heading in {"case", "figure"}
-        table.add_column(heading, justify="left" if words else "right", no_wrap=words)
+        short = heading.replace(RATIO_TO, "÷ ")
+        table.add_column(short, justify="left" if words else "right", no_wrap=words)
     shown = ""
     for case, metric in dict.fromkeys((case, metric) for case, _, metric in cells):
         row = [cells.get((case, column, metric)) for column in columns]
