@@ -66,7 +66,7 @@ def _write_stdout(lines: bytes) -> None:
 
 async def _serve(snapshot: Snapshot, folder: Path, sink: BackgroundSink) -> None:
     stopped = stop_on_signals()
-    async with Service(snapshot, folder, sink.write) as service:
+    async with Service(snapshot, folder, sink.write, lost_lines=lambda: sink.dropped) as service:
         for line in snapshot.report:
             _log.warning("not served as written", detail=line)
         _log.info(

@@ -34,7 +34,8 @@ from proxy.upstreams.grpc import GrpcUpstream
 class Service:
     """Serves *snapshot*, whose files are in *folder*, from `async with` to its end.
 
-    *write_log* takes the access log's lines, whole ones, and must not block. *listen* and *admin*
+    *write_log* takes the access log's lines, whole ones, and must not block; *lost_lines* is how
+    many of them it has lost since. *listen* and *admin*
     stand in for those of the configuration. The end drains: requests in flight are finished, for
     as long as the configuration allows.
     """
@@ -45,6 +46,7 @@ class Service:
         folder: Path,
         write_log: Callable[[bytes], object],
         *,
+        lost_lines: Callable[[], int] = int,
         listen: Listen | None = None,
         admin: AdminSection | None = None,
     ) -> None:
@@ -52,6 +54,7 @@ class Service:
         self._settings = snapshot.config.settings
         self._folder = folder
         self._write_log = write_log
+        self._lost_lines = lost_lines
         self._listen = listen or self._settings.listen
         self._admin = admin or self._settings.admin
         self._metrics = Metrics()
@@ -114,7 +117,7 @@ class Service:
         self._metrics.count_from(
             "cutover_access_log_lines_dropped",
             "Access log lines that could not be written.",
-            lambda: access_log.dropped,
+            lambda: access_log.dropped + self._lost_lines(),
         )
         return access_log
 

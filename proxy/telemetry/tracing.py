@@ -64,10 +64,12 @@ def start_trace(random_bytes: Callable[[int], bytes], *, sampled: bool = False) 
     Not *sampled* by default: the flag says that somebody recorded the trace, and so far nobody
     did (W3C Trace Context §3.2.2.5).
     """
-    trace_id, parent_id = _nonzero(random_bytes, 16), _nonzero(random_bytes, 8)
-    return TraceContext(trace_id, parent_id, _SAMPLED if sampled else 0)
-
-
-def _nonzero(random_bytes: Callable[[int], bytes], length: int) -> str:
-    """Random hex. The last bit is set where all are zero, since zero ids are invalid."""
-    return f"{int.from_bytes(random_bytes(length), 'big') or 1:0{2 * length}x}"
+    # One draw for both ids: each is a system call. The last bit of an id is set where all are
+    # zero, since zero ids are invalid.
+    drawn = random_bytes(24).hex()
+    trace_id, parent_id = drawn[:32], drawn[32:]
+    return TraceContext(
+        trace_id if trace_id.strip("0") else f"{1:032x}",
+        parent_id if parent_id.strip("0") else f"{1:016x}",
+        _SAMPLED if sampled else 0,
+    )
