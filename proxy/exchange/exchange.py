@@ -92,7 +92,7 @@ class Exchange:
                 raise found.refusal
             return await self._transcode(binding, found.captures, request, outcome)
         if self._passthrough is None:
-            return _unanswerable(request, found)
+            return unanswerable(request.http_method, found)
         outcome.decision = decision
         timeout_s = None if binding is None else binding.route.timeout_s
         return await self._passthrough.answer(request, outcome, timeout_s)
@@ -102,7 +102,7 @@ class Exchange:
     ) -> Answer | StreamAnswer:
         route = binding.route
         if route.cardinality.request_streams:
-            raise _not_served(route)
+            raise not_served(route)
         call = await self._call(binding, captures, request, outcome)
         upstream = self._upstreams[str(route.upstream)]
         if route.cardinality.response_streams:
@@ -161,16 +161,20 @@ class Exchange:
         return error_body(error, self.snapshot.pool, binding)
 
 
-def _unanswerable(request: Request, found: Found) -> Answer:
-    """Without a legacy host, what is not mapped ends here (RFC 9110 §9.3.7 for OPTIONS)."""
+def unanswerable(http_method: str, found: Found) -> Answer:
+    """Without a legacy host, what is not mapped ends here (RFC 9110 §9.3.7 for OPTIONS).
+
+    Raises `StatusError` for anything but OPTIONS on a path that is mapped.
+    """
     if found.refusal is None:
         raise _INTERNAL
-    if request.http_method == "OPTIONS" and found.allow:
+    if http_method == "OPTIONS" and found.allow:
         return Answer(204, (("allow", ", ".join((*found.allow, "OPTIONS"))),))
     raise found.refusal
 
 
-def _not_served(route: Route) -> RequestError:
+def not_served(route: Route) -> RequestError:
+    """The refusal of a request to an RPC that takes a stream of requests."""
     return RequestError(
         f"{route.rpc} takes a stream of requests, which this proxy does not transcode yet",
         code=Code.UNIMPLEMENTED,
