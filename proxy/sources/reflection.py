@@ -7,7 +7,7 @@ making channels (`upstreams`), whether the files fit together (`transcoding.desc
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -36,6 +36,10 @@ _METHODS: Final = (
 
 #: Services that every reflecting server lists, and that no HTTP rule can name.
 _OWN_SERVICES: Final = "grpc.reflection."
+
+_Call: TypeAlias = (
+    "grpc.aio.StreamStreamCall[bytes, bytes] | grpc.aio.UnaryStreamCall[bytes, bytes]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +78,46 @@ async def reflect(
 
 
 async def _reflect(channel: grpc.aio.Channel, origin: str) -> Reflected:
+    method, services = await _list_services(channel)
+    session = _Session(channel, method)
+    try:
+        return await _Survey(session, origin).run(services)
+    finally:
+        session.close()
+
+
+async def _list_services(channel: grpc.aio.Channel) -> tuple[str, list[str]]:
+    """The method that the server has, and the services that it lists.
+
+    The question goes out in one piece with the end of the call: on a call that stays open, a
+    server that refuses the method may do so before the question is sent, and grpcio then
+    reports the failure to send and not the reason.
+    """
+    question = ServerReflectionRequest(list_services="*").SerializeToString()
     for method in _METHODS:
-        session = _Session(channel, method)
+        call: _Call = channel.unary_stream(method)(question)
         try:
-            return await _Survey(session, origin).run()
+            return method, _service_list(await _next_answer(call))
         except _Refused as error:
             if error.code is not grpc.StatusCode.UNIMPLEMENTED:
                 raise
         finally:
-            session.close()
+            call.cancel()
     raise _Refused("the server has no reflection service, neither v1 nor v1alpha")
 
 
+def _service_list(answer: ServerReflectionResponse) -> list[str]:
+    if not answer.HasField("list_services_response"):
+        raise _Refused(f"it does not list its services: {_error_text(answer)}")
+    names = (found.name for found in answer.list_services_response.service)
+    return [name for name in names if not name.startswith(_OWN_SERVICES)]
+
+
 class _Session:
-    """One reflection call: a question, its answer, the next question."""
+    """One call for all further questions, so that one server answers them all.
+
+    Behind one channel there may be several, of different versions while they are replaced.
+    """
 
     def __init__(self, channel: grpc.aio.Channel, method: str) -> None:
         # Bytes in and out: what cannot be parsed must be our error and not grpcio's.
@@ -100,20 +130,27 @@ class _Session:
         """Raises `_Refused` when there is no answer."""
         try:
             await self._call.write(question.SerializeToString())
-            answer = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            raise _Refused(f"{error.code().name}: {error.details()}", error.code()) from error
-        except asyncio.InvalidStateError as error:  # the call ended before the question was sent
-            raise await self._ended() from error
-        if not isinstance(answer, bytes):  # grpc.aio.EOF
-            raise await self._ended()
-        return _parse_answer(answer)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            raise await _end_of(self._call) from error
+        return await _next_answer(self._call)
 
-    async def _ended(self) -> _Refused:
-        code = await self._call.code()
-        if code is grpc.StatusCode.OK:
-            return _Refused("the server ended the call before it had answered")
-        return _Refused(f"{code.name}: {await self._call.details()}", code)
+
+async def _next_answer(call: _Call) -> ServerReflectionResponse:
+    try:
+        answer = await call.read()
+    except (grpc.aio.AioRpcError, grpc.aio.InternalError) as error:
+        raise await _end_of(call) from error
+    if not isinstance(answer, bytes):  # grpc.aio.EOF
+        raise await _end_of(call)
+    return _parse_answer(answer)
+
+
+async def _end_of(call: _Call) -> _Refused:
+    """Why a call that should have an answer has ended."""
+    code = await call.code()
+    if code is grpc.StatusCode.OK:
+        return _Refused("the server ended the call before it had answered")
+    return _Refused(f"{code.name}: {await call.details()}", code)
 
 
 def _parse_answer(answer: bytes) -> ServerReflectionResponse:
@@ -132,20 +169,12 @@ class _Survey:
         self._files: dict[str, FileDescriptorProto] = {}
         self._report: list[str] = []
 
-    async def run(self) -> Reflected:
-        services = await self._services()
+    async def run(self, services: list[str]) -> Reflected:
         for service in services:
             if service not in self._described():
                 await self._find_service(service)
         await self._find_imports()
         return Reflected(tuple(self._descriptor_files(services)), tuple(self._report))
-
-    async def _services(self) -> list[str]:
-        answer = await self._session.ask(ServerReflectionRequest(list_services="*"))
-        if not answer.HasField("list_services_response"):
-            raise _Refused(f"it does not list its services: {_error_text(answer)}")
-        names = (found.name for found in answer.list_services_response.service)
-        return [name for name in names if not name.startswith(_OWN_SERVICES)]
 
     def _described(self) -> set[str]:
         return {name for file in self._files.values() for name in _service_names(file)}

@@ -263,7 +263,7 @@ BAD = [
     (
         "a status before the last answer",
         ending_after_the_list(Refusal(grpc.StatusCode.UNIMPLEMENTED, "no symbols here")),
-        "the server has no reflection service, neither v1 nor v1alpha",
+        "UNIMPLEMENTED: no symbols here",
     ),
     ("too many files", flooding, "the server has more than 10000 files"),
 ]
