@@ -27,7 +27,8 @@ class GrpcOptions:
     silent before it is pinged, *keepalive_timeout_s* how long the answer may take; servers refuse
     frequent pings, so it is not lowered without their consent. *max_metadata_bytes* bounds what a
     server may answer with. *connect_timeout_s* is for one attempt to connect, TLS included; the
-    two back-offs are the first and the longest wait between attempts. *retry* None turns retries off.
+    two back-offs are the first and the longest wait between attempts. *retry* None turns retries
+    off.
     """
 
     tls: TlsOptions | None = None

@@ -10,7 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
-from aiohttp import ClientPayloadError
+from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 
 from proxy.errors import LimitExceeded, UpstreamError
@@ -66,12 +66,20 @@ class Connection(ResponseHandler):
         if self.writing_paused:
             await self._drain_helper()
 
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Fail what is being read, header or body.
+
+        aiohttp fails the header only; when a body's framing turns out broken, its reader would
+        wait for ever.
+        """
+        super().set_exception(exc, exc if exc_cause is None else exc_cause)
+        _break_off(self._payload, exc)
+
     def cut(self) -> None:
         """Close the connection now; whoever reads an answer from it learns that it broke off."""
         payload = self._payload
         self.abort()
-        if payload is not None and not payload.is_eof():
-            payload.set_exception(ClientPayloadError("the connection was cut"))
+        _break_off(payload, ClientPayloadError("the connection was cut"))
 
     def is_stale(self) -> bool:
         """Whether the host has closed the idle connection, though we were not told yet.
@@ -87,6 +95,12 @@ class Connection(ResponseHandler):
         return bool(poll.poll(0))
 
 
+def _break_off(payload: StreamReader | None, error: BaseException) -> None:
+    """Fail the reader of a body that has not come whole, unless it has failed already."""
+    if payload is not None and not payload.is_eof() and payload.exception() is None:
+        payload.set_exception(ClientPayloadError(f"the body broke off: {error}"))
+
+
 class Pool:
     """The connections to one host. *on_tls_error* hears of TLS that could not be set up."""
 
@@ -94,7 +108,7 @@ class Pool:
         self, address: Address, options: RestOptions, on_tls_error: Callable[[UpstreamError], None]
     ) -> None:
         self._address = address
-        self._options = options
+        self.options = options
         self._on_tls_error = on_tls_error
         self._tls = tls_context(options.tls) if options.tls and address.is_tls else None
         self._slots = asyncio.Semaphore(options.max_connections)
@@ -136,7 +150,7 @@ class Pool:
             raise LimitExceeded(text, http_status=503) from error
 
     def _kept(self, *, surely_live: bool) -> Connection | None:
-        oldest_s = asyncio.get_running_loop().time() - self._options.keepalive_s
+        oldest_s = asyncio.get_running_loop().time() - self.options.keepalive_s
         while self._idle:
             connection = self._idle.pop()
             usable = connection.is_connected() and connection.idle_since_s >= oldest_s
@@ -148,7 +162,7 @@ class Pool:
     async def _connect(self, timeout_s: float) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(min(timeout_s, self._options.connect_timeout_s)):
+            async with asyncio.timeout(min(timeout_s, self.options.connect_timeout_s)):
                 _, connection = await loop.create_connection(
                     lambda: Connection(loop),
                     self._address.host,
@@ -172,7 +186,7 @@ class Pool:
     def _server_name(self) -> str | None:
         if not self._address.is_tls:
             return None
-        named = self._options.tls.server_name if self._options.tls else None
+        named = self.options.tls.server_name if self.options.tls else None
         return named or self._address.host
 
     def _tls_error(self, error: ssl.SSLError) -> UpstreamError:
@@ -194,7 +208,7 @@ class Pool:
         connection.is_reused = True
         self._idle.append(connection)
         oldest = self._idle[0]
-        if oldest.idle_since_s < now_s - self._options.keepalive_s:
+        if oldest.idle_since_s < now_s - self.options.keepalive_s:
             self._idle.popleft().close()
 
     def close(self) -> None:

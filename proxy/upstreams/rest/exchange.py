@@ -17,10 +17,6 @@ from proxy.transcoding.forwarding import end_to_end
 from proxy.upstreams.rest.connection import Connection, Pool, bad_gateway
 from proxy.upstreams.rest.head import Body, Head
 
-#: Seconds to wait for a 100 before the body is sent all the same. RFC 9110 §10.1.1 wants a bound
-#: and names none; one second is what curl waits.
-EXPECT_WAIT_S: Final = 1.0
-
 _CONTINUE: Final = 100
 _SWITCHING: Final = 101
 
@@ -137,7 +133,7 @@ class Exchange:
 
     async def _wait_for_continue(self, continued: asyncio.Event) -> None:
         try:
-            async with asyncio.timeout(EXPECT_WAIT_S):
+            async with asyncio.timeout(self._pool.options.expect_wait_s):
                 await continued.wait()
         except TimeoutError:
             return
@@ -162,7 +158,9 @@ class Exchange:
         if self._body_error is not None:
             return self._body_error
         if isinstance(error, HttpProcessingError):
-            return bad_gateway(f"the legacy host's answer is not HTTP: {error.message}")
+            # The rest of the text quotes what the host sent.
+            reason = error.message.strip().partition("\n")[0].rstrip(":")
+            return bad_gateway(f"the legacy host's answer is not HTTP: {reason}")
         if self.connection.is_reused:
             return StaleConnection(str(error))
         return bad_gateway(f"the legacy host closed the connection: {error}")

@@ -12,7 +12,9 @@ class RestOptions:
     """The options of the legacy upstream; times in seconds, sizes in bytes.
 
     *idle_timeout_s* is the longest pause within a response body, after the header; the deadline
-    of a request covers the time up to the header. *keepalive_s* is how long an unused connection
+    of a request covers the time up to the header. *expect_wait_s* is how long a body waits for a
+    100 that its header asks for, before it is sent all the same: RFC 9110 §10.1.1 wants a bound
+    and names none. *keepalive_s* is how long an unused connection
     is kept: less than common servers keep theirs (5 s), so that they seldom close one while a
     request is on its way. *max_connections* bounds open connections; further requests wait for
     one until their deadline. *buffer_bytes* is what is read ahead of a slow client, twice at
@@ -22,6 +24,7 @@ class RestOptions:
     tls: TlsOptions | None = None
     connect_timeout_s: float = 5.0
     idle_timeout_s: float = 60.0
+    expect_wait_s: float = 1.0
     keepalive_s: float = 4.0
     max_connections: int = 512
     buffer_bytes: int = 65536
