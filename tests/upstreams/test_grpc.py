@@ -532,6 +532,29 @@ async def test_a_watch_is_renewed_without_a_change_of_health():
         assert changes == [Health.SERVING]
 
 
+@pytest.mark.parametrize(
+    ("status", "state"), [(0, Health.UNKNOWN), (2, Health.NOT_SERVING), (3, Health.NOT_SERVING)]
+)
+async def test_a_watch_that_the_server_ends_is_begun_again(status, state):
+    watches: asyncio.Queue[Served] = asyncio.Queue()
+    changes: list[Health] = []
+
+    async def watch(served: Served) -> AsyncIterator[bytes]:
+        watches.put_nowait(served)
+        yield health_pb2.HealthCheckResponse(status=status).SerializeToString()
+
+    channel_options = GrpcOptions()
+    async with (
+        grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
+        GrpcUpstream(f"127.0.0.1:{port}", channel_options, on_health=changes.append) as upstream,
+    ):
+        await upstream.start()
+        for _ in range(2):
+            await watches.get()
+        assert changes[:1] == ([] if state is Health.UNKNOWN else [state])
+        assert "health=" in repr(upstream)
+
+
 async def test_a_server_without_a_health_service_is_ready_when_connected():
     async with grpc_server(ECHO) as port, GrpcUpstream(f"127.0.0.1:{port}") as upstream:
         await upstream.start()

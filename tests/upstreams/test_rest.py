@@ -11,6 +11,7 @@ import trustme
 from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.status import Code
 from proxy.upstreams.rest import RestOptions, RestRequest, RestResponse, RestUpstream
+from proxy.upstreams.rest.connection import Connection
 from proxy.upstreams.rest.options import parse_url
 from proxy.upstreams.tls import TlsOptions
 from tests.upstreams.servers import raw_server
@@ -613,27 +614,61 @@ async def test_closing_the_upstream_breaks_off_what_is_being_read():
 
 async def test_cancelling_while_waiting_or_reading_closes_the_connection():
     ended: asyncio.Queue[bytes] = asyncio.Queue()
-    arrived = asyncio.Event()
+    arrived: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def pause(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        arrived.put_nowait(head)
         if b"/part" in head:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
-        arrived.set()
         with suppress(ConnectionError):
             await reader.read()
         ended.put_nowait(head)
 
     async with upstream_to(pause) as upstream:
-        for target in ("/none", "/part"):
-            arrived.clear()
-            task = asyncio.ensure_future(send(upstream, get(target)))
-            await arrived.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+        waiting = asyncio.ensure_future(upstream.forward(get("/none"), 5.0))
+        await arrived.get()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await ended.get()
+        async with await upstream.forward(get("/part"), 5.0) as response:
+            assert await anext(response.body) == b"ab"
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(response.body), 0.01)
             await ended.get()
+            assert "busy=0 idle=0" in repr(upstream)
+
+
+async def test_a_host_that_takes_no_more_may_still_have_answered():
+    """The body is far larger than any socket buffer, so the rest of it cannot be written."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+        await writer.drain()
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * (1 << 20)
+
+    async with upstream_to(refuse) as upstream:
+        async with await upstream.forward(post(large()), 5.0) as response:
+            assert response.status == 413
         assert "busy=0 idle=0" in repr(upstream)
+
+
+async def test_a_host_that_takes_no_more_and_says_nothing_is_502():
+    async def vanish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * (1 << 20)
+
+    async with upstream_to(vanish) as upstream:
+        assert (await failure(upstream.forward(post(large()), 5.0))).http_status == 502
 
 
 async def test_an_answer_closed_half_read_does_not_spoil_the_next():
@@ -709,6 +744,20 @@ async def test_an_idle_connection_that_the_host_closed_is_not_used_for_a_write()
             assert await send(upstream, post(b"")) == b"ok"
             await closed.wait()
             closed.clear()
+
+
+async def test_a_host_that_cannot_be_reached_in_time_is_504_and_nothing_was_sent():
+    async with upstream_to(Host(), RestOptions(connect_timeout_s=0.0)) as upstream:
+        error = await failure(upstream.forward(get(), 5.0))
+        assert (error.http_status, error.sent) == (504, False)
+
+
+async def test_a_connection_tells_its_state_and_takes_nothing_when_closed():
+    connection = Connection(asyncio.get_running_loop())
+    assert repr(connection) == "<Connection closed reused=False>"
+    assert connection.is_stale()
+    with pytest.raises(ConnectionResetError):
+        connection.write(b"x")
 
 
 async def test_kept_connections_expire():

@@ -196,9 +196,7 @@ class Pool:
 
     def release(self, connection: Connection, *, reusable: bool) -> None:
         """Give a connection back. It is kept only when *reusable* and at its end of a message."""
-        if connection not in self._busy:
-            return
-        self._busy.discard(connection)
+        self._busy.remove(connection)
         self._slots.release()
         if not reusable or connection.should_close:
             connection.cut()
