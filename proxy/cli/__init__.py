@@ -5,6 +5,7 @@ import click
 from proxy import __version__
 from proxy.cli.check import check
 from proxy.cli.demo import demo
+from proxy.cli.explain import explain_command
 from proxy.cli.routes import routes
 from proxy.cli.serve import serve
 
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, routes, demo):
+for command in (serve, check, routes, explain_command, demo):
     main.add_command(command)

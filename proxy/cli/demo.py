@@ -27,7 +27,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _PIPE_WIDTH: Final = 150
 
 
-@click.command()
+@click.command(short_help="Start the example: both hosts, and the proxy before them.")
 @click.option("--once", is_flag=True, help="Send the scripted walk, print how it went, and end.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the proxy. [default: 8080]")
 def demo(once: bool, port: int | None) -> None:

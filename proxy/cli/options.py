@@ -6,7 +6,8 @@ Belongs here: words on the terminal. Does not: what a command does.
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,19 @@ def snapshot_or_exit(folder: Path) -> Snapshot:
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines with the cells of *rows* in columns, nothing cut and nothing at their ends.
+
+    A terminal folds what is too wide for it; what reads a pipe needs every character.
+
+    >>> list(aligned([["GET", "/v4"], ["DELETE", "/"]]))
+    ['GET     /v4', 'DELETE  /']
+    """
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
 def tell_problems(error: ConfigError) -> None:

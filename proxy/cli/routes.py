@@ -1,14 +1,15 @@
 """`cutover routes`: what is mapped, where it goes."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 import orjson
-from rich.console import Console
-from rich.table import Table
 
 from proxy.admin import describe_routes
-from proxy.cli.options import config_option, snapshot_or_exit
+from proxy.cli.options import aligned, config_option, snapshot_or_exit
+
+_COLUMNS: Final = ("http_method", "template", "rpc", "upstream", "stage")
 
 
 @click.command()
@@ -20,12 +21,10 @@ def routes(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(described, option=orjson.OPT_INDENT_2))
         return
-    table = Table("method", "template", "rpc", "upstream", "stage", box=None)
-    for route in described["routes"]:
-        cells = (route[key] for key in ("http_method", "template", "rpc", "upstream", "stage"))
-        table.add_row(*(str(cell or "-") for cell in cells))
-    console = Console()
-    # A pipe has no width of its own; a cut template would be of no use to whoever reads it.
-    console.print(table, soft_wrap=not console.is_terminal)
+    rows = [[route[key] or "-" for key in _COLUMNS] for route in described["routes"]]
+    head, *lines = aligned([("method", *_COLUMNS[1:]), *rows])
+    click.secho(head, bold=True)
+    for line in lines:
+        click.echo(line)
     for line in described["report"]:
-        console.print(f"note: {line}", markup=False, highlight=False)
+        click.echo(f"note: {line}")

@@ -1,0 +1,183 @@
+"""`cutover explain`: what would become of a request, and why."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import click
+import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from proxy.cli.options import aligned, config_option, snapshot_or_exit
+from proxy.config.units import duration_text
+from proxy.cutover import Reason, Side
+from proxy.exchange.explanation import (
+    ExplainedCall,
+    Explanation,
+    Inquiry,
+    describe,
+    explain,
+    text_of,
+)
+from proxy.exchange.messages import Answer
+
+_EPILOG: Final = """\b
+Example:
+  cutover explain PATCH /v4/zones/example.com/records/www-1 -d '{"ttl": "120s"}'
+"""
+_JSON: Final = "application/json"
+_REFUSED: Final = "\nthe gRPC side would refuse it"
+_REASONS: Final = {
+    Reason.UNMAPPED: "nothing is mapped to this path and HTTP method",
+    Reason.REFUSED: "no upstream gets this request",
+}
+
+
+@click.command("explain", epilog=_EPILOG)
+@click.argument("http_method", metavar="METHOD", type=str.upper)
+@click.argument("url")
+@click.option("-H", "--header", "headers", multiple=True, help="A header, 'name: value'.")
+@click.option("-d", "--data", "data", help="The body; @FILE reads a file, @- standard input.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@config_option
+def explain_command(
+    http_method: str,
+    url: str,
+    headers: tuple[str, ...],
+    data: str | None,
+    as_json: bool,
+    folder: Path,
+) -> None:
+    """Say what would become of a request, and why.
+
+    Nothing is sent and no server is needed. Shows the binding that matches and those that lost,
+    the side that answers, where each field of the message comes from, metadata, timeout and
+    upstream; or the error that the client gets. Exits with 0 when there is something to show, a
+    refusal too.
+
+    URL is a path or an absolute URL, percent-encoded as a client sends it. A body without a
+    Content-Type header is JSON. What the listener refuses by itself (requests that are not
+    well-formed, targets and headers that are too large) is not looked at.
+    """
+    inquiry = Inquiry(http_method, _target(url), _headers(headers, data), _body(data))
+    explanation = explain(snapshot_or_exit(folder), inquiry)
+    if as_json:
+        click.echo(orjson.dumps(describe(explanation), option=orjson.OPT_INDENT_2))
+    else:
+        for line in _lines(explanation):
+            click.echo(line)
+
+
+def _target(url: str) -> str:
+    """Path and query, as a client would send them: the origin and the fragment stay behind."""
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise click.BadParameter("has a character that must be percent-encoded", param_hint="URL")
+    url = url.partition("#")[0]
+    if url.startswith("/"):
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise click.BadParameter("must begin with /, http:// or https://", param_hint="URL")
+    target = url.partition("://")[2][len(parts.netloc) :]
+    return target if target.startswith("/") else f"/{target}"
+
+
+def _headers(given: tuple[str, ...], data: str | None) -> CIMultiDictProxy[str]:
+    headers = CIMultiDict[str]()
+    for header in given:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise click.BadParameter(f"'{header}' is not 'name: value'", param_hint="-H")
+        headers.add(name.strip(), value.strip())
+    if data is not None:
+        headers.setdefault("content-type", _JSON)
+    return CIMultiDictProxy(headers)
+
+
+def _body(data: str | None) -> bytes:
+    if data is None:
+        return b""
+    if not data.startswith("@"):
+        return data.encode("utf-8", "surrogateescape")
+    try:
+        with click.open_file(data[1:], "rb") as file:
+            body: bytes = file.read()
+            return body
+    except OSError as error:
+        message = f"cannot read {data[1:]}: {error.strerror}"
+        raise click.BadParameter(message, param_hint="-d") from error
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    """An explanation for people."""
+    yield from aligned([*_facts(explanation)])
+    outcome = explanation.outcome
+    if explanation.decision.side is Side.LEGACY and outcome is not None:
+        yield "\nthe gRPC side would get" if isinstance(outcome, ExplainedCall) else _REFUSED
+    if isinstance(outcome, ExplainedCall):
+        yield from _call(outcome)
+    elif outcome is not None:
+        yield from _answer(outcome)
+    others = [
+        [each.http_method, str(each.target.binding.template), each.target.route.rpc]
+        for each in explanation.candidates
+        if each.target is not explanation.binding
+    ]
+    yield from _section("other bindings of this path", aligned(others))
+
+
+def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    inquiry, asked, target = explanation.inquiry, explanation.asked, explanation.binding
+    yield "request", f"{inquiry.http_method} {inquiry.target}"
+    yield "side", f"{explanation.decision.side.value}: {_reason(explanation)}"
+    if target is not None:
+        binding = target.binding
+        yield "binding", f"{binding.http_method} {binding.template} ({binding.origin})"
+        yield "rpc", f"{binding.rpc}, {binding.cardinality.value}"
+    if asked is not None:
+        within = f"within {duration_text(asked.timeout_s)}"
+        yield "upstream", f"{asked.name} at {asked.address}, {within}"
+
+
+def _reason(explanation: Explanation) -> str:
+    target, reason = explanation.binding, explanation.decision.reason
+    if reason is Reason.STAGE and target is not None:
+        return f"route {target.route.name} is in stage {target.route.stage.value}"
+    return _REASONS.get(reason, reason.value)
+
+
+def _call(call: ExplainedCall) -> Iterator[str]:
+    fields = [[each.path, each.source, _shown(each.text)] for each in call.fields]
+    yield from _section("fields, and where they come from", aligned(fields))
+    yield from _section("unknown, passed over", map(_shown, call.unknown))
+    metadata = [[name, text_of(value)] for name, value in call.metadata]
+    if call.begins_trace:
+        metadata.append(["traceparent", "(a new one for each request)"])
+    yield from _section("metadata", aligned(metadata))
+    message = ["(has no JSON form)"] if call.message is None else _pretty(call.message)
+    yield from _section("message", message)
+    yield from _section("answer", [call.answer_type or "(of the type that the upstream names)"])
+
+
+def _answer(answer: Answer) -> Iterator[str]:
+    head = [("status", str(answer.http_status)), *answer.headers]
+    yield from _section("answer", [*aligned(head), *(_pretty(answer.body) if answer.body else ())])
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines, indented under a title; nothing at all when there are none."""
+    for index, line in enumerate(lines):
+        if index == 0:
+            yield f"\n{title}"
+        yield f"  {line}"
+
+
+def _pretty(document: bytes) -> list[str]:
+    return json.dumps(json.loads(document), indent=2, ensure_ascii=False).splitlines()
+
+
+def _shown(text: str) -> str:
+    """Text of a request on one line, whatever it holds; empty text as what it is."""
+    return text if text.isprintable() and text else json.dumps(text)

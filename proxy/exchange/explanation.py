@@ -1,0 +1,263 @@
+"""What an exchange would do with a request, and why, without a connection or an upstream.
+
+Belongs here: an account of one request for people, made of the same look-ups and the same
+compiled parts that serve requests. Does not: how it is shown (`cli`, `admin`), and what the
+listener refuses before any route is looked for: framing, and the sizes of target and headers.
+"""
+
+from binascii import b2a_base64
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import orjson
+from multidict import CIMultiDictProxy
+
+from proxy.config.upstreams import LEGACY, Upstreams
+from proxy.cutover import REFUSED, Decision, Side, decide
+from proxy.errors import LimitExceeded, StatusError
+from proxy.exchange.exchange import not_served, unanswerable
+from proxy.exchange.failure import failure
+from proxy.exchange.messages import Answer
+from proxy.routing.outcomes import Candidate
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.table import Found, Route, RouteBinding
+from proxy.telemetry.tracing import parse_traceparent
+from proxy.transcoding.explain import FieldOrigin, explain_request
+from proxy.transcoding.metadata import Pairs, call_timeout_s
+from proxy.transcoding.protojson import Codecs, JsonOptions
+from proxy.transcoding.protojson.faults import DecodeFailure
+from proxy.transcoding.response import JSON_CONTENT
+from proxy.transcoding.streams import choose_format
+
+_TRACEPARENT: Final = "traceparent"
+_DEFAULT_JSON: Final = JsonOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A request to be explained. *target* is path and query, raw; *body* is without coding."""
+
+    http_method: str
+    target: str
+    headers: CIMultiDictProxy[str]
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The raw path."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The raw query, without the question mark."""
+        return self.target.partition("?")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedCall:
+    """The gRPC call that a request is transcoded to.
+
+    *message* is the request message as ProtoJSON, None for the rare one that has none. *unknown*
+    names parameters and JSON keys that were passed over. *begins_trace* says that each call gets
+    a `traceparent` of its own, since the request has no valid one. *answer_type* is the content type of
+    the answer, None where the upstream names it (`google.api.HttpBody`).
+    """
+
+    method_path: str
+    timeout_s: float
+    metadata: Pairs
+    begins_trace: bool
+    fields: tuple[FieldOrigin, ...]
+    unknown: tuple[str, ...]
+    message: bytes | None
+    answer_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The upstream that a request goes to. *timeout_s* is how long it may take.
+
+    That is the whole call for a gRPC upstream, and the time until the answer begins for legacy.
+    """
+
+    name: str
+    address: str
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of a request.
+
+    *candidates* are all bindings whose path fits, the most specific first, whatever their HTTP
+    method. *asked* is None when the proxy answers by itself. *outcome* is the call, or the answer
+    that the proxy gives: a refusal, or that to OPTIONS. On the legacy side it is what the gRPC
+    side would make of the request, None when nothing is mapped.
+    """
+
+    inquiry: Inquiry
+    decision: Decision
+    binding: RouteBinding | None
+    candidates: tuple[Candidate[RouteBinding], ...]
+    asked: Asked | None
+    outcome: ExplainedCall | Answer | None
+
+
+def explain(snapshot: Snapshot, inquiry: Inquiry) -> Explanation:
+    """Explain a request as *snapshot* would serve it. Raises nothing."""
+    found = snapshot.table.find(inquiry.http_method, inquiry.path)
+    binding = found.binding
+    decision = decide(None if binding is None else binding.route.stage)
+    outcome = _outcome(snapshot, inquiry, found)
+    asked = _asked(snapshot.config.settings.upstreams, decision.side, binding, outcome)
+    return Explanation(
+        inquiry,
+        REFUSED if asked is None else decision,
+        binding,
+        tuple(snapshot.table.matcher.candidates(inquiry.path)),
+        asked,
+        None if binding is None and asked is not None else outcome,
+    )
+
+
+def _asked(
+    upstreams: Upstreams,
+    side: Side,
+    binding: RouteBinding | None,
+    outcome: ExplainedCall | Answer,
+) -> Asked | None:
+    legacy = upstreams.legacy
+    if side is Side.LEGACY and legacy is not None:
+        timeout_s = legacy.timeout_s if binding is None else binding.route.timeout_s
+        return Asked(LEGACY, legacy.url, timeout_s)
+    if binding is None or isinstance(outcome, Answer):
+        return None
+    name = str(binding.route.upstream)
+    return Asked(name, upstreams.grpc[name].target, outcome.timeout_s)
+
+
+def _outcome(snapshot: Snapshot, inquiry: Inquiry, found: Found) -> ExplainedCall | Answer:
+    """What the request would be without a legacy host: a call, or the proxy's own answer."""
+    try:
+        if found.binding is None:
+            return unanswerable(inquiry.http_method, found)
+        if found.refusal is not None:
+            raise found.refusal
+        return _call(snapshot, inquiry, found.binding, found.captures)
+    except StatusError as error:
+        return failure(error, snapshot.pool, found.binding)
+
+
+def _call(
+    snapshot: Snapshot, inquiry: Inquiry, binding: RouteBinding, captures: tuple[str, ...]
+) -> ExplainedCall:
+    """The call, in the order in which an exchange makes it, so that the same fault comes first."""
+    route, headers = binding.route, inquiry.headers
+    if route.cardinality.request_streams:
+        raise not_served(route)
+    if len(inquiry.body) > route.max_request_bytes:
+        text = f"the body is larger than {route.max_request_bytes} bytes"
+        raise LimitExceeded(text, http_status=413)
+    given = (captures, inquiry.query, inquiry.body, headers.get("content-type"))
+    built = binding.request.build(*given)
+    timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
+    metadata = route.metadata_of(headers)
+    begins_trace = route.traced and parse_traceparent(headers.get(_TRACEPARENT)) is None
+    if begins_trace:
+        metadata = tuple(pair for pair in metadata if pair[0] != _TRACEPARENT)
+    return ExplainedCall(
+        method_path=route.method_path,
+        timeout_s=timeout_s,
+        metadata=metadata,
+        begins_trace=begins_trace,
+        fields=explain_request(binding.request, *given),
+        unknown=built.unknown,
+        message=_json_of(snapshot, binding, built.message),
+        answer_type=_answer_type(binding, headers),
+    )
+
+
+def _json_of(snapshot: Snapshot, binding: RouteBinding, message: Any) -> bytes | None:
+    codec = Codecs(snapshot.pool, _DEFAULT_JSON).message(binding.binding.method.input_type)
+    try:
+        return codec.print(message)
+    except DecodeFailure:
+        # A field mask that was given with proto names need not have a JSON spelling.
+        return None
+
+
+def _answer_type(binding: RouteBinding, headers: CIMultiDictProxy[str]) -> str | None:
+    if binding.response.raw:
+        return None
+    if not binding.route.cardinality.response_streams:
+        return JSON_CONTENT
+    accept = ",".join(headers.getall("accept", ()))
+    return choose_format(accept, binding.route.stream_format).content_type
+
+
+def describe(explanation: Explanation) -> dict[str, Any]:
+    """An explanation as JSON values."""
+    inquiry, decision, outcome = explanation.inquiry, explanation.decision, explanation.outcome
+    binding, asked = explanation.binding, explanation.asked
+    return {
+        "request": {"http_method": inquiry.http_method, "target": inquiry.target},
+        "side": decision.side.value,
+        "reason": decision.reason.value,
+        "upstream": None if asked is None else asdict(asked),
+        "route": None if binding is None else _describe_route(binding.route),
+        "candidates": [
+            _describe_candidate(each.target) | {"matched": each.target is binding}
+            for each in explanation.candidates
+        ],
+        "call": _describe_call(outcome) if isinstance(outcome, ExplainedCall) else None,
+        "answer": _describe_answer(outcome) if isinstance(outcome, Answer) else None,
+    }
+
+
+def _describe_route(route: Route) -> dict[str, Any]:
+    return {
+        "name": route.name,
+        "rpc": route.rpc,
+        "cardinality": route.cardinality.value,
+        "stage": route.stage.value,
+        "upstream": route.upstream,
+    }
+
+
+def _describe_candidate(target: RouteBinding) -> dict[str, Any]:
+    return {
+        "http_method": target.binding.http_method,
+        "template": str(target.binding.template),
+        "rpc": target.route.rpc,
+        "origin": target.binding.origin,
+    }
+
+
+def _describe_call(call: ExplainedCall) -> dict[str, Any]:
+    return {
+        "method": call.method_path,
+        "timeout_s": call.timeout_s,
+        "metadata": [[name, text_of(value)] for name, value in call.metadata],
+        "begins_trace": call.begins_trace,
+        "fields": [origin._asdict() for origin in call.fields],
+        "unknown": list(call.unknown),
+        "message": None if call.message is None else orjson.loads(call.message),
+        "answer_type": call.answer_type,
+    }
+
+
+def _describe_answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "http_status": answer.http_status,
+        "headers": [list(pair) for pair in answer.headers],
+        "body": orjson.loads(answer.body) if answer.body else None,
+    }
+
+
+def text_of(value: str | bytes) -> str:
+    r"""A metadata value for people: bytes as the base64 that a header has.
+
+    >>> text_of(b"\x01\x02"), text_of("Bearer x")
+    ('AQI=', 'Bearer x')
+    """
+    return b2a_base64(value, newline=False).decode() if isinstance(value, bytes) else value
