@@ -74,7 +74,8 @@ async def grpc_server(
     port: int = 0,
 ) -> AsyncIterator[int]:
     """A gRPC server on loopback; gives its port."""
-    server = grpc.aio.server(options=options)
+    # Without this, port 0 may give the port of another test's server.
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0), *options))
     server.add_generic_rpc_handlers((_Handlers(handlers),))
     address = f"127.0.0.1:{port}"
     if credentials is None:
@@ -118,4 +119,6 @@ async def raw_server(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIter
             task.cancel()
         await asyncio.gather(*ended, return_exceptions=True)
         for writer in writers:
-            writer.transport.abort()
+            # A transport that has ended cannot be aborted again.
+            if not writer.is_closing() or writer.transport.get_write_buffer_size():
+                writer.transport.abort()

@@ -250,6 +250,13 @@ async def test_a_stream_cancelled_before_it_is_read_is_never_made(upstream):
     assert (await failure(anext(stream))).status.code is Code.CANCELLED
 
 
+async def test_a_stream_closed_while_it_is_read_is_cancelled(upstream, handlers):
+    task = asyncio.create_task(anext(upstream.stream(call("hang"))))
+    await handlers.served.get()
+    await upstream.close()
+    assert (await failure(task)).status.code is Code.CANCELLED
+
+
 async def test_cancelling_the_reading_task_cancels_the_stream(upstream, handlers):
     task = asyncio.create_task(upstream.stream(call("hang")).metadata())
     served = await handlers.served.get()

@@ -116,7 +116,8 @@ async def server_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, in
     try:
         yield process, int(await process.stdout.readline())
     finally:
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.communicate()
 
 
@@ -346,6 +347,7 @@ async def test_a_stream_is_not_begun_again_after_its_first_message():
     ):
         stream = upstream.stream(call(idempotent=True))
         assert await anext(stream) == b"x"
+        assert repr(stream).startswith("<GrpcStream attempt=1 ")
         await failure(anext(stream))
         assert len(began) == 1
 
@@ -465,7 +467,7 @@ class HealthServer:
 
     def __init__(self) -> None:
         self.servicer = health.aio.HealthServicer()
-        self.server = grpc.aio.server()
+        self.server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         health_pb2_grpc.add_HealthServicer_to_server(self.servicer, self.server)
         self.port = self.server.add_insecure_port("127.0.0.1:0")
 
@@ -543,16 +545,14 @@ async def test_a_watch_that_the_server_ends_is_begun_again(status, state):
         watches.put_nowait(served)
         yield health_pb2.HealthCheckResponse(status=status).SerializeToString()
 
-    channel_options = GrpcOptions()
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", channel_options, on_health=changes.append) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}", on_health=changes.append) as upstream,
     ):
         await upstream.start()
         for _ in range(2):
             await watches.get()
         assert changes[:1] == ([] if state is Health.UNKNOWN else [state])
-        assert "health=" in repr(upstream)
 
 
 async def test_a_server_without_a_health_service_is_ready_when_connected():

@@ -1,6 +1,7 @@
 """The legacy side against raw sockets: what goes over the wire, byte for byte."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -747,9 +748,11 @@ async def test_an_idle_connection_that_the_host_closed_is_not_used_for_a_write()
 
 
 async def test_a_host_that_cannot_be_reached_in_time_is_504_and_nothing_was_sent():
-    async with upstream_to(Host(), RestOptions(connect_timeout_s=0.0)) as upstream:
-        error = await failure(upstream.forward(get(), 5.0))
-        assert (error.http_status, error.sent) == (504, False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with RestUpstream(url, RestOptions(connect_timeout_s=0.0)) as upstream:
+            error = await failure(upstream.forward(get(), 5.0))
+            assert (error.http_status, error.sent) == (504, False)
 
 
 async def test_a_connection_tells_its_state_and_takes_nothing_when_closed():
