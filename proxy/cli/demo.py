@@ -23,22 +23,23 @@ from proxy.example.walk import curl_lines, walk
 from proxy.telemetry.logs import set_up_logging
 
 _LOOPBACK: Final = "127.0.0.1"
+_PORT_HELP: Final = "Port of the proxy. [default: 8080, or a free one; with --once a free one]"
 #: A table narrower than this is hard to read; a pipe has no width of its own.
 _PIPE_WIDTH: Final = 150
 
 
 @click.command(short_help="Start the example: both hosts, and the proxy before them.")
 @click.option("--once", is_flag=True, help="Send the scripted walk, print how it went, and end.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of the proxy. [default: 8080]")
+@click.option("--port", type=click.IntRange(0, 65535), help=_PORT_HELP)
 def demo(once: bool, port: int | None) -> None:
     """Start the example: a legacy REST host, a gRPC server, and the proxy before them.
 
     Prints the addresses and some requests to try, and stays up until Ctrl-C. With --once it sends
-    a scripted walk on free ports and exits with 0 only if every step gave what it should.
+    a scripted walk and exits with 0 only if every step gave what it should.
     """
     set_up_logging(sys.stderr, level="warning")
     try:
-        passed = run_loop(_walk() if once else _stay(port))
+        passed = run_loop(_walk(port) if once else _stay(port))
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)
@@ -48,10 +49,10 @@ def demo(once: bool, port: int | None) -> None:
     sys.exit(0 if passed else EXIT_PROBLEMS)
 
 
-async def _walk() -> bool:
+async def _walk(port: int | None) -> bool:
     console = _console()
     async with AsyncExitStack() as stack:
-        service = await _start(stack, 0)
+        service = await _start(stack, port or 0)
         report = await walk(service.url)
     console.print(report.table())
     console.print(report.summary)
