@@ -45,14 +45,24 @@ class Connection(ResponseHandler):
     def set_deadline(self, timeout_s: float) -> None:
         """Fail the reading of the header when it has not come in *timeout_s* from now."""
         self.clear_deadline()
-        error = too_slow("the legacy host did not answer in time")
-        self._deadline = self._loop.call_later(timeout_s, self.set_exception, error)
+        self._deadline = self._loop.call_later(timeout_s, self._expire)
+
+    def _expire(self) -> None:
+        self.set_exception(too_slow("the legacy host did not answer in time"))
 
     def clear_deadline(self) -> None:
         """Take the deadline back."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Read on, if reading was paused.
+
+        aiohttp asks for this after every read, and then parses and resumes for nothing.
+        """
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
     def write(self, data: bytes) -> None:
         """Send *data*. Raises `ConnectionResetError` when the connection is closed."""
