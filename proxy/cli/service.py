@@ -146,12 +146,14 @@ class Service:
             return None
         legacy = make_legacy_upstream(settings, self._folder, self._metrics)
         self._stack.push_async_callback(legacy.close)
-        return Passthrough(
+        passthrough = Passthrough(
             legacy,
             trusted_hops=self._settings.forwarding.trusted_hops,
             timeout_s=settings.timeout_s,
             clock=time.monotonic,
         )
+        self._stack.push_async_callback(passthrough.settle, self._settings.drain.timeout_s)
+        return passthrough
 
     def _make_frontend(self, exchange: Exchange, observer: Observer) -> Frontend:
         limits = self._settings.limits

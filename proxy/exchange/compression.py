@@ -42,13 +42,22 @@ def _coding(item: str) -> tuple[str, float]:
     return name, 1.0
 
 
+async def negotiated(answer: Answer, accept_encoding: str | None) -> Answer:
+    """The same answer, gzipped when the client takes that.
+
+    Both forms say that they depend on Accept-Encoding: a cache must not give one for the other.
+    """
+    answer.headers += (("vary", "accept-encoding"),)
+    return await compressed(answer) if accepts_gzip(accept_encoding) else answer
+
+
 async def compressed(answer: Answer) -> Answer:
     """The same answer, its body gzipped."""
     if len(answer.body) > _THREAD_ABOVE_BYTES:
         body = await asyncio.get_running_loop().run_in_executor(None, _gzip, answer.body)
     else:
         body = _gzip(answer.body)
-    headers = (*answer.headers, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
+    headers = (*answer.headers, ("content-encoding", "gzip"))
     return Answer(answer.http_status, headers, body)
 
 

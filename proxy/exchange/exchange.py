@@ -12,7 +12,7 @@ from multidict import CIMultiDictProxy
 
 from proxy.cutover import REFUSED, Side, decide
 from proxy.errors import RequestError, StatusError, UpstreamError
-from proxy.exchange.compression import accepts_gzip, compressed
+from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import error_body, failure
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.passthrough import Passthrough
@@ -28,6 +28,8 @@ from proxy.upstreams import Call, Metadata, Upstream
 _log: Final = structlog.get_logger("proxy.exchange")
 
 _TRACEPARENT: Final = "traceparent"
+#: What says something about a trace, and nothing about one that begins here (W3C §3.3.1).
+_OF_OLD_TRACE: Final = frozenset({_TRACEPARENT, "tracestate"})
 _INTERNAL: Final = StatusError(Status(Code.INTERNAL, "internal error"))
 
 
@@ -116,9 +118,9 @@ class Exchange:
         rendered = binding.response.render(reply.message)
         headers = route.headers_of(reply.metadata + reply.trailers)
         answer = Answer(200, (("content-type", rendered.content_type), *headers), rendered.body)
-        if _is_compressible(route, answer, request):
-            return await compressed(answer)
-        return answer
+        if route.compress_min_bytes is None or len(answer.body) < route.compress_min_bytes:
+            return answer
+        return await negotiated(answer, ",".join(request.headers.getall("accept-encoding", ())))
 
     async def _call(
         self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome
@@ -139,7 +141,7 @@ class Exchange:
         if route.traced and not outcome.trace_id:
             trace = start_trace(self._random_bytes)
             outcome.trace_id = trace.trace_id
-            kept = (pair for pair in metadata if pair[0] != _TRACEPARENT)
+            kept = (pair for pair in metadata if pair[0] not in _OF_OLD_TRACE)
             return (*kept, (_TRACEPARENT, str(trace)))
         return metadata
 
@@ -166,11 +168,9 @@ def unanswerable(http_method: str, found: Found) -> Answer:
 
     Raises `StatusError` for anything but OPTIONS on a path that is mapped.
     """
-    if found.refusal is None:
-        raise _INTERNAL
     if http_method == "OPTIONS" and found.allow:
         return Answer(204, (("allow", ", ".join((*found.allow, "OPTIONS"))),))
-    raise found.refusal
+    raise found.refusal or RequestError("nothing is mapped to this path", code=Code.NOT_FOUND)
 
 
 def not_served(route: Route) -> RequestError:
@@ -179,10 +179,3 @@ def not_served(route: Route) -> RequestError:
         f"{route.rpc} takes a stream of requests, which this proxy does not transcode yet",
         code=Code.UNIMPLEMENTED,
     )
-
-
-def _is_compressible(route: Route, answer: Answer, request: Request) -> bool:
-    least = route.compress_min_bytes
-    if least is None or len(answer.body) < least:
-        return False
-    return accepts_gzip(request.headers.get("accept-encoding"))

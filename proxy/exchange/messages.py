@@ -11,6 +11,7 @@ from typing import Protocol
 from multidict import CIMultiDictProxy
 
 from proxy.cutover import REFUSED, Decision
+from proxy.errors import UpstreamError
 from proxy.routing.table import RouteBinding
 from proxy.status import Code
 
@@ -33,6 +34,11 @@ class BodyReader(Protocol):
 
     async def read(self, limit: int) -> bytes:
         """Read it whole, inflated. Raises `LimitExceeded` (413) past *limit* bytes."""
+        ...
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether more of it is waited for just now, the client being slower than the taker."""
         ...
 
     def arrived(self) -> bytes | None:
@@ -80,7 +86,7 @@ class StreamAnswer:
 
     *length* is the body's size when *headers* announce it. When iterating *chunks* raises, the
     answer is incomplete and the connection must be aborted, so that the client notices. Whoever
-    writes the answer calls `close` in any case.
+    writes the answer calls `close` in any case, and counts the bytes of body in *sent*.
     """
 
     http_status: int
@@ -90,6 +96,7 @@ class StreamAnswer:
     as_is: bool = False
     reason_phrase: str | None = None
     length: int | None = None
+    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -97,7 +104,9 @@ class Outcome:
     """What happened to one request, filled in on its way; the access log and metrics read it.
 
     *code* is the gRPC code of the answer, None for one of the legacy side. *upstream_s* is the
-    time in which an upstream was waited for; *upstream_failed* says that the error is its own.
+    time in which an upstream was waited for until its answer began; *upstream_failed* says that
+    the error is its own. *streamed* says that the answer came in pieces, so that the rest of the
+    time was the upstream's and the client's too.
     """
 
     decision: Decision = REFUSED
@@ -107,6 +116,13 @@ class Outcome:
     bytes_out: int = 0
     upstream_s: float = 0.0
     upstream_failed: bool = False
+    streamed: bool = False
     trace_id: str = ""
     unknown_fields: tuple[str, ...] = ()
     error: str = ""
+
+    def broke_off(self, error: Exception) -> None:
+        """Note that the answer ended early, with *error*; what was noted first stays."""
+        self.error = self.error or str(error) or type(error).__name__
+        if isinstance(error, UpstreamError):
+            self.code, self.upstream_failed = error.status.code, True

@@ -15,6 +15,7 @@ from proxy.routing.table import Route
 from proxy.telemetry.access_log import AccessEntry, AccessLog
 from proxy.telemetry.counters import code_class
 from proxy.telemetry.metrics import Metrics
+from proxy.transcoding.forwarding import client_address
 
 
 class Observer:
@@ -30,6 +31,7 @@ class Observer:
         self._metrics = metrics
         self._access_log = access_log
         self._clock = clock
+        self._trusted_hops = snapshot.config.settings.forwarding.trusted_hops
         self._unmapped = metrics.for_route(UNMAPPED, "")
         self._routes = {
             route.name: metrics.for_route(route.name, route.rpc) for route in snapshot.routes
@@ -47,6 +49,7 @@ class Observer:
         self,
         http_method: str,
         target: str,
+        peer: str,
         request: Request | None,
         outcome: Outcome,
         received_s: float,
@@ -56,7 +59,11 @@ class Observer:
         duration_s = self._clock() - received_s
         route = None if outcome.binding is None else outcome.binding.route
         self._count(route, outcome, duration_s)
-        self._access_log.add(_entry(http_method, target, request, outcome, duration_s))
+        client = peer
+        if request is not None and self._trusted_hops:
+            headers = request.headers.items()
+            client = client_address(headers, peer, trusted_hops=self._trusted_hops)
+        self._access_log.add(_entry(http_method, target, client, request, outcome, duration_s))
 
     def _count(self, route: Route | None, outcome: Outcome, duration_s: float) -> None:
         metrics = self._unmapped if route is None else self._routes[route.name]
@@ -66,7 +73,7 @@ class Observer:
             code_class(outcome.http_status),
             decision.reason.value,
             duration_s,
-            duration_s - outcome.upstream_s,
+            None if outcome.streamed else duration_s - outcome.upstream_s,
         )
         if outcome.unknown_fields:
             metrics.unknown_fields(len(outcome.unknown_fields))
@@ -78,13 +85,14 @@ class Observer:
 def _entry(
     http_method: str,
     target: str,
+    client: str,
     request: Request | None,
     outcome: Outcome,
     duration_s: float,
 ) -> AccessEntry:
-    path, query, client, received = target.partition("?")[0], "", "", 0
+    path, query, received = target.partition("?")[0], "", 0
     if request is not None:
-        path, query, client = request.path, request.query, request.client
+        path, query = request.path, request.query
         received = request.body.received
     binding, code = outcome.binding, outcome.code
     return AccessEntry(

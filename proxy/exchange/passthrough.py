@@ -1,9 +1,13 @@
 """The legacy side of an exchange: a request passed on as it came, its answer passed back."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from proxy.errors import ProxyError, UpstreamError
+from proxy.exchange.failure import too_slow
 from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
+from proxy.status import Code, Status
 from proxy.transcoding.forwarding import Arrival, request_headers
 from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 
@@ -11,6 +15,10 @@ from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 _BODILESS: Final = frozenset({204, 304})
 #: The interim answer that the front end gives itself, when the body is first asked for.
 _CONTINUE: Final = 100
+_TIMED_OUT: Final = 504
+_NO_STATUS: Final = Status(Code.UNAVAILABLE, "the legacy host's status is no HTTP status")
+#: Methods that change nothing (RFC 9110 §9.2.1): whoever is not waited for need not be asked.
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class Passthrough:
@@ -31,9 +39,10 @@ class Passthrough:
         self._trusted_hops = trusted_hops
         self._timeout_s = timeout_s
         self._clock = clock
+        self._orphans: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
-        return f"<Passthrough to {self._legacy!r}>"
+        return f"<Passthrough to {self._legacy!r} orphans={len(self._orphans)}>"
 
     async def answer(
         self, request: Request, outcome: Outcome, timeout_s: float | None
@@ -44,9 +53,14 @@ class Passthrough:
         """
         started_s = self._clock()
         try:
-            response = await self._legacy.forward(
-                self._forwarded(request), self._timeout_s if timeout_s is None else timeout_s
+            response = await self._forward(
+                request, self._timeout_s if timeout_s is None else timeout_s
             )
+        except UpstreamError as error:
+            if error.http_status == _TIMED_OUT and request.body.is_awaited:
+                # It was the client who was waited for: no fault of the legacy host.
+                raise too_slow() from error
+            raise
         finally:
             outcome.upstream_s = self._clock() - started_s
         if response.whole is not None:
@@ -62,12 +76,37 @@ class Passthrough:
             length=response.length,
         )
 
+    async def _forward(self, request: Request, timeout_s: float) -> RestResponse:
+        """Pass *request* on; to the end, if it may change something, though the client leaves.
+
+        A client that sends and closes its connection has done so before us too, and the legacy
+        host had read the request by then. To cut the connection now could take it away again.
+        """
+        forwarding = self._legacy.forward(self._forwarded(request), timeout_s)
+        if request.http_method in _SAFE:
+            return await forwarding
+        task = asyncio.create_task(forwarding)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            orphan = asyncio.create_task(_see_through(task))
+            self._orphans.add(orphan)
+            orphan.add_done_callback(self._orphans.discard)
+            raise
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait for requests whose clients have left, at most *timeout_s* seconds."""
+        if self._orphans:
+            await asyncio.wait(self._orphans, timeout=timeout_s)
+
     def _forwarded(self, request: Request) -> RestRequest:
         headers = request.headers
         arrival = Arrival(request.client, request.scheme, headers.get("host", ""))
         body = request.body
 
         def interim(status: int, reason: str, interim_headers: Headers) -> None:
+            if status < _CONTINUE:
+                raise UpstreamError(_NO_STATUS, http_status=502)
             if status != _CONTINUE:
                 request.send_interim(status, reason, interim_headers)
 
@@ -78,6 +117,15 @@ class Passthrough:
             None if body.length == 0 else body.arrived() or body.chunks(),
             interim,
         )
+
+
+async def _see_through(forwarding: asyncio.Task[RestResponse]) -> None:
+    """Wait for an answer that nobody will read."""
+    try:
+        response = await forwarding
+    except (ProxyError, ConnectionError):
+        return
+    await response.close()
 
 
 def _length_header(request: Request, response: RestResponse, whole: bytes) -> Headers:

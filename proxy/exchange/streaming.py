@@ -7,6 +7,8 @@ memory at a time: the next is asked for when the client has taken the last.
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+import structlog
+
 from proxy.errors import ProxyError, StatusError
 from proxy.exchange.messages import Outcome, StreamAnswer
 from proxy.routing.table import RouteBinding
@@ -14,7 +16,10 @@ from proxy.status import Code
 from proxy.transcoding.streams import StreamFormat
 from proxy.upstreams import ReplyStream
 
+_log: Final = structlog.get_logger("proxy.exchange")
+
 _END: Final = b""
+_BUG: Final = "internal error"
 
 
 class StreamCut(ProxyError):
@@ -71,8 +76,10 @@ class StreamingReply:
             async for message in self._messages:
                 yield self._binding.response.render(message).body
         except StatusError as error:
-            self._fail(error)
+            self._outcome.broke_off(error)
             raise StreamCut(error.status.message) from error
+        except Exception as error:
+            raise self._bug(error) from error
         self._outcome.code = Code.OK
 
     async def _framed_chunks(self, first: bytes | None) -> AsyncIterator[bytes]:
@@ -85,15 +92,19 @@ class StreamingReply:
                 async for message in self._messages:
                     yield frames.next(render(message).body)
         except StatusError as error:
-            self._fail(error)
+            self._outcome.broke_off(error)
             frame = frames.error(self._render_error(error, self._binding))
             if frame is None:
                 raise StreamCut(error.status.message) from error
             yield frame
             return
+        except Exception as error:
+            raise self._bug(error) from error
         self._outcome.code = Code.OK
         yield frames.closing
 
-    def _fail(self, error: StatusError) -> None:
-        self._outcome.code = error.status.code
-        self._outcome.error = error.status.message
+    def _bug(self, error: Exception) -> StreamCut:
+        """A bug of ours costs one answer; there is no status left to say so."""
+        _log.error("stream failed", rpc=self._binding.binding.rpc, exc_info=error)
+        self._outcome.code, self._outcome.error = Code.INTERNAL, _BUG
+        return StreamCut(_BUG)

@@ -64,8 +64,10 @@ class Found(NamedTuple):
     """What the table has for a request.
 
     *binding* is None when nothing is mapped; *allow* then names the HTTP methods for which the
-    path is. *refusal* is what to answer if no legacy host can take the request, or, beside a
-    binding, if the binding is to be transcoded: its captures cannot be decoded then.
+    path is. *refusal* is what to answer if no legacy host can take the request, None where there is
+    only to say that nothing is mapped; or, beside a binding, if the binding is to be transcoded:
+    its captures cannot be decoded then. It is made for one request: an error that were raised
+    again and again would hold on to the frames of every request that it ended.
     """
 
     binding: RouteBinding | None
@@ -74,9 +76,7 @@ class Found(NamedTuple):
     refusal: StatusError | None = None
 
 
-_NOT_FOUND: Final = Found(
-    None, refusal=RequestError("nothing is mapped to this path", code=Code.NOT_FOUND)
-)
+_NOT_FOUND: Final = Found(None)
 
 
 def _not_allowed(allow: tuple[str, ...]) -> Found:

@@ -10,17 +10,22 @@ from typing import Final
 
 from aiohttp import web
 
-from proxy.errors import StatusError
+from proxy.errors import ProxyError, StatusError
 from proxy.exchange.exchange import Exchange
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.observer import Observer
-from proxy.server.protocol import HeaderLimits, HttpServer
+from proxy.server.pace import drained
+from proxy.server.protocol import Connection, HeaderLimits, HttpServer
 from proxy.server.reading import ReadLimits, read_request
 from proxy.server.writing import (
+    CLOSES,
+    STAYS,
+    STAYS_FOR_HTTP_1_0,
     WRITTEN,
     WRITTEN_AND_CLOSE,
     HttpDate,
     write_answer,
+    write_refusal,
     write_stream,
 )
 
@@ -51,7 +56,7 @@ class Frontend:
         self._draining = False
         self._listener: asyncio.Server | None = None
         self._server = HttpServer(
-            self._handle, header_limits, keepalive_timeout_s=keepalive_timeout_s
+            self._handle, self._refuse, header_limits, keepalive_timeout_s=keepalive_timeout_s
         )
 
     def __repr__(self) -> str:
@@ -82,37 +87,68 @@ class Frontend:
         received_s = self._clock()
         outcome = self._observer.started()
         request: Request | None = None
+        connection = ""
         try:
             try:
                 request = read_request(http, self._read_limits)
             except StatusError as error:
+                # Where the request ends may be in doubt too: nothing behind it is read.
                 answer: Answer | StreamAnswer = self._exchange.refuse(error, outcome)
+                connection = CLOSES
             else:
                 answer = await self._exchange.answer(request, outcome)
-            return await self._send(http, answer, outcome)
-        except ConnectionError as error:
-            outcome.error = outcome.error or str(error)
+            return await self._send(http, answer, outcome, connection or self._connection(http))
+        except (ConnectionError, ProxyError) as error:
+            # The client is gone, or was cut off from an answer that broke off.
+            outcome.broke_off(error)
             return WRITTEN_AND_CLOSE
         except asyncio.CancelledError:
             outcome.error = outcome.error or "the client went away"
             outcome.http_status = outcome.http_status or 499
             raise
         finally:
-            self._observer.ended(http.method, http.raw_path, request, outcome, received_s)
+            peer = (http.remote or "") if request is None else request.client
+            self._observer.ended(http.method, http.raw_path, peer, request, outcome, received_s)
+
+    def _refuse(self, http: web.BaseRequest, http_status: int, message: str) -> None:
+        """Answer what could not be parsed; its method and target are not known."""
+        received_s = self._clock()
+        outcome = self._observer.started()
+        outcome.http_status, outcome.error = http_status, message
+        date = self._date.at(self._wall_clock())
+        outcome.bytes_out = write_refusal(http, http_status, message, date)
+        self._observer.ended("", "", http.remote or "", None, outcome, received_s)
+
+    def _connection(self, http: web.BaseRequest) -> str:
+        """The header line about what becomes of the connection.
+
+        It ends, among others, behind a body that nobody read: that would be taken for the next
+        request.
+        """
+        protocol = http.protocol
+        closing = isinstance(protocol, Connection) and protocol.is_closing
+        if closing or self._draining or not http.keep_alive or not http.content.is_eof():
+            return CLOSES
+        return STAYS if http.version >= (1, 1) else STAYS_FOR_HTTP_1_0
 
     async def _send(
-        self, http: web.BaseRequest, answer: Answer | StreamAnswer, outcome: Outcome
+        self,
+        http: web.BaseRequest,
+        answer: Answer | StreamAnswer,
+        outcome: Outcome,
+        connection: str,
     ) -> web.StreamResponse:
         outcome.http_status = answer.http_status
-        # A body that nobody read would be taken for the next request.
-        close = self._draining or not http.keep_alive or not http.content.is_eof()
         date = "" if answer.as_is else self._date.at(self._wall_clock())
+        pace = self._read_limits.pace
         if isinstance(answer, Answer):
-            outcome.bytes_out = write_answer(http, answer, date, close=close)
-            await http.writer.drain()
-            return WRITTEN_AND_CLOSE if close else WRITTEN
+            outcome.bytes_out = write_answer(http, answer, date, connection)
+            await drained(http, pace)
+            return WRITTEN_AND_CLOSE if connection is CLOSES else WRITTEN
+        outcome.streamed = True
         try:
-            outcome.bytes_out, stays = await write_stream(http, answer, date, close=close)
+            stays = await write_stream(http, answer, date, connection, pace)
         finally:
+            outcome.bytes_out = answer.sent
             await answer.close()
         return WRITTEN if stays else WRITTEN_AND_CLOSE

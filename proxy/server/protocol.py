@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import http_exceptions, http_parser, web, web_protocol
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from proxy.server.writing import WRITTEN_AND_CLOSE, write_refusal
 
@@ -19,6 +20,10 @@ _log: Final = structlog.get_logger("proxy.server")
 _MALFORMED: Final = "the request is not well-formed HTTP/1.1"
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+#: Answers what could not be parsed, and tells of it: with an HTTP status and a text for clients.
+Refuse = Callable[[web.BaseRequest, int, str], None]
+
+_HEAD_END: Final = b"\r\n\r\n"
 
 
 def require_c_parser() -> None:
@@ -54,41 +59,70 @@ def refusal_of(error: BaseException | None, limits: HeaderLimits) -> tuple[int, 
     return 400, _MALFORMED
 
 
-class _Connection(web_protocol.RequestHandler):
+class Connection(web_protocol.RequestHandler):
     """One client connection. Answers parse errors with JSON, without an echo or a traceback."""
 
-    __slots__ = ("_limits",)
+    __slots__ = ("_limits", "_refuse")
 
-    def __init__(self, manager: "HttpServer", limits: HeaderLimits, **options: Any) -> None:
+    def __init__(
+        self, manager: "HttpServer", limits: HeaderLimits, refuse: Refuse, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
         self._limits = limits
+        self._refuse = refuse
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the connection ends with the answer that is being made."""
+        return self._close
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; close after a request whose successor the parser may have thrown away.
+
+        The parser stops behind a request that asks for another protocol, and for all but
+        WebSocket drops what else came with it: requests that were sent ahead would go without an
+        answer, or be answered from their middle on.
+        """
+        super().data_received(data)
+        if self._messages:
+            message = self._messages[-1][0]
+            if getattr(message, "upgrade", False) and not self._upgraded:
+                has_body = self._messages[-1][1] is not EMPTY_PAYLOAD
+                if has_body or data.find(_HEAD_END) != len(data) - len(_HEAD_END):
+                    self.close()
 
     def handle_error(
         self,
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's, which quotes the input
     ) -> web.StreamResponse:
         """Answer what never became a request; a bug of ours gets 500 and a line in the log."""
         if status == 400:
-            status, message = refusal_of(exc, self._limits)
-            _log.debug("request refused", status=status, peer=request.remote)
+            self._refuse(request, *refusal_of(exc, self._limits))
         else:
-            message = "internal error"
             _log.error("request handler failed", exc_info=exc)
-        write_refusal(request, status, message)
+            write_refusal(request, status, "internal error")
         return WRITTEN_AND_CLOSE
 
 
 class HttpServer(web.Server):
     """aiohttp's low-level server over our connections."""
 
-    def __init__(self, handler: Handler, limits: HeaderLimits, *, keepalive_timeout_s: float):
+    def __init__(
+        self,
+        handler: Handler,
+        refuse: Refuse,
+        limits: HeaderLimits,
+        *,
+        keepalive_timeout_s: float,
+    ) -> None:
         # The URL and field limits must differ, or a LineTooLong would not say which it was.
         field_bytes = limits.field_bytes + (limits.field_bytes == limits.url_bytes)
         super().__init__(handler, handler_cancellation=True)
         self._limits = limits
+        self._refuse = refuse
         self._options = {
             "keepalive_timeout": keepalive_timeout_s,
             "max_line_size": limits.url_bytes,
@@ -100,4 +134,4 @@ class HttpServer(web.Server):
 
     def __call__(self) -> web_protocol.RequestHandler:
         """A handler for a new connection."""
-        return _Connection(self, self._limits, loop=self._loop, **self._options)
+        return Connection(self, self._limits, self._refuse, loop=self._loop, **self._options)

@@ -4,9 +4,10 @@ Belongs here: what makes an HTTP/1.1 request unacceptable for any route. What a 
 refuses is decided in `exchange`.
 """
 
+import re
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web, web_protocol
@@ -14,6 +15,7 @@ from multidict import CIMultiDictProxy
 
 from proxy.errors import LimitExceeded, RequestError
 from proxy.exchange.messages import Request
+from proxy.server.pace import BodyDeadline, Pace
 from proxy.server.writing import write_interim
 from proxy.status import Code
 
@@ -21,29 +23,44 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: zlib's window size code that takes both the gzip and the zlib format.
 _ANY_FORMAT: Final = 47
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+#: What a host and a port may be made of (RFC 3986 §3.2.2): the legacy host gets it in several
+#: headers, and must not read another one there.
+_HOST: Final = re.compile(r"[0-9A-Za-z._~!$&'()*+,;=%:\[\]-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What a request may hold beyond what the parser checks: bytes of all its header fields."""
+    """What a request may hold beyond what the parser checks: bytes of all its header fields.
+
+    *pace* is how slowly it may come.
+    """
 
     header_bytes: int
+    pace: Pace = field(default_factory=Pace)
 
 
 class Body:
     """The body of one request (`exchange.messages.BodyReader` over aiohttp's payload)."""
 
-    __slots__ = ("_coding", "_expects", "_request", "length", "received")
+    __slots__ = ("_coding", "_expects", "_pace", "_request", "is_awaited", "length", "received")
 
-    def __init__(self, request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> None:
+    def __init__(
+        self, request: web.BaseRequest, headers: CIMultiDictProxy[str], pace: Pace
+    ) -> None:
         self._request = request
+        self._pace = pace
+        self.is_awaited = False
         self.length = _length(request, headers)
         self.received = 0
         self._coding = headers.get("content-encoding", "").lower()
         self._expects = "expect" in headers and self.length != 0
 
     async def read(self, limit: int) -> bytes:
-        """Read it whole, without its content coding. Raises `LimitExceeded` (413) past *limit*."""
+        """Read it whole, without its content coding.
+
+        Raises `LimitExceeded` (413) past *limit* bytes, coded or not, and `RequestError`: 408 when
+        it comes too slowly, 415 for a coding that is not known, 400 for a body that is malformed.
+        """
         if self.length == 0:
             return b""
         if self.length is not None and self.length > limit:
@@ -53,10 +70,10 @@ class Body:
 
     async def _read_raw(self, limit: int) -> bytes:
         self._send_continue()
-        content = self._request.content
+        source = BodyDeadline(self._request.content, self._pace)
         pieces: list[bytes] = []
         try:
-            while piece := await content.readany():
+            while piece := await source.piece():
                 self.received += len(piece)
                 if self.received > limit:
                     raise _too_large(limit)
@@ -77,12 +94,17 @@ class Body:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read it piece by piece, coded as it came, as fast as the taker reads."""
         self._send_continue()
+        content = self._request.content
         try:
-            async for piece in self._request.content.iter_any():
+            self.is_awaited = True
+            while piece := await content.readany():
+                self.is_awaited = False
                 self.received += len(piece)
                 yield piece
+                self.is_awaited = True
         except web_protocol.RequestPayloadError as error:
             raise RequestError("the body is not well-formed HTTP/1.1") from error
+        self.is_awaited = False
 
     def _send_continue(self) -> None:
         """Tell a client that waits for it to send the body (RFC 9110 §10.1.1)."""
@@ -132,6 +154,8 @@ def read_request(request: web.BaseRequest, limits: ReadLimits) -> Request:
     headers = request.headers
     _check_framing(request, headers)
     _check_header_size(request, limits)
+    if not _HOST.fullmatch(headers.get("host", "")):
+        raise RequestError("the Host header is not a host and a port")
     if "expect" in headers and headers["expect"].lower() != "100-continue":
         raise RequestError("the expectation is not 100-continue", http_status=417)
     target = _origin_form(request, headers)
@@ -142,7 +166,7 @@ def read_request(request: web.BaseRequest, limits: ReadLimits) -> Request:
         path,
         query,
         headers,
-        Body(request, headers),
+        Body(request, headers, limits.pace),
         request.remote or "",
         request.scheme,
         lambda status, reason, fields: write_interim(request, status, reason, fields),
@@ -175,6 +199,9 @@ def _check_header_size(request: web.BaseRequest, limits: ReadLimits) -> None:
 def _origin_form(request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> str:
     """The target as path and query, whatever form it came in (RFC 9112 §3.2)."""
     target = request.raw_path
+    if request.method == "CONNECT":
+        # To pass it on would let the legacy host's 200 begin a tunnel (RFC 9110 §9.3.6).
+        raise RequestError("no tunnels here", code=Code.UNIMPLEMENTED, http_status=501)
     if "#" in target:
         raise RequestError("the request target holds a fragment")
     if target.startswith("/") or (target == "*" and request.method == "OPTIONS"):

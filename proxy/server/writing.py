@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from proxy.exchange.messages import Answer, Headers, StreamAnswer
+from proxy.server.pace import Pace, drained
 
 _REASON_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus} | {
     499: "Client Closed Request"
@@ -28,6 +29,12 @@ BODILESS: Final = frozenset({204, 304})
 #: The gRPC codes in refusals of requests that never became one.
 _REFUSAL_CODES: Final = {400: 3, 404: 5, 500: 13, 501: 12}
 _RESOURCE_EXHAUSTED: Final = 8
+
+#: The header line that says whether the connection takes another request. HTTP/1.1 means so
+#: without a word, and HTTP/1.0 clients that asked for it want to be told.
+STAYS: Final = ""
+STAYS_FOR_HTTP_1_0: Final = "connection: keep-alive\r\n"
+CLOSES: Final = "connection: close\r\n"
 
 
 class _Written(web.StreamResponse):
@@ -69,18 +76,17 @@ class HttpDate:
         return self._text
 
 
-def write_answer(request: web.BaseRequest, answer: Answer, date: str, *, close: bool) -> int:
+def write_answer(request: web.BaseRequest, answer: Answer, date: str, connection: str) -> int:
     """Write a whole answer in one piece. Returns the bytes of body sent.
 
-    Raises `ConnectionResetError` when the client is gone.
+    *date* and *connection* are header lines. Raises `ConnectionResetError` when the client is gone.
     """
     body = b"" if request.method == "HEAD" else answer.body
     framing = ""
     if not answer.as_is and answer.http_status not in BODILESS:
         framing = f"content-length: {len(answer.body)}\r\n"
-    head = _head(
-        answer.http_status, answer.reason_phrase, answer.headers, framing, date, close=close
-    )
+    ours = f"{framing}{date}{connection}"
+    head = _head(answer.http_status, answer.reason_phrase, answer.headers, ours)
     _transport(request).write(head + body)
     return len(body)
 
@@ -92,19 +98,11 @@ def _transport(request: web.BaseRequest) -> asyncio.Transport:
     return transport
 
 
-def _head(
-    http_status: int,
-    phrase: str | None,
-    headers: Headers,
-    framing: str,
-    date: str,
-    *,
-    close: bool,
-) -> bytes:
+def _head(http_status: int, phrase: str | None, headers: Headers, ours: str) -> bytes:
     """The status line and the header block, with the empty line that ends it.
 
-    A name or value that would end a line early must never get here; one that does raises
-    `ValueError` rather than split the response.
+    *ours* are whole lines that the front end adds. A name or value that would end a line early must
+    never get here; one that does raises `ValueError` rather than split the response.
     """
     if phrase is None:
         lines = [_STATUS_LINES.get(http_status) or f"HTTP/1.1 {http_status} \r\n"]
@@ -114,34 +112,33 @@ def _head(
     text = "".join(lines)
     if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
         raise ValueError("a response header holds CR, LF or NUL")
-    connection = "connection: close\r\n" if close else ""
     # Bytes that are not UTF-8 came in as surrogates and go out as they came.
-    return f"{text}{framing}{date}{connection}\r\n".encode("utf-8", "surrogateescape")
+    return f"{text}{ours}\r\n".encode("utf-8", "surrogateescape")
 
 
 async def write_stream(
-    request: web.BaseRequest, answer: StreamAnswer, date: str, *, close: bool
-) -> tuple[int, bool]:
+    request: web.BaseRequest, answer: StreamAnswer, date: str, connection: str, pace: Pace
+) -> bool:
     """Write a streamed answer as it comes, as fast as the client reads.
 
-    Returns the bytes of body sent and whether the connection can take another request. When the
-    chunks fail or fall short of the announced length, the connection is aborted, so that the
-    answer cannot look complete, and the failure is raised.
+    Returns whether the connection can take another request; `answer.sent` counts the bytes of
+    body. When the chunks fail or fall short of the announced length, the connection is aborted,
+    so that the answer cannot look complete, and the failure is raised.
     """
     framing = _framing_of(request, answer)
-    close = close or framing is _Framing.UNTIL_CLOSE
+    if framing is _Framing.UNTIL_CLOSE:
+        connection = CLOSES
     transport = _transport(request)
     line = "transfer-encoding: chunked\r\n" if framing is _Framing.CHUNKED else ""
-    head = (answer.http_status, answer.reason_phrase, answer.headers, line, date)
-    transport.write(_head(*head, close=close))
-    if framing is _Framing.NO_BODY:
-        return 0, not close
-    try:
-        sent = await _write_chunks(request, answer, chunked=framing is _Framing.CHUNKED)
-    except BaseException:
-        transport.abort()
-        raise
-    return sent, not close
+    ours = f"{line}{date}{connection}"
+    transport.write(_head(answer.http_status, answer.reason_phrase, answer.headers, ours))
+    if framing is not _Framing.NO_BODY:
+        try:
+            await _write_chunks(request, answer, pace, chunked=framing is _Framing.CHUNKED)
+        except BaseException:
+            transport.abort()
+            raise
+    return connection != CLOSES
 
 
 class _Framing(Enum):
@@ -162,20 +159,20 @@ def _framing_of(request: web.BaseRequest, answer: StreamAnswer) -> _Framing:
     return _Framing.CHUNKED if request.version >= (1, 1) else _Framing.UNTIL_CLOSE
 
 
-async def _write_chunks(request: web.BaseRequest, answer: StreamAnswer, *, chunked: bool) -> int:
-    writer, sent = request.writer, 0
+async def _write_chunks(
+    request: web.BaseRequest, answer: StreamAnswer, pace: Pace, *, chunked: bool
+) -> None:
     async for chunk in answer.chunks:
         if not chunk:
             continue  # An empty chunk would end a chunked body.
-        sent += len(chunk)
+        answer.sent += len(chunk)
         framed = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
         _transport(request).write(framed)
-        await writer.drain()
-    if answer.length is not None and sent != answer.length:
-        raise ConnectionAbortedError(f"{sent} of {answer.length} bytes came")
+        await drained(request, pace)
+    if answer.length is not None and answer.sent != answer.length:
+        raise ConnectionAbortedError(f"{answer.sent} of {answer.length} bytes came")
     if chunked:
         _transport(request).write(b"0\r\n\r\n")
-    return sent
 
 
 def write_interim(
@@ -183,15 +180,17 @@ def write_interim(
 ) -> None:
     """Write a 1xx answer. HTTP/1.0 clients do not know them and get none (RFC 9110 §15.2)."""
     if request.version >= (1, 1):
-        _transport(request).write(_head(http_status, phrase, headers, "", "", close=False))
+        _transport(request).write(_head(http_status, phrase, headers, ""))
 
 
-def write_refusal(
-    request: web.BaseRequest, status: int, message: str, headers: Headers = ()
-) -> None:
-    """Write an error for what is not even a request, and ask for the connection's end."""
+def write_refusal(request: web.BaseRequest, status: int, message: str, date: str = "") -> int:
+    """Write an error for what is not even a request, and ask for the connection's end.
+
+    Returns the bytes of body.
+    """
     code = _REFUSAL_CODES.get(status, _RESOURCE_EXHAUSTED)
     body = orjson.dumps({"code": code, "message": message, "details": []})
-    answer = Answer(status, (("content-type", "application/json"), *headers), body)
+    answer = Answer(status, (("content-type", "application/json"),), body)
     with suppress(ConnectionResetError):
-        write_answer(request, answer, "", close=True)
+        return write_answer(request, answer, date, CLOSES)
+    return 0
