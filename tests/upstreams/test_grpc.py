@@ -555,6 +555,49 @@ async def test_a_watch_that_the_server_ends_is_begun_again(status, state):
         assert changes[:1] == ([] if state is Health.UNKNOWN else [state])
 
 
+async def test_health_is_unknown_when_a_renewed_watch_says_nothing():
+    changes: asyncio.Queue[Health] = asyncio.Queue()
+    watches = 0
+
+    async def watch(_: Served) -> AsyncIterator[bytes]:
+        nonlocal watches
+        watches += 1
+        if watches == 1:
+            yield health_pb2.HealthCheckResponse(status=SERVING).SerializeToString()
+        await asyncio.Event().wait()
+
+    options = GrpcOptions(keepalive_time_s=0.4)
+    async with (
+        grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
+        GrpcUpstream(f"127.0.0.1:{port}", options, on_health=changes.put_nowait) as upstream,
+    ):
+        await upstream.start()
+        assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
+
+
+async def test_a_health_service_that_goes_away_is_asked_no_more():
+    changes: asyncio.Queue[Health] = asyncio.Queue()
+    watches = 0
+
+    async def watch(_: Served) -> AsyncIterator[bytes]:
+        nonlocal watches
+        watches += 1
+        if watches > 1:
+            raise Abort(Code.UNIMPLEMENTED)
+        yield health_pb2.HealthCheckResponse(status=SERVING).SerializeToString()
+        raise Abort(Code.DEADLINE_EXCEEDED)
+
+    async with (
+        grpc_server({"/grpc.health.v1.Health/Watch": watch, **ECHO}) as port,
+        GrpcUpstream(f"127.0.0.1:{port}", on_health=changes.put_nowait) as upstream,
+    ):
+        await upstream.start()
+        assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
+        for _ in range(20):
+            await upstream.unary(call())
+        assert (watches, upstream.ready) == (2, True)
+
+
 async def test_a_server_without_a_health_service_is_ready_when_connected():
     async with grpc_server(ECHO) as port, GrpcUpstream(f"127.0.0.1:{port}") as upstream:
         await upstream.start()

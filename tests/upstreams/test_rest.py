@@ -511,7 +511,18 @@ async def test_a_host_that_is_slow_is_504_at_the_deadline():
         for request in (get(), post(b"x"), post(pieces(b"x"))):
             error = await failure(upstream.forward(request, 0.05))
             assert (error.status.code, error.http_status) == (Code.DEADLINE_EXCEEDED, 504)
-            assert error.sent
+
+
+async def test_a_request_that_got_no_answer_in_time_may_have_been_sent():
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.read()
+
+    async with upstream_to(answer_once) as upstream:
+        await send(upstream, get())
+        error = await failure(upstream.forward(post(b"x"), 0.05))
+        assert (error.http_status, error.sent) == (504, True)
 
 
 async def test_a_header_that_drips_is_504_at_the_deadline():
