@@ -109,7 +109,7 @@ def prepared(
     descriptor = descriptors.pool.FindMessageTypeByName(message)
     codec, message_type = codecs.message(descriptor), message_class(descriptor)
     body = orjson.dumps(content)
-    wire = codec.parse_fast(body).SerializeToString(deterministic=True)
+    wire = codec.parse_fast(body)[0].SerializeToString(deterministic=True)
     work = Work(name, codec, message_type, body, wire)
     theirs = json_format.Parse(body, message_type())
     if theirs.SerializeToString(deterministic=True) != wire:

@@ -5,7 +5,9 @@ up; the way of a message out; foreign exceptions turned into ours. Does not: the
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -31,6 +33,7 @@ from proxy.transcoding.protojson.options import JsonOptions
 from proxy.transcoding.protojson.program import Parser, Printer, Program
 from proxy.transcoding.protojson.strict import StrictParser
 from proxy.transcoding.protojson.structs import Unexpected
+from proxy.transcoding.protojson.unknown import MET_UNKNOWN, UnknownNames
 
 #: What the fast path ends in when a body is for the strict path: a guard of generated code, a
 #: converter, the decoder, or protobuf's own check of a range or a type.
@@ -67,8 +70,11 @@ class Codecs:
 
     def __init__(self, pool: DescriptorPool, options: JsonOptions | None = None) -> None:
         self.options = options or JsonOptions()
-        self._program = Program(pool, self.options)
-        self._strict = StrictParser(pool, self.options)
+        self._shared = Shared(
+            Program(pool, self.options),
+            StrictParser(pool, self.options),
+            UnknownNames() if self.options.unknown_fields == "warn" else None,
+        )
         self._messages: dict[str, MessageCodec] = {}
         self._fields: dict[str, FieldCodec] = {}
 
@@ -79,7 +85,7 @@ class Codecs:
         """The codec of a message type of the pool."""
         codec = self._messages.get(descriptor.full_name)
         if codec is None:
-            codec = MessageCodec(descriptor, self._program, self._strict)
+            codec = MessageCodec(descriptor, self._shared)
             self._messages[descriptor.full_name] = codec
         return codec
 
@@ -87,33 +93,22 @@ class Codecs:
         """The codec of the value of one field, for a body or an answer that is just that."""
         codec = self._fields.get(field.full_name)
         if codec is None:
-            codec = FieldCodec(field, self._program, self._strict)
+            codec = FieldCodec(field, self._shared)
             self._fields[field.full_name] = codec
         return codec
 
 
-class MessageCodec:
-    """Reads and writes the messages of one type."""
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the codecs of one pool have in common. *names* is there under `warn` alone."""
 
-    def __init__(self, descriptor: Descriptor, program: Program, strict: StrictParser) -> None:
-        self.descriptor = descriptor
-        self._program = program
-        self._strict = strict
-        self._class: Any = message_class(descriptor)
-        self._from_string: Callable[[bytes], Message] = self._class.FromString
-        self._print: Printer = program.printer(descriptor)
-        self._read: Parser = (
-            program.parser(descriptor) if message_kind(descriptor) is Kind.MESSAGE else not_fast
-        )
-        self._floating = holds_floating(descriptor)
+    program: Program
+    strict: StrictParser
+    names: UnknownNames | None
 
-    def __repr__(self) -> str:
-        return f"<MessageCodec {self.descriptor.full_name}>"
 
-    @property
-    def source(self) -> str:
-        """The generated Python source for this type, without the types of its fields."""
-        return self._program.source(self.descriptor.full_name)
+class TwoPaths(ABC):
+    """Reading a body: fast when it is plain, strictly when it is anything else."""
 
     def parse(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a JSON body into a new message.
@@ -122,7 +117,7 @@ class MessageCodec:
         Raises `RequestError` (400) with the path of the field at fault.
         """
         try:
-            return self.parse_fast(body), ()
+            return self.parse_fast(body)
         except GIVE_UP:
             return self.parse_strictly(body)
 
@@ -132,17 +127,51 @@ class MessageCodec:
         message.MergeFrom(parsed)
         return unknown
 
-    def parse_fast(self, body: bytes) -> Message:
+    @abstractmethod
+    def parse_fast(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
+        """Read what the generated parser takes. Raises one of `GIVE_UP` for anything else."""
+
+    @abstractmethod
+    def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
+        """Read a body by the exact rules; returns and raises as `parse` does."""
+
+
+class MessageCodec(TwoPaths):
+    """Reads and writes the messages of one type."""
+
+    def __init__(self, descriptor: Descriptor, shared: Shared) -> None:
+        self.descriptor = descriptor
+        self._shared = shared
+        self._class: Any = message_class(descriptor)
+        self._from_string: Callable[[bytes], Message] = self._class.FromString
+        self._print: Printer = shared.program.printer(descriptor)
+        ordinary = message_kind(descriptor) is Kind.MESSAGE
+        self._read: Parser = shared.program.parser(descriptor) if ordinary else not_fast
+        self._floating = holds_floating(descriptor)
+
+    def __repr__(self) -> str:
+        return f"<MessageCodec {self.descriptor.full_name}>"
+
+    @property
+    def source(self) -> str:
+        """The generated Python source for this type, without the types of its fields."""
+        return self._shared.program.source(self.descriptor.full_name)
+
+    def parse_fast(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read what the generated parser takes. Raises one of `GIVE_UP` for anything else."""
         message: Message = self._class()
         strings = self._read(orjson.loads(body), message, 1)
-        if structural_quotes(body) != 2 * strings or (self._floating and MINUS_ZERO(body)):
+        if structural_quotes(body) != 2 * (strings % MET_UNKNOWN):
             raise Unexpected
-        return message
+        if self._floating and MINUS_ZERO(body):
+            raise Unexpected
+        if strings < MET_UNKNOWN or self._shared.names is None:
+            return message, ()
+        return message, self._shared.names.of_message(self.descriptor, orjson.loads(body))
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a body by the exact rules; returns and raises as `parse` does."""
-        return self._strict.message(self.descriptor, body)
+        return self._shared.strict.message(self.descriptor, body)
 
     def json_to_wire(self, body: bytes) -> bytes:
         """The wire bytes of the message that a JSON body holds. Raises `RequestError`."""
@@ -170,16 +199,19 @@ class MessageCodec:
             raise unprintable(self.descriptor.full_name, error) from error
 
 
-class FieldCodec:
-    """Reads and writes the value of one field: a message, a list, a map or a scalar."""
+class FieldCodec(TwoPaths):
+    """Reads and writes the value of one field: a message, a list, a map or a scalar.
 
-    def __init__(self, field: FieldDescriptor, program: Program, strict: StrictParser) -> None:
+    What it reads is a message that has nothing but this field. A body of `null` leaves the field
+    unset, unless null is a value of its type.
+    """
+
+    def __init__(self, field: FieldDescriptor, shared: Shared) -> None:
         self.field = field
-        self._program = program
-        self._strict = strict
+        self._shared = shared
         self._class: Any = message_class(owner(field))
-        self._read: Parser = program.field_parser(field)
-        self._print: Printer = program.field_printer(field)
+        self._read: Parser = shared.program.field_parser(field)
+        self._print: Printer = shared.program.field_printer(field)
         self._nullable = nullable(field)
         self._floating = floats_within(field)
         self._unset: Any = {} if field_kind(field) is Kind.MESSAGE else None
@@ -190,39 +222,26 @@ class FieldCodec:
     @property
     def source(self) -> str:
         """The generated Python source for this field, without the types that it holds."""
-        return self._program.source(self.field.full_name)
+        return self._shared.program.source(self.field.full_name)
 
-    def parse(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
-        """Read a JSON body into a new message that has nothing but this field.
-
-        Returns and raises as `MessageCodec.parse` does. A body of `null` leaves the field unset,
-        unless null is a value of its type.
-        """
-        try:
-            return self.parse_fast(body), ()
-        except GIVE_UP:
-            return self.parse_strictly(body)
-
-    def parse_into(self, message: Message, body: bytes) -> tuple[str, ...]:
-        """Read a JSON body and merge it into the field of *message*."""
-        parsed, unknown = self.parse(body)
-        message.MergeFrom(parsed)
-        return unknown
-
-    def parse_fast(self, body: bytes) -> Message:
+    def parse_fast(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read what the generated parser takes. Raises one of `GIVE_UP` for anything else."""
         value = orjson.loads(body)
         if value is None and not self._nullable:
             raise Unexpected
         message: Message = self._class()
         strings = self._read(value, message, 0)
-        if structural_quotes(body) != 2 * strings or (self._floating and MINUS_ZERO(body)):
+        if structural_quotes(body) != 2 * (strings % MET_UNKNOWN):
             raise Unexpected
-        return message
+        if self._floating and MINUS_ZERO(body):
+            raise Unexpected
+        if strings < MET_UNKNOWN or self._shared.names is None:
+            return message, ()
+        return message, self._shared.names.of_field(self.field, orjson.loads(body))
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a body by the exact rules; returns and raises as `parse` does."""
-        return self._strict.field(self.field, body)
+        return self._shared.strict.field(self.field, body)
 
     def print(self, message: Message) -> bytes:
         """The JSON of the field of *message*, set or not. Raises `DecodeFailure`.

@@ -31,6 +31,11 @@ def cut(text: str) -> str:
     return shown + "..." if len(text) > EXCERPT else shown
 
 
+def joined(path: str, name: str) -> str:
+    """The path one field further down."""
+    return f"{path}.{name}" if path else name
+
+
 def excerpt(text: str) -> str:
     """*text* in double quotes, cut and escaped as `cut` does."""
     return f'"{cut(text)}"'

@@ -24,6 +24,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from proxy.transcoding.protojson.kinds import (
     OPEN_ENDED,
     Kind,
+    accepted_names,
     element,
     field_kind,
     is_map,
@@ -131,7 +132,7 @@ def parser_source(
             names = [name for field in group for name in spellings(descriptor, field, "json")]
             block = [f"if not {refs.names(names)}.isdisjoint(o):", *indented(block)]
         lines += block
-    lines += ["if o: raise Unexpected", "return n"]
+    lines += [_rest(descriptor, refs, options), "return n"]
     return "\n".join([f"def {function}(o, m, depth):", *indented(lines)])
 
 
@@ -154,8 +155,16 @@ def _groups(descriptor: Descriptor) -> list[list[FieldDescriptor]]:
     return [fields[start : start + size] for start in range(0, len(fields), size)]
 
 
+def _rest(descriptor: Descriptor, refs: References, options: JsonOptions) -> str:
+    """The line for members that no field has taken."""
+    if options.unknown_fields == "reject":
+        return "if o: raise Unexpected"
+    return f"if o: n += dropped.members(o, {refs.names(accepted_names(descriptor))}, depth)"
+
+
 def _key_limit(descriptor: Descriptor, options: JsonOptions) -> list[str]:
-    if 2 * len(descriptor.fields) <= options.max_object_keys:
+    known = options.unknown_fields == "reject"
+    if known and 2 * len(descriptor.fields) <= options.max_object_keys:
         return []
     return [f"if n > {options.max_object_keys}: raise Unexpected"]
 

@@ -29,6 +29,7 @@ from proxy.transcoding.protojson.printer_source import (
     printer_source,
     value_printer_source,
 )
+from proxy.transcoding.protojson.unknown import Dropped
 
 #: Puts decoded JSON, of a depth, into a message; returns the number of strings that it met.
 Parser: TypeAlias = Callable[[Any, Any, int], int]
@@ -52,6 +53,7 @@ class Program:
         self._namespace: dict[str, Any] = dict(HELPERS) | {
             "any_json": self.any_json,
             "extension": self.extension,
+            "dropped": Dropped(options),
             "structs": structs.StructParser(options),
         }
         self._parser_refs = self._references("parse", numbers_by_name)

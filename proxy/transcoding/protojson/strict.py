@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from proxy.errors import RequestError
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import moments, scalars
-from proxy.transcoding.protojson.faults import cut, excerpt
+from proxy.transcoding.protojson.faults import cut, excerpt, joined
 from proxy.transcoding.protojson.kinds import (
     NULLABLE,
     Kind,
@@ -39,11 +39,11 @@ from proxy.transcoding.protojson.reader import (
     has_surrogate,
     read,
 )
-
-#: Most names of unknown fields that one body reports.
-MOST_UNKNOWN: Final = 20
+from proxy.transcoding.protojson.unknown import MOST_UNKNOWN
 
 Members: TypeAlias = dict[str, JsonValue]
+#: The names that each type takes, by the type's full name; filled as types are met.
+NameTables: TypeAlias = dict[str, dict[str, FieldDescriptor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,18 @@ class StrictParser:
 
     pool: DescriptorPool
     options: JsonOptions
+    names: NameTables = field(default_factory=dict)
 
     def message(self, descriptor: Descriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a whole message. Returns the names of unknown fields under `warn`."""
-        walk = _Walk(self.pool, self.options)
+        walk = _Walk(self.pool, self.options, self.names)
         message = message_class(descriptor)()
         walk.message(message, read(body, self.options.max_depth), "")
         return message, tuple(walk.unknown)
 
     def field(self, field: FieldDescriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read one field's value. Returns a message of the field's type that has only it."""
-        walk = _Walk(self.pool, self.options)
+        walk = _Walk(self.pool, self.options, self.names)
         message = message_class(owner(field))()
         walk.field(message, field, read(body, self.options.max_depth), field.name)
         return message, tuple(walk.unknown)
@@ -74,6 +75,7 @@ class _Walk:
 
     pool: DescriptorPool
     options: JsonOptions
+    tables: NameTables
     unknown: list[str] = field(default_factory=list)
 
     # Messages
@@ -87,7 +89,7 @@ class _Walk:
 
     def fields(self, message: Any, members: Members, path: str) -> None:
         descriptor = message.DESCRIPTOR
-        names = accepted_names(descriptor)
+        names = self.names(descriptor)
         given: dict[str, FieldDescriptor] = {}
         oneofs: dict[str, str] = {}
         for name, value in members.items():
@@ -102,6 +104,12 @@ class _Walk:
             if value is not None or nullable(known):
                 self.claim(oneofs, known, inner)
             self.field(message, known, value, inner)
+
+    def names(self, descriptor: Descriptor) -> dict[str, FieldDescriptor]:
+        found = self.tables.get(descriptor.full_name)
+        if found is None:
+            found = self.tables[descriptor.full_name] = accepted_names(descriptor)
+        return found
 
     def claim(self, oneofs: dict[str, str], known: FieldDescriptor, path: str) -> None:
         """Note that *known* is given; refuse it when another field of its oneof is, too."""
@@ -311,11 +319,6 @@ class _Walk:
             raise RequestError(
                 f"the type {excerpt(url)} of an Any is not known", field=path
             ) from None
-
-
-def joined(path: str, name: str) -> str:
-    """The path one field further down."""
-    return f"{path}.{name}" if path else name
 
 
 def slot(message: Any, known: FieldDescriptor) -> Any:

@@ -9,7 +9,8 @@ import pytest
 from proxy.errors import RequestError
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import Codecs, DecodeFailure, JsonOptions, MessageCodec
-from proxy.transcoding.protojson.strict import MOST_UNKNOWN
+from proxy.transcoding.protojson.program import Program
+from proxy.transcoding.protojson.unknown import MOST_UNKNOWN
 from tests.transcoding.protojson.schema import (
     ODD,
     OLD,
@@ -114,6 +115,37 @@ def test_warn_returns_the_paths_of_unknown_fields() -> None:
     message, unknown = shape(unknown_fields="warn").parse(json.dumps(UNKNOWN).encode())
     assert unknown == ("nope", "part.odd", "tone", "r_tone[1]")
     assert printed(shape(), r_tone=[1], part={}) == orjson.loads(shape().print(message))
+
+
+def test_unknown_fields_do_not_need_the_strict_path() -> None:
+    content = {
+        "nope": {"a": [1, "b", None]},
+        "part": {"odd": 1, "inner": {"odd": ["x"]}},
+        "rPart": [{}, {"odd": {}}],
+        "mPart": {"k": {"odd": True}},
+        "bag": {"free": 1},
+    }
+    body = json.dumps(content).encode()
+    message, unknown = shape(unknown_fields="warn").parse_fast(body)
+    assert unknown == ("nope", "part.odd", "part.inner.odd", "r_part[1].odd", "m_part[k].odd")
+    assert (message, unknown) == shape(unknown_fields="warn").parse_strictly(body)
+    assert (message, ()) == shape(unknown_fields="ignore").parse_fast(body)
+
+
+@pytest.mark.parametrize(
+    ("field", "body", "names"),
+    [
+        ("part", b'{"nope": 1}', ("part.nope",)),
+        ("r_part", b'[{}, {"nope": 1}]', ("r_part[1].nope",)),
+        ("m_part", b'{"k": {"nope": 1}}', ("m_part[k].nope",)),
+        ("bag", b'{"nope": 1}', ()),
+    ],
+)
+def test_unknown_fields_inside_a_single_field_have_its_path(
+    field: str, body: bytes, names: tuple[str, ...]
+) -> None:
+    single = field_codec(shapes(), SHAPES, field, unknown_fields="warn")
+    assert single.parse_fast(body)[1] == single.parse_strictly(body)[1] == names
 
 
 def test_ignore_returns_none() -> None:
@@ -361,24 +393,24 @@ def test_a_special_type_can_be_the_whole_body(name: str, body: bytes) -> None:
 def test_names_that_are_words_of_python_are_fields_like_others() -> None:
     body = b'{"from":"a","class":1,"import":["b"],"lambda":true,"global":{"c":2},"def":{},"not":0}'
     keywords = odd("Keywords")
-    assert same(keywords.parse_fast(body)) == same(keywords.parse_strictly(body)[0])
+    assert same(keywords.parse_fast(body)[0]) == same(keywords.parse_strictly(body)[0])
     assert orjson.loads(keywords.print(keywords.parse(body)[0])) == orjson.loads(body)
 
 
 def test_a_json_name_wins_over_the_proto_name_of_another_field() -> None:
     swapped = odd("Swapped")
-    message: Any = swapped.parse_fast(b'{"second": "a", "third": "b"}')
+    message: Any = swapped.parse_fast(b'{"second": "a", "third": "b"}')[0]
     assert (message.first, message.second) == ("a", "b")
     strictly: Any = swapped.parse_strictly(b'{"second": "a", "third": "b"}')[0]
     assert strictly == message
-    message = odd("Swapped", names="proto").parse_fast(b'{"first": "a", "third": "b"}')
+    message = odd("Swapped", names="proto").parse_fast(b'{"first": "a", "third": "b"}')[0]
     assert (message.first, message.second) == ("a", "b")
 
 
 @pytest.mark.parametrize("names", ["json", "proto"])
 @pytest.mark.parametrize("body", [b'{"snake_case_name": "a"}', b'{"snakeCaseName": "a"}'])
 def test_both_spellings_are_read_on_the_fast_path(names: str, body: bytes) -> None:
-    message: Any = shape(names=names).parse_fast(body)
+    message: Any = shape(names=names).parse_fast(body)[0]
     assert message.snake_case_name == "a"
 
 
@@ -415,7 +447,7 @@ def test_defaults_of_proto2_are_not_written() -> None:
 )
 def test_closed_enums_and_groups_are_read_on_both_paths(content: Any) -> None:
     body = json.dumps(content).encode()
-    assert old("Thing").parse_fast(body) == old("Thing").parse_strictly(body)[0]
+    assert old("Thing").parse_fast(body)[0] == old("Thing").parse_strictly(body)[0]
 
 
 def test_an_alias_is_written_with_the_first_name() -> None:
@@ -466,7 +498,7 @@ def test_long_lived_objects_describe_themselves() -> None:
     assert repr(made.message(thing)) == "<MessageCodec old.Thing>"
     assert repr(single) == "<FieldCodec old.Thing.text>"
     assert repr(made) == "<Codecs 1 messages, 1 fields>"
-    assert repr(made._program).endswith("generated units>")
+    assert repr(Program(pool_of(OLD), JsonOptions())) == "<Program of 0 generated units>"
 
 
 def test_the_generated_source_can_be_read() -> None:

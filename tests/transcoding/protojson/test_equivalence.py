@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from proxy.errors import RequestError
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import MessageCodec
-from proxy.transcoding.protojson.codec import GIVE_UP, structural_quotes
+from proxy.transcoding.protojson.codec import GIVE_UP, MINUS_ZERO, structural_quotes
 from proxy.transcoding.protojson.moments import TIMESTAMP, timestamp
 from proxy.transcoding.protojson.reader import JsonObject, JsonValue, Number, read
 from tests.transcoding.protojson.schema import (
@@ -48,18 +48,23 @@ def pool_for(name: str) -> DescriptorPool:
     return pool_of(OLD) if name.startswith("old.") else conformance()
 
 
-def fast_or_nothing(codec: MessageCodec, body: bytes) -> bytes | None:
+Read = tuple[bytes, tuple[str, ...]]
+
+
+def fast_or_nothing(codec: MessageCodec, body: bytes) -> Read | None:
     try:
-        return same(codec.parse_fast(body))
+        message, unknown = codec.parse_fast(body)
     except GIVE_UP:
         return None
+    return same(message), unknown
 
 
-def strict_or_nothing(codec: MessageCodec, body: bytes) -> bytes | None:
+def strict_or_nothing(codec: MessageCodec, body: bytes) -> Read | None:
     try:
-        return same(codec.parse_strictly(body)[0])
+        message, unknown = codec.parse_strictly(body)
     except RequestError:
         return None
+    return same(message), unknown
 
 
 @pytest.mark.parametrize("name", [SHAPES, "old.Thing", *CONFORMANCE])
@@ -69,7 +74,7 @@ def test_what_is_written_reads_back_over_both_paths(name: str, data: st.DataObje
     codec_ = codec(pool_for(name), name)
     message = data.draw(messages(codec_.descriptor))
     body = codec_.print(message)
-    assert strict_or_nothing(codec_, body) == same(message)
+    assert strict_or_nothing(codec_, body) == (same(message), ())
     assert same(codec_.parse(body)[0]) == same(message)
 
 
@@ -183,7 +188,7 @@ def replaced(draw: st.DrawFn, text: str) -> str:
 
 
 @pytest.mark.parametrize("name", [SHAPES, "old.Thing", *CONFORMANCE])
-@pytest.mark.parametrize("unknown", ["reject", "ignore"])
+@pytest.mark.parametrize("unknown", ["reject", "warn", "ignore"])
 @settings(PROPERTY, max_examples=100)
 @given(data=st.data())
 def test_the_fast_path_never_reads_what_the_strict_path_does_not(
@@ -202,10 +207,11 @@ def test_what_the_strict_path_reads_protobuf_reads_alike(data: st.DataObject) ->
     codec_ = shape()
     body = data.draw(mutated(codec_))
     ours = strict_or_nothing(codec_, body)
-    if ours is not None and b"e38" not in body:
+    # Of a zero with a minus, protobuf's codec keeps the sign only when there is a fraction.
+    if ours is not None and not MINUS_ZERO(body):
         theirs = message_class(codec_.descriptor)()
         json_format.Parse(body, theirs, descriptor_pool=shapes())
-        assert same(theirs) == ours
+        assert (same(theirs), ()) == ours
 
 
 # Duplicate keys

@@ -145,7 +145,7 @@ def depth(value: Any) -> int:
 def test_a_thousand_keys_are_read_in_maps_and_structs() -> None:
     pairs = {f"k{number}": "v" for number in range(1000)}
     body = json.dumps({"mStr": pairs, "bag": pairs}).encode()
-    assert same(shape().parse_fast(body)) == same(shape().parse_strictly(body)[0])
+    assert same(shape().parse_fast(body)[0]) == same(shape().parse_strictly(body)[0])
 
 
 @pytest.mark.parametrize("field", ["mStr", "bag", "anything", "nope", "mPart", "nothing"])

@@ -62,7 +62,7 @@ def test_the_fast_path_reads_as_the_strict_path_or_not_at_all(case: Case) -> Non
     codec = codec_of(case)
     body = case["json"].encode("utf-8", "surrogatepass")
     try:
-        fast = codec.parse_fast(body)
+        fast = codec.parse_fast(body)[0]
     except GIVE_UP:
         return
     assert same(fast) == read("strict", codec, body)
@@ -83,7 +83,7 @@ def test_the_fast_path_reads_what_well_behaved_clients_send() -> None:
     codec = codec_of(CASES.cases[0])
     for content in plain:
         body = orjson.dumps(content)
-        assert same(codec.parse_fast(body)) == same(codec.parse_strictly(body)[0])
+        assert same(codec.parse_fast(body)[0]) == same(codec.parse_strictly(body)[0])
 
 
 @WRITTEN.parametrize
