@@ -30,6 +30,8 @@ from proxy.transcoding.response import JSON_CONTENT
 from proxy.transcoding.streams import choose_format
 
 _TRACEPARENT: Final = "traceparent"
+#: What an exchange leaves out of a call that begins a trace.
+_OF_OLD_TRACE: Final = frozenset({_TRACEPARENT, "tracestate"})
 _DEFAULT_JSON: Final = JsonOptions()
 
 
@@ -164,7 +166,7 @@ def _call(
     metadata = route.metadata_of(headers)
     begins_trace = route.traced and parse_traceparent(headers.get(_TRACEPARENT)) is None
     if begins_trace:
-        metadata = tuple(pair for pair in metadata if pair[0] != _TRACEPARENT)
+        metadata = tuple(pair for pair in metadata if pair[0] not in _OF_OLD_TRACE)
     return ExplainedCall(
         method_path=route.method_path,
         timeout_s=timeout_s,

@@ -160,7 +160,7 @@ CALLS: tuple[tuple[str, str, bytes, dict[str, str]], ...] = (
     ("GET", f"{RECORDS}?%24alt=json", b"", {"x-tenant": "t", "X-Seal-Bin": "AQI"}),
     ("GET", RECORDS, b"", {"Grpc-Metadata-Who": "me", "Grpc-Timeout": "250m"}),
     ("GET", f"{RECORDS}/www%20-1", b"", {"traceparent": TRACE, "authorization": "Bearer t"}),
-    ("GET", f"{RECORDS}/www-1", b"", {"traceparent": "nonsense", "cookie": "c"}),
+    ("GET", f"{RECORDS}/www-1", b"", {"traceparent": "nonsense", "tracestate": "a=b"}),
     ("POST", f"{RECORDS}?recordId=new", b'{"host": "a", "odd": 1}', {}),
     ("PATCH", f"{RECORDS}/www-1", b'{"ttl": "120s", "comment": null}', {}),
     ("PATCH", f"{RECORDS}/www-1?updateMask=ttl", b'{"ttl": "120s"}', {}),
