@@ -144,8 +144,41 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def output_pattern(shown: str) -> re.Pattern[str]:
-    """What a command may print: *shown*, with any lines where a line is `…` alone."""
-    parts = (
-        r"(?:.*\n)*?" if line == MORE else re.escape(line) + r"\n" for line in shown.splitlines()
-    )
-    return re.compile("".join(parts))
+    """What a command may print: *shown*, with anything for `…`, any lines where it is alone.
+
+    >>> bool(output_pattern("digest …\\n…\\n").fullmatch("digest 12\\na\\nb\\n"))
+    True
+    """
+    return re.compile("".join(_line_pattern(line) for line in shown.splitlines()))
+
+
+def _line_pattern(line: str) -> str:
+    if line == MORE:
+        return r"(?:.*\n)*"
+    return ".*".join(map(re.escape, line.split(MORE))) + r"\n"
+
+
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+
+
+def links(page: Path) -> Iterator[str]:
+    """The targets of the links of a page, but for those to other hosts."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    return (target for target in _LINK.findall(text) if "://" not in target)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub makes them."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text))
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+def table_rows(page: Path, heading: str) -> list[list[str]]:
+    """The cells of all rows of the tables under a heading, heads and rules left out."""
+    section = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (text,) = (each for each in section if each.startswith(f"{heading}\n"))
+    tables = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
+    rows = [row for table in tables for row in table.splitlines()[2:]]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
