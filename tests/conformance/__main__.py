@@ -1,7 +1,7 @@
-"""A testee for the official conformance runner: `python -m tests.conformance INCLUDE [TALLY]`.
+"""A testee for the official conformance runner: `python -m tests.conformance [INCLUDE [TALLY]]`.
 
-INCLUDE is the runner's include directory. At the end of its input the testee writes to TALLY
-how many requests touched JSON. Binary goes through protobuf itself, JSON through this package's
+INCLUDE is the runner's include directory; without it the runner is asked. At the end of its input
+the testee writes to TALLY how many requests touched JSON. Binary goes through protobuf itself, JSON through this package's
 codec on both ways; text format is skipped. Whatever the fast path reads, the strict path must read
 alike: a difference is an error of the testee.
 """
@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from proxy.errors import ProxyError, RequestError
 from proxy.transcoding.protojson import Codecs, JsonOptions, MessageCodec
+from tests.conformance import check
 from tests.conformance.protos import FILES, compiled
 
 PROTOBUF, JSON = 1, 2
@@ -91,7 +92,8 @@ def serve(testee: Testee, source: BinaryIO, sink: BinaryIO) -> None:
         sink.flush()
 
 
-def main(include: str, tally: str | None = None) -> None:
+def main(include: str | None = None, tally: str | None = None) -> None:
+    include = include or check.include_folder(check.runner())
     testee = Testee(compiled(Path(include), *FILES))
     serve(testee, sys.stdin.buffer, sys.stdout.buffer)
     if tally:

@@ -116,20 +116,24 @@ def timestamp_text(seconds: int, nanos: int) -> str:
     >>> timestamp_text(1, 500_000_000)
     '1970-01-01T00:00:01.500Z'
     """
-    if not FIRST_S <= seconds <= LAST_S or not 0 <= nanos < SECOND_NS:
-        raise ValueError("a Timestamp is out of range")
     day, second = divmod(seconds, DAY_S)
-    time = f"{date_text(day)}T{MINUTES[second // 60]}:{TWO_DIGITS[second % 60]}"
-    return f"{time}{_fraction(nanos)}Z" if nanos else f"{time}Z"
+    if not nanos:
+        return f"{date_text(day)}T{MINUTES[second // 60]}:{TWO_DIGITS[second % 60]}Z"
+    if not 0 < nanos < SECOND_NS:
+        raise ValueError("a Timestamp is out of range")
+    time = f"{MINUTES[second // 60]}:{TWO_DIGITS[second % 60]}"
+    return f"{date_text(day)}T{time}{_fraction(nanos)}Z"
 
 
 @lru_cache(maxsize=DATES)
 def date_text(day: int) -> str:
-    """The date of a day, counted from 1970-01-01.
+    """The date of a day, counted from 1970-01-01. Raises `ValueError` outside years 1 to 9999.
 
     >>> date_text(-1)
     '1969-12-31'
     """
+    if not FIRST_S <= day * DAY_S <= LAST_S:
+        raise ValueError("a Timestamp is out of range")
     return date.fromordinal(day + EPOCH_DAY).isoformat()
 
 
@@ -170,10 +174,9 @@ def duration_text(seconds: int, nanos: int) -> str:
 
 def _fraction(nanos: int) -> str:
     """The fraction with its point, in 3, 6 or 9 digits."""
-    digits = f"{nanos:09d}"
-    if digits.endswith("000000"):
-        return f".{digits[:3]}"
-    return f".{digits[:6]}" if digits.endswith("000") else f".{digits}"
+    if not nanos % 1_000_000:
+        return f".{nanos // 1_000_000:03d}"
+    return f".{nanos:09d}" if nanos % 1000 else f".{nanos // 1000:06d}"
 
 
 def timestamp_fields(text: str) -> dict[str, int]:

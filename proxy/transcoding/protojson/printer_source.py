@@ -100,14 +100,23 @@ def printed_name(field: FieldDescriptor, options: JsonOptions) -> str:
 def expression(field: FieldDescriptor, refs: References, options: JsonOptions) -> str:
     """Python for the JSON of the field's value `v`."""
     if is_map(field):
-        key, value = map_entry(field)
-        item = _item(value, refs, options, "item")
-        # The inner `for` binds a name; a look-up per key is faster than `items()` here.
-        return f"{{{KEY_EXPRESSIONS[field_kind(key)]}: {item} for key in v for item in (v[key],)}}"
+        return _map_expression(field, refs, options)
     if not field.is_repeated:
         return _item(field, refs, options, "v")
     item = _item(field, refs, options, "v")
     return "v[:]" if item == "v" else f"[{item} for v in v]"
+
+
+def _map_expression(field: FieldDescriptor, refs: References, options: JsonOptions) -> str:
+    # A look-up per key is faster than `items()` here. A value that is needed more than once gets
+    # a name through an inner `for`.
+    key, value = map_entry(field)
+    name = KEY_EXPRESSIONS[field_kind(key)]
+    item = _item(value, refs, options, "v[key]")
+    if item.count("v[key]") < 2:
+        return f"{{{name}: {item} for key in v}}"
+    item = _item(value, refs, options, "item")
+    return f"{{{name}: {item} for key in v for item in (v[key],)}}"
 
 
 def _item(field: FieldDescriptor, refs: References, options: JsonOptions, value: str) -> str:
