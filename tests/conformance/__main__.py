@@ -1,9 +1,11 @@
 """A testee for the official conformance runner: `python -m tests.conformance [INCLUDE [TALLY]]`.
 
 INCLUDE is the runner's include directory; without it the runner is asked. At the end of its input
-the testee writes to TALLY how many requests touched JSON. Binary goes through protobuf itself, JSON through this package's
-codec on both ways; text format is skipped. Whatever the fast path reads, the strict path must read
-alike: a difference is an error of the testee.
+the testee writes to TALLY how many requests touched JSON.
+
+Binary goes through protobuf itself, JSON through this package's codec on both ways; text format
+is skipped. Whatever the fast path reads, the strict path must read alike: a difference is an
+error of the testee.
 """
 
 import struct
