@@ -30,7 +30,7 @@ from proxy.routing.snapshot import Snapshot
 from proxy.server.pace import Pace
 from proxy.status import HTTP_STATUS, Code
 from proxy.transcoding.metadata import MAX_METADATA_BYTES
-from proxy.transcoding.protojson.strict import MOST_UNKNOWN
+from proxy.transcoding.protojson.unknown import MOST_UNKNOWN
 from proxy.transcoding.query import MAX_UNKNOWN_NAMES, SYSTEM_PARAMETERS
 from tests.config.documentation import PAGE, render_documentation
 from tests.document_examples import (
