@@ -31,6 +31,8 @@ from proxy.server.writing import (
 
 #: Connections that the kernel holds for us while the loop is busy.
 _BACKLOG: Final = 1024
+#: Seconds that a request may take to end once it is cut off.
+_CUT_OFF_S: Final = 0.1
 
 
 class Frontend:
@@ -81,7 +83,12 @@ class Frontend:
         if self._listener is not None:
             self._listener.close()
         self._server.pre_shutdown()
-        await self._server.shutdown(timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                # It would wait as long again for what it has cut off.
+                await self._server.shutdown(timeout_s)
+        except TimeoutError:
+            await self._server.shutdown(_CUT_OFF_S)
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         received_s = self._clock()

@@ -62,13 +62,19 @@ async def drained(request: web.BaseRequest, pace: Pace) -> None:
     if not request.protocol.writing_paused:
         return
     transport = request.transport
-    while transport is not None:
-        left = transport.get_write_buffer_size()
-        try:
-            async with asyncio.timeout(pace.stall_s):
-                await request.writer.drain()
+    if transport is None:
+        raise ConnectionResetError("the client has closed the connection")
+    # One task for all turns: to give up aiohttp's wait and begin another would raise.
+    taken = asyncio.ensure_future(request.writer.drain())
+    try:
+        while True:
+            left = transport.get_write_buffer_size()
+            await asyncio.wait({taken}, timeout=pace.stall_s)
+            if taken.done():
+                taken.result()
                 return
-        except TimeoutError as error:
             if transport.get_write_buffer_size() >= left:
                 transport.abort()
-                raise ConnectionAbortedError("the client has stopped reading") from error
+                raise ConnectionAbortedError("the client has stopped reading")
+    finally:
+        taken.cancel()

@@ -338,16 +338,20 @@ async def edge_of(
     legacy_timeout_s: float = 30.0,
     trusted_hops: int = 0,
     keepalive_timeout_s: float = 75.0,
-    **frontend: Any,
+    read_limits: ReadLimits | None = None,
+    exchange: Any = None,
 ) -> AsyncIterator[Edge]:
-    """The edge, listening on loopback. Without *legacy_url* there is no legacy side."""
+    """The edge, listening on loopback. Without *legacy_url* there is no legacy side.
+
+    *exchange* stands in for the one over *handlers*.
+    """
     upstream, metrics, logged = FakeUpstream(handlers), Metrics(), list[bytes]()
     legacy = RestUpstream(legacy_url, legacy_options) if legacy_url else None
     clock = time.monotonic
     passthrough = legacy and Passthrough(
         legacy, trusted_hops=trusted_hops, timeout_s=legacy_timeout_s, clock=clock
     )
-    exchange = Exchange(
+    exchange = exchange or Exchange(
         snapshot, {"items": upstream}, passthrough, clock=clock, random_bytes=lambda n: b"\7" * n
     )
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
@@ -359,11 +363,10 @@ async def edge_of(
         header_limits=HeaderLimits(
             limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers
         ),
-        read_limits=ReadLimits(limits.max_header_bytes),
+        read_limits=read_limits or ReadLimits(limits.max_header_bytes),
         keepalive_timeout_s=keepalive_timeout_s,
         clock=clock,
         wall_clock=time.time,
-        **frontend,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     url = "http://127.0.0.1:{1}".format(*listening.getsockname())
