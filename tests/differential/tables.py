@@ -1,0 +1,39 @@
+"""The requests and the intended differences, as the data files hold them.
+
+Belongs here: loading. Does not: what a request leads to.
+"""
+
+import json
+from functools import cache
+from typing import Any, Final
+
+from tests.differential.outcomes import Sides
+from tests.differential.schema import FOLDER
+
+_SIDES: Final = ("envoy", "ours")
+
+
+@cache
+def requests() -> dict[str, dict[str, Any]]:
+    """The requests by id."""
+    content = json.loads((FOLDER / "requests.json").read_text(encoding="utf-8"))
+    cases = content["cases"]
+    by_id = {case["id"]: case for case in cases}
+    assert len(by_id) == len(cases), "an id occurs twice"
+    return by_id
+
+
+@cache
+def differences_file() -> dict[str, Any]:
+    """`differences.json` as it is."""
+    content: dict[str, Any] = json.loads((FOLDER / "differences.json").read_text(encoding="utf-8"))
+    return content
+
+
+@cache
+def intended() -> dict[str, Sides]:
+    """The intended differences by the id of the request."""
+    listed = differences_file()["differences"]
+    by_id = {entry["request"]: {side: entry[side] for side in _SIDES} for entry in listed}
+    assert len(by_id) == len(listed), "a request occurs twice"
+    return by_id
