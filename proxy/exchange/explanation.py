@@ -61,8 +61,8 @@ class ExplainedCall:
 
     *message* is the request message as ProtoJSON, None for the rare one that has none. *unknown*
     names parameters and JSON keys that were passed over. *begins_trace* says that each call gets
-    a `traceparent` of its own, since the request has no valid one. *answer_type* is the content type of
-    the answer, None where the upstream names it (`google.api.HttpBody`).
+    a `traceparent` of its own, since the request has no valid one. *answer_type* is the content
+    type of the answer, None where the upstream names it (`google.api.HttpBody`).
     """
 
     method_path: str
