@@ -7,6 +7,10 @@ from typing import Final, Literal
 #: more than 100 nested messages.
 DEEPEST: Final = 100
 
+#: JSON no deeper than this makes no messages that are: `Struct` takes three to a level of JSON,
+#: all else takes fewer; a level is left for what stands around and for the innermost value.
+SURELY_READABLE: Final = DEEPEST // 3 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class JsonOptions:

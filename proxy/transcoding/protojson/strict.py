@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from proxy.errors import RequestError
 from proxy.transcoding.descriptors import message_class
@@ -30,7 +30,7 @@ from proxy.transcoding.protojson.kinds import (
     nullable,
     owner,
 )
-from proxy.transcoding.protojson.options import JsonOptions
+from proxy.transcoding.protojson.options import DEEPEST, SURELY_READABLE, JsonOptions
 from proxy.transcoding.protojson.reader import (
     JsonObject,
     JsonValue,
@@ -38,6 +38,7 @@ from proxy.transcoding.protojson.reader import (
     describe,
     has_surrogate,
     read,
+    too_deep,
 )
 from proxy.transcoding.protojson.unknown import MOST_UNKNOWN
 
@@ -59,6 +60,7 @@ class StrictParser:
         walk = _Walk(self.pool, self.options, self.names)
         message = message_class(descriptor)()
         walk.message(message, read(body, self.options.max_depth), "")
+        _refuse_unreadable(message, body)
         return message, tuple(walk.unknown)
 
     def field(self, field: FieldDescriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
@@ -66,7 +68,22 @@ class StrictParser:
         walk = _Walk(self.pool, self.options, self.names)
         message = message_class(owner(field))()
         walk.field(message, field, read(body, self.options.max_depth), field.name)
+        _refuse_unreadable(message, body)
         return message, tuple(walk.unknown)
+
+
+def _refuse_unreadable(message: Any, body: bytes) -> None:
+    """Refuse what no server could parse: JSON within its limit, but messages beyond protobuf's.
+
+    A level of a `Struct` is three messages: the value, the struct and its entry.
+    """
+    if not too_deep(body.decode(), SURELY_READABLE):
+        return
+    try:
+        message.FromString(message.SerializePartialToString())
+    except DecodeError:
+        reason = f"the JSON makes messages that are nested deeper than {DEEPEST} levels"
+        raise RequestError(reason) from None
 
 
 @dataclass(slots=True)

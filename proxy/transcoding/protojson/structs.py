@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from proxy.transcoding.protojson.options import JsonOptions
+from proxy.transcoding.protojson.options import SURELY_READABLE, JsonOptions
 
 
 class Unexpected(ValueError):
@@ -22,7 +22,8 @@ class StructParser:
     """
 
     def __init__(self, options: JsonOptions) -> None:
-        self._max_depth = options.max_depth
+        # Beyond, the strict path finds out whether the messages can still be parsed.
+        self._max_depth = min(options.max_depth, SURELY_READABLE)
         self._max_keys = options.max_object_keys
 
     def struct(self, value: Any, message: Any, depth: int) -> int:

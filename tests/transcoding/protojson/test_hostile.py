@@ -131,6 +131,26 @@ def test_types_without_recursion_keep_the_limit_too(content: Any, limit: int) ->
         assert codec.parse(body)[0] == codec.parse_strictly(body)[0]
 
 
+def free_form(kind: str, levels: int) -> bytes:
+    """A body with *levels* of JSON: the message, and arrays or objects in free-form fields."""
+    opening, closing = (b"[", b"]") if kind == "row" else (b'{"a":', b"}")
+    inside = b"" if kind == "row" else b"1"
+    inner = opening * (levels - 1) + inside + closing * (levels - 1)
+    return b'{"%s": %s}' % (kind.encode(), inner)
+
+
+@pytest.mark.parametrize(("kind", "deepest"), [("row", 51), ("bag", 34)])
+def test_free_form_json_that_no_server_could_parse_is_refused(kind: str, deepest: int) -> None:
+    codec = shape()
+    for levels in (31, 32, 33, deepest):
+        parsed = codec.parse(free_form(kind, levels))[0]
+        assert parsed == codec.parse_strictly(free_form(kind, levels))[0]
+        assert type(parsed).FromString(parsed.SerializeToString()) == parsed
+    for levels in (deepest + 1, 100):
+        reason = str(refusal(codec, free_form(kind, levels)))
+        assert "messages that are nested deeper than 100 levels" in reason
+
+
 def depth(value: Any) -> int:
     if isinstance(value, dict):
         return 1 + max(map(depth, value.values()), default=0)
