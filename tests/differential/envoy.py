@@ -62,9 +62,11 @@ async def envoy(backend_port: int, descriptor_set: bytes, folder: Path) -> Async
         assert process.stderr is not None
         await _started(process.stderr)
         log = asyncio.ensure_future(process.stderr.read())
-        yield await _chosen_port(addresses.read_text().strip())
-        process.terminate()
-        await log
+        try:
+            yield await _chosen_port(addresses.read_text().strip())
+        finally:
+            process.terminate()
+            await log
     finally:
         if process.returncode is None:
             process.kill()

@@ -32,7 +32,6 @@ _ANSWER: Final = ("content", "body", "cut_off")
 #: The members of an error's body that one may leave out when they say nothing.
 _ERROR_MEMBERS: Final = frozenset({"message", "details"})
 
-
 #: A difference: facets by the side that shows them, "envoy" or "ours".
 Sides: TypeAlias = dict[str, dict[str, Any]]
 
@@ -87,27 +86,32 @@ def read_answer(answer: RawAnswer) -> Outcome:
 
 
 def _parse(content: str, body: bytes) -> Any:
-    """The values in a body. Numbers are compared by value, so that `1.0` is `1`."""
+    """The values in a body."""
     text = body.decode("utf-8", "backslashreplace")
     if content == "text/event-stream":
         return [_event(frame) for frame in text.split("\n\n") if frame]
     try:
-        return json.loads(text)
+        return _loads(text)
     except ValueError:
         return _lines(text)
+
+
+def _loads(text: str) -> Any:
+    """As `json.loads`, which loses the sign of `-0`."""
+    return json.loads(text, parse_int=lambda digits: -0.0 if digits == "-0" else int(digits))
 
 
 def _event(frame: str) -> Any:
     """One event: its data as JSON, with its type when it has one."""
     fields = dict(line.partition(":")[::2] for line in frame.split("\n"))
-    data = json.loads(fields["data"])
+    data = _loads(fields["data"])
     return {fields["event"].strip(): data} if "event" in fields else data
 
 
 def _lines(text: str) -> Any:
     """One JSON value per line, or else the text."""
     try:
-        return [json.loads(line) for line in text.splitlines()] or text
+        return [_loads(line) for line in text.splitlines()] or text
     except ValueError:
         return text
 
@@ -126,7 +130,16 @@ def differences(envoy: Outcome, ours: Outcome) -> Sides:
 
 
 def _unequal(names: Iterable[str], envoy: Outcome, ours: Outcome) -> list[str]:
-    return [name for name in names if _facet(envoy, name) != _facet(ours, name)]
+    return [name for name in names if not _same(_facet(envoy, name), _facet(ours, name))]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON: `1.0` is `1`, and `true` is not, though Python holds them for equal."""
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)
 
 
 def _facet(outcome: Outcome, name: str) -> Any:
@@ -145,7 +158,7 @@ def judge(found: Sides, listed: Sides | None) -> str:
 
     *listed* is the one that is intended for the request, None when none is.
     """
-    if found == (listed or {}):
+    if _same(found, listed or {}):
         return ""
     if not found:
         return f"listed, and does not occur any more: {json.dumps(listed)}"

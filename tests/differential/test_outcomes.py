@@ -49,6 +49,24 @@ def test_equal_outcomes_make_none() -> None:
     assert judge({}, None) == ""
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [(1, 1.0, False), (1, True, True), (0, False, True), (0.0, -0.0, True), ("1", 1, True)],
+)
+def test_values_are_compared_as_json(one: object, other: object, differ: bool) -> None:
+    found = differences(with_facet(body={"a": [one]}), with_facet(body={"a": [other]}))
+    assert bool(found) == differ
+    assert bool(judge({"ours": {"body": one}}, {"ours": {"body": other}})) == differ
+
+
+def test_order_of_members_makes_no_difference() -> None:
+    one, two = (
+        answer("application/json", b'{"a":1,"b":2}'),
+        answer("application/json", b'{"b":2,"a":1}'),
+    )
+    assert differences(one, two) == {}
+
+
 def test_refusals_are_equal_when_their_status_is() -> None:
     plain = Outcome(400, "text/plain", "in other words")
     assert differences(plain, REFUSED) == {}
@@ -104,6 +122,12 @@ def test_streams_are_read_as_lists_of_messages() -> None:
     assert answer("application/x-ndjson", b'{"a":1}\n{"a":2}\n').body == [{"a": 1}, {"a": 2}]
     events = b'data: {"a":1}\n\nevent: error\ndata: {"code":5}\n\n'
     assert answer("text/event-stream", events).body == [{"a": 1}, {"error": {"code": 5}}]
+
+
+def test_minus_zero_keeps_its_sign_in_either_spelling() -> None:
+    one, two = answer("application/json", b'{"d":-0}'), answer("application/json", b'{"d":-0.0}')
+    assert differences(one, two) == {}
+    assert differences(one, answer("application/json", b'{"d":0}')) != {}
 
 
 def test_other_content_is_text() -> None:
