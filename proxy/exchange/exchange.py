@@ -27,6 +27,10 @@ from proxy.upstreams import Call, Metadata, Upstream
 
 _log: Final = structlog.get_logger("proxy.exchange")
 
+#: Seconds without a message after which an event stream gets a comment: a quarter of the idle
+#: time that proxies and load balancers commonly allow.
+STREAM_KEEP_ALIVE_S: Final = 15.0
+
 _TRACEPARENT: Final = "traceparent"
 #: What says something about a trace, and nothing about one that begins here (W3C §3.3.1).
 _OF_OLD_TRACE: Final = frozenset({_TRACEPARENT, "tracestate"})
@@ -44,12 +48,14 @@ class Exchange:
         *,
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
+        keep_alive_s: float = STREAM_KEEP_ALIVE_S,
     ) -> None:
         self.snapshot = snapshot
         self._upstreams = upstreams
         self._passthrough = passthrough
         self._clock = clock
         self._random_bytes = random_bytes
+        self._keep_alive_s = keep_alive_s
         self._exposes_side = snapshot.config.settings.debug.expose_side
 
     def __repr__(self) -> str:
@@ -156,7 +162,9 @@ class Exchange:
         accept = ",".join(request.headers.getall("accept", ()))
         stream_format = choose_format(accept, binding.route.stream_format)
         replies = upstream.stream(call)
-        reply = StreamingReply(binding, replies, stream_format, outcome, self._late_error)
+        reply = StreamingReply(
+            binding, replies, stream_format, outcome, self._late_error, self._keep_alive_s
+        )
         return await reply.answer()
 
     def _late_error(self, error: StatusError, binding: RouteBinding) -> bytes:

@@ -4,6 +4,7 @@ The header waits for the first message, so an early error keeps its status. One 
 memory at a time: the next is asked for when the client has taken the last.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -29,7 +30,8 @@ class StreamCut(ProxyError):
 class StreamingReply:
     """One server-streaming call on its way to the client.
 
-    *render_error* makes the JSON of a late error.
+    *render_error* makes the JSON of a late error. After *keep_alive_s* without a message a format
+    that can says so, lest somebody on the way takes the connection for dead.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class StreamingReply:
         stream_format: StreamFormat,
         outcome: Outcome,
         render_error: Callable[[StatusError, RouteBinding], bytes],
+        keep_alive_s: float,
     ) -> None:
         self._binding = binding
         self._replies = replies
@@ -46,6 +49,8 @@ class StreamingReply:
         self._format = stream_format
         self._outcome = outcome
         self._render_error = render_error
+        self._keep_alive_s = keep_alive_s
+        self._pending: asyncio.Future[bytes | None] | None = None
 
     async def answer(self) -> StreamAnswer:
         """Wait for the first message. Raises `StatusError` when the call ends in an error first."""
@@ -60,6 +65,8 @@ class StreamingReply:
         return StreamAnswer(200, headers, chunks, self._close)
 
     async def _close(self) -> None:
+        if self._pending is not None:
+            self._pending.cancel()
         self._replies.cancel()
 
     def _body(self, first: bytes | None) -> tuple[AsyncIterator[bytes], str]:
@@ -67,7 +74,9 @@ class StreamingReply:
         if renderer.raw:
             rendered = renderer.render(_END if first is None else first)
             return self._raw_chunks(rendered.body), rendered.content_type
-        return self._framed_chunks(first), self._format.content_type
+        # Rendered here and not below, so that an answer that is no message keeps its status.
+        opening = b"" if first is None else self._format.first(renderer.render(first).body)
+        return self._framed_chunks(opening, first is None), self._format.content_type
 
     async def _raw_chunks(self, first: bytes) -> AsyncIterator[bytes]:
         """The data of `google.api.HttpBody` messages, with nothing between them."""
@@ -82,15 +91,14 @@ class StreamingReply:
             raise self._bug(error) from error
         self._outcome.code = Code.OK
 
-    async def _framed_chunks(self, first: bytes | None) -> AsyncIterator[bytes]:
+    async def _framed_chunks(self, first: bytes, is_empty: bool) -> AsyncIterator[bytes]:
         render, frames = self._binding.response.render, self._format
+        idle = frames.keep_alive or b""
         try:
-            if first is None:
-                yield frames.opening
-            else:
-                yield frames.opening + frames.first(render(first).body)
-                async for message in self._messages:
-                    yield frames.next(render(message).body)
+            yield frames.opening + first
+            if not is_empty:
+                async for message in self._source():
+                    yield frames.next(render(message).body) if message is not None else idle
         except StatusError as error:
             self._outcome.broke_off(error)
             frame = frames.error(self._render_error(error, self._binding))
@@ -102,6 +110,20 @@ class StreamingReply:
             raise self._bug(error) from error
         self._outcome.code = Code.OK
         yield frames.closing
+
+    def _source(self) -> AsyncIterator[bytes | None]:
+        return self._messages if self._format.keep_alive is None else self._messages_or_idle()
+
+    async def _messages_or_idle(self) -> AsyncIterator[bytes | None]:
+        """The messages, with None whenever none has come for a while."""
+        while True:
+            self._pending = asyncio.ensure_future(anext(self._messages, None))
+            while not (await asyncio.wait({self._pending}, timeout=self._keep_alive_s))[0]:
+                yield None
+            message = self._pending.result()
+            if message is None:
+                return
+            yield message
 
     def _bug(self, error: Exception) -> StreamCut:
         """A bug of ours costs one answer; there is no status left to say so."""

@@ -155,7 +155,7 @@ def item(**fields: Any) -> bytes:
     return message("Item", **fields)
 
 
-def message(kind: str, **fields: Any) -> bytes:
+def message(kind: str, /, **fields: Any) -> bytes:
     made = schema().message(f"edge.v1.{kind}")()
     json_format.ParseDict(fields, made, descriptor_pool=schema().pool)
     return bytes(made.SerializeToString())
@@ -339,20 +339,28 @@ async def edge_of(
     trusted_hops: int = 0,
     keepalive_timeout_s: float = 75.0,
     read_limits: ReadLimits | None = None,
+    keep_alive_s: float = 15.0,
     exchange: Any = None,
+    upstream: Any = None,
 ) -> AsyncIterator[Edge]:
     """The edge, listening on loopback. Without *legacy_url* there is no legacy side.
 
-    *exchange* stands in for the one over *handlers*.
+    *exchange* and *upstream* stand in for those over *handlers*.
     """
-    upstream, metrics, logged = FakeUpstream(handlers), Metrics(), list[bytes]()
+    upstream = upstream or FakeUpstream(handlers)
+    metrics, logged = Metrics(), list[bytes]()
     legacy = RestUpstream(legacy_url, legacy_options) if legacy_url else None
     clock = time.monotonic
     passthrough = legacy and Passthrough(
         legacy, trusted_hops=trusted_hops, timeout_s=legacy_timeout_s, clock=clock
     )
     exchange = exchange or Exchange(
-        snapshot, {"items": upstream}, passthrough, clock=clock, random_bytes=lambda n: b"\7" * n
+        snapshot,
+        {"items": upstream},
+        passthrough,
+        clock=clock,
+        random_bytes=lambda n: b"\7" * n,
+        keep_alive_s=keep_alive_s,
     )
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
     observer = Observer(snapshot, metrics, access_log, clock)
