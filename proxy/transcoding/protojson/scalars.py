@@ -128,7 +128,8 @@ def base64_bytes(text: str) -> bytes:
 def enum_number(enum: EnumDescriptor, value: JsonValue) -> int:
     """The number of an enum value from its name or number. An open enum takes any number."""
     if type(value) is str:
-        named = enum.values_by_name.get(value)
+        # Text that is no UTF-8 makes protobuf's tables fail with errors of their own.
+        named = enum.values_by_name.get(string(value))
         if named is None:
             raise UnknownEnumName(f"{excerpt(value)} is not a value of {enum.full_name}")
         return named.number

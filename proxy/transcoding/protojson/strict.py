@@ -327,6 +327,7 @@ class _Walk:
             raise RequestError(
                 f'the "@type" of an Any must be text, not {describe(url)}', field=path
             )
+        self.scalar_by(scalars.string, url, path)
         prefix, slash, name = url.rpartition("/")
         try:
             if not (prefix and slash):

@@ -1,6 +1,7 @@
 """Bodies that nobody sends by accident: every one ends in a `RequestError`, quickly."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -34,6 +35,13 @@ HOSTILE = {
     "surrogate in utf-8": b'{"str": "\xed\xa0\x80"}',
     "lone surrogate": b'{"str": "\\ud800"}',
     "lone surrogate as a key": b'{"\\ud800": 1}',
+    "lone surrogate as an enum name": b'{"tone": "\\ud800"}',
+    "lone surrogate as an enum name in a list": b'{"rTone": ["\\ud800"]}',
+    "lone surrogate as an enum name in a map": b'{"mTone": {"a": "\\ud800"}}',
+    "lone surrogate as the type of an Any": b'{"parcel": {"@type": "a/\\ud800"}}',
+    "lone surrogate before the type of an Any": (
+        b'{"parcel": {"@type": "\\ud800/google.protobuf.Empty"}}'
+    ),
     "lone surrogate in a map key": b'{"mStr": {"\\ud800": "a"}}',
     "raw NUL": b'{"str": "\x00"}',
     "NUL between tokens": b'{"i32": 1}\x00',
@@ -264,3 +272,27 @@ def test_generated_code_does_not_pile_up() -> None:
     made = codecs(pool_of(ODD))
     codec = made.message(pool_of(ODD).FindMessageTypeByName("odd.Loop"))
     assert made.message(codec.descriptor) is codec
+
+
+# Every field, every kind of value
+
+ODD_TEXTS = (*("", "a", "\0", "\ud800", "-0", "1e999", "NaN", "a/b", "=", "\u0661"), "9" * 5000)
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -0.0, 1.5, 2**70, float(2**70), [], {}, [None], [[]], [{}]),
+    *ODD_TEXTS,
+    *([text] for text in ODD_TEXTS),
+    *({"a": text} for text in ODD_TEXTS),
+    *({text: "a"} for text in ODD_TEXTS),
+    *({"@type": text} for text in ODD_TEXTS),
+    *({"@type": f"a/{text}", "value": text} for text in ODD_TEXTS),
+    *({"@type": f"{text}/testvectors.v1.JsonShapes", "tone": text} for text in ODD_TEXTS),
+)
+
+
+@pytest.mark.parametrize("unknown", ["reject", "warn", "ignore"])
+@pytest.mark.parametrize("field", [field.json_name for field in shape().descriptor.fields])
+def test_no_value_of_a_field_ends_in_anything_but_a_refusal(field: str, unknown: str) -> None:
+    codec = shape(unknown_fields=unknown)
+    for value in ODD_VALUES:
+        with suppress(RequestError):
+            codec.json_to_wire(json.dumps({field: value}).encode())
