@@ -20,9 +20,11 @@ from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
 from proxy.telemetry.metrics import Metrics
 from proxy.transcoding.descriptors import examine_files
-from proxy.upstreams.grpc import GrpcOptions, GrpcUpstream, RetryOptions
+from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.options import make_channel
+from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.rest import RestOptions, RestUpstream
+from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions
 
 

@@ -9,7 +9,8 @@ import pytest
 from proxy.errors import UpstreamError
 from proxy.status import HTTP_STATUS, Code, Detail
 from proxy.upstreams import Call, Upstream
-from proxy.upstreams.grpc import GrpcOptions, GrpcUpstream
+from proxy.upstreams.grpc import GrpcUpstream
+from proxy.upstreams.options import GrpcOptions
 from tests.fakes import Abort, FakeUpstream, Served
 from tests.upstreams.servers import grpc_server
 

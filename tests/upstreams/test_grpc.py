@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from proxy.errors import ConfigError, UpstreamError
 from proxy.status import Code, Status
 from proxy.upstreams import Call
-from proxy.upstreams.grpc import GrpcOptions, GrpcUpstream, Health, RetryOptions
+from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.calls import direct_calls
 from proxy.upstreams.grpc.failure import Failure, upstream_error
-from proxy.upstreams.grpc.retry import Retries
+from proxy.upstreams.health import Health
+from proxy.upstreams.options import GrpcOptions
+from proxy.upstreams.retry import Retries, RetryOptions
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
 from tests.upstreams.servers import grpc_server, raw_server
@@ -553,6 +555,23 @@ async def test_a_watch_that_the_server_ends_is_begun_again(status, state):
         for _ in range(2):
             await watches.get()
         assert changes[:1] == ([] if state is Health.UNKNOWN else [state])
+
+
+async def test_a_health_service_that_speaks_junk_leaves_health_unknown():
+    watches: asyncio.Queue[Served] = asyncio.Queue()
+
+    async def junk(served: Served) -> AsyncIterator[bytes]:
+        watches.put_nowait(served)
+        yield b"\xff"
+
+    async with (
+        grpc_server({"/grpc.health.v1.Health/Watch": junk}) as port,
+        GrpcUpstream(f"127.0.0.1:{port}") as upstream,
+    ):
+        await upstream.start()
+        for _ in range(2):
+            await watches.get()
+        assert upstream.health is Health.UNKNOWN
 
 
 async def test_health_is_unknown_when_a_renewed_watch_says_nothing():

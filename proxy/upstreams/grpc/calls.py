@@ -18,7 +18,8 @@ import grpc
 
 from proxy.errors import UpstreamError
 from proxy.upstreams import Call, Metadata, Reply
-from proxy.upstreams.grpc.failure import Failure, closed, refused_by_library, upstream_error
+from proxy.upstreams.failure import closed
+from proxy.upstreams.grpc.failure import Failure, refused_by_library, upstream_error
 
 #: grpcio overflows on far deadlines and then fails at once; no call needs more than a year.
 _MAX_TIMEOUT_S: Final = 365 * 86400.0

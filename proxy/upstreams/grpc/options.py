@@ -1,48 +1,18 @@
-"""How a channel is set up: limits, keepalive, reconnects, TLS.
+"""How a channel is set up from an upstream's options.
 
 Belongs here: names and values that grpcio takes. Does not: anything that makes a call.
 """
 
 import json
-from dataclasses import dataclass, field
 from typing import Final
 
 import grpc
 
-from proxy.upstreams.grpc.retry import RetryOptions
-from proxy.upstreams.tls import TlsOptions, read_pem
-
-_KIB: Final = 1024
-_MIB: Final = 1024 * _KIB
+from proxy.upstreams.options import GrpcOptions
+from proxy.upstreams.tls import read_pem
 
 #: One policy for every address behind the target; retries are ours (`retry`), never grpcio's.
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
-
-
-@dataclass(frozen=True, slots=True)
-class GrpcOptions:
-    """The options of one gRPC upstream; times in seconds, sizes in bytes.
-
-    *tls* None is plaintext. *keepalive_time_s* is how long a connection with open calls may be
-    silent before it is pinged, *keepalive_timeout_s* how long the answer may take; servers refuse
-    frequent pings, so it is not lowered without their consent. *max_metadata_bytes* bounds what a
-    server may answer with. *connect_timeout_s* is for one attempt to connect, TLS included; the
-    two back-offs are the first and the longest wait between attempts. *retry* None turns retries
-    off.
-    """
-
-    tls: TlsOptions | None = None
-    keepalive_time_s: float = 20.0
-    keepalive_timeout_s: float = 5.0
-    connect_timeout_s: float = 5.0
-    initial_reconnect_backoff_s: float = 0.1
-    max_reconnect_backoff_s: float = 2.0
-    max_receive_bytes: int = 4 * _MIB
-    max_send_bytes: int = 4 * _MIB
-    max_metadata_bytes: int = 16 * _KIB
-    retry: RetryOptions | None = field(default_factory=RetryOptions)
-    watch_health: bool = True
-    health_service: str = ""
 
 
 def channel_arguments(options: GrpcOptions) -> list[tuple[str, int | str]]:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,12 +16,13 @@ import grpc
 
 from proxy.errors import UpstreamError
 from proxy.upstreams import Call, Reply
+from proxy.upstreams.failure import is_tls_error, request_too_large
 from proxy.upstreams.grpc.calls import PublicCalls, UnaryCalls, deadline_at_s, direct_calls
-from proxy.upstreams.grpc.failure import is_tls_error, request_too_large
-from proxy.upstreams.grpc.health import Health, HealthWatch
-from proxy.upstreams.grpc.options import GrpcOptions, make_channel
-from proxy.upstreams.grpc.retry import Retries
+from proxy.upstreams.grpc.options import make_channel
 from proxy.upstreams.grpc.stream import GrpcStream
+from proxy.upstreams.health import Health, HealthWatch
+from proxy.upstreams.options import GrpcOptions
+from proxy.upstreams.retry import Retries
 
 _READY: Final = grpc.ChannelConnectivity.READY
 
@@ -55,7 +57,7 @@ class GrpcUpstream:
         retry = self._options.retry
         self._retries = None if retry is None else Retries(retry, random.random)
         self._health = HealthWatch(
-            self._channel, self._options.health_service, self._options.keepalive_time_s, on_health
+            self._once, self._options.health_service, self._options.keepalive_time_s, on_health
         )
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -130,20 +132,25 @@ class GrpcUpstream:
         The call is made when it is first read. An idempotent one is made again after UNAVAILABLE
         as long as no message has come.
         """
-        size, limit = len(call.message), self._options.max_send_bytes
         deadline_s = deadline_at_s(call.timeout_s)
-
-        def start() -> grpc.aio.UnaryStreamCall[bytes, bytes]:
-            if size > limit:
-                raise request_too_large(size, limit)
-            method: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
-            method = self._channel.unary_stream(call.method)
-            return method(call.message, timeout=deadline_s - time.time(), metadata=call.metadata)
 
         def again(error: UpstreamError, attempt: int) -> float | None:
             return self._failed(call, error, attempt, deadline_s)
 
-        return GrpcStream(self._channel, start, again)
+        return GrpcStream(self._channel, partial(self._begin, call, deadline_s), again)
+
+    def _once(self, call: Call) -> GrpcStream:
+        """Start a unary-stream call that is not repeated, and whose failure is nobody's news."""
+        begin = partial(self._begin, call, deadline_at_s(call.timeout_s))
+        return GrpcStream(self._channel, begin, lambda _error, _attempt: None)
+
+    def _begin(self, call: Call, deadline_s: float) -> grpc.aio.UnaryStreamCall[bytes, bytes]:
+        size, limit = len(call.message), self._options.max_send_bytes
+        if size > limit:
+            raise request_too_large(size, limit)
+        method: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
+        method = self._channel.unary_stream(call.method)
+        return method(call.message, timeout=deadline_s - time.time(), metadata=call.metadata)
 
     def _failed(
         self, call: Call, error: UpstreamError, attempt: int, deadline_s: float

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # it ships no types
+
+from proxy.errors import UpstreamError
+from proxy.status import Code
+from proxy.upstreams import Call, ReplyStream
 
 _WATCH: Final = "/grpc.health.v1.Health/Watch"
 
@@ -32,23 +36,25 @@ class Health(Enum):
 
 
 class HealthWatch:
-    """Follows the health of one service on one channel; run `follow` as a task.
+    """Follows the health of one service; run `follow` as a task.
 
-    *changed* is called with every new state.
+    *start* makes the one streaming call, and does not repeat it. *changed* is called with every
+    new state.
     """
 
-    __slots__ = ("_changed", "_request", "_state", "_watch", "_window_s")
+    __slots__ = ("_call", "_changed", "_start", "_state")
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        start: Callable[[Call], ReplyStream],
         service: str,
         keepalive_time_s: float,
         changed: Callable[[Health], None],
     ) -> None:
-        self._watch: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(_WATCH)
-        self._request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
-        self._window_s = min(_LONGEST_WINDOW_S, keepalive_time_s * _WINDOW_SHARE)
+        request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
+        window_s = min(_LONGEST_WINDOW_S, keepalive_time_s * _WINDOW_SHARE)
+        self._call = Call(_WATCH, request, (), window_s)
+        self._start = start
         self._changed = changed
         self._state = Health.UNKNOWN
 
@@ -65,29 +71,28 @@ class HealthWatch:
         pause_s = _FIRST_PAUSE_S
         while True:
             code = await self._watch_once()
-            if code is grpc.StatusCode.UNIMPLEMENTED:
+            if code is Code.UNIMPLEMENTED:
                 self._set(Health.UNKNOWN)
                 return
-            if code is grpc.StatusCode.DEADLINE_EXCEEDED and self._state is not Health.UNKNOWN:
+            if code is Code.DEADLINE_EXCEEDED and self._state is not Health.UNKNOWN:
                 pause_s = _FIRST_PAUSE_S
                 continue
             self._set(Health.UNKNOWN)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _watch_once(self) -> grpc.StatusCode:
+    async def _watch_once(self) -> Code:
         """Watch for one window; gives how it ended. A window without a word is unknown health."""
-        rpc = self._watch(self._request, timeout=self._window_s)
         heard = False
         try:
-            async for message in rpc:
+            async for message in self._start(self._call):
                 heard = True
                 self._set(_read_state(message))
-        except grpc.aio.AioRpcError as error:
+        except UpstreamError as error:
             if not heard:
                 self._set(Health.UNKNOWN)
-            return error.code()
-        return grpc.StatusCode.OK
+            return error.status.code
+        return Code.OK
 
     def _set(self, state: Health) -> None:
         if state is not self._state:
@@ -96,7 +101,10 @@ class HealthWatch:
 
 
 def _read_state(message: bytes) -> Health:
-    status = health_pb2.HealthCheckResponse.FromString(message).status
+    try:
+        status = health_pb2.HealthCheckResponse.FromString(message).status
+    except DecodeError:
+        return Health.UNKNOWN
     if status == health_pb2.HealthCheckResponse.SERVING:
         return Health.SERVING
     if status == health_pb2.HealthCheckResponse.UNKNOWN:

@@ -1,0 +1,92 @@
+"""What a failed call means, whichever transport made it.
+
+Belongs here: the reading of a server's word, of its texts and of `grpc-status-details-bin`, and
+the failures that are our own doing. Does not: what one transport alone can tell, and retrying.
+"""
+
+from typing import Final
+
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2  # type: ignore[import-untyped]  # it ships no types
+
+from proxy.errors import UpstreamError
+from proxy.status import Code, Detail, Status
+from proxy.upstreams import Metadata
+
+#: The trailer that carries a whole `google.rpc.Status`.
+DETAILS_TRAILER: Final = "grpc-status-details-bin"
+
+#: What the servers of grpc core and of grpc-go say of an answer that they may not send, of a
+#: request that they do not take, and of its metadata.
+_ANSWER_TOO_LARGE: Final = (
+    "CLIENT: Received message larger than max",
+    "trying to send message larger than max",
+    "SERVER: Sent message larger than max",
+)
+_REQUEST_TOO_LARGE: Final = (
+    "SERVER: Received message larger than max",
+    "grpc: received message larger than max",
+    "CLIENT: Sent message larger than max",
+)
+_METADATA_TOO_LARGE: Final = "received metadata size exceeds"
+#: What grpc core puts before a text when the stream ended on our side.
+_ENDED_HERE: Final = "Stream removed ("
+
+
+def is_tls_error(error: UpstreamError) -> bool:
+    """Whether the call failed because TLS could not be set up with the server."""
+    return not error.sent and error.http_status == 502
+
+
+def answer_error(
+    code: Code, text: str, *, initial: Metadata = (), trailers: Metadata = ()
+) -> UpstreamError:
+    """The error of a call that ended with the status *code* while it was on a connection.
+
+    The HTTP status is the code's, except: 502 for answers larger than we take, 413 and 431 for
+    requests larger than the server takes.
+    """
+    return UpstreamError(
+        Status(code, text, _details(code, trailers)),
+        http_status=_http_status(code, text),
+        metadata=initial + trailers,
+    )
+
+
+def _http_status(code: Code, text: str) -> int | None:
+    """The HTTP status where it is not the code's."""
+    if code is not Code.RESOURCE_EXHAUSTED:
+        return None
+    if any(sign in text for sign in _ANSWER_TOO_LARGE):
+        return 502
+    if any(sign in text for sign in _REQUEST_TOO_LARGE):
+        return 413
+    if _METADATA_TOO_LARGE in text:
+        return 502 if text.startswith(_ENDED_HERE) else 431
+    return None
+
+
+def _details(code: Code, trailers: Metadata) -> tuple[Detail, ...]:
+    """The details; none at all when they cannot be read or belong to another code."""
+    for name, value in trailers:
+        if name == DETAILS_TRAILER and isinstance(value, bytes):
+            try:
+                status = status_pb2.Status.FromString(value)
+            except DecodeError:
+                return ()
+            if status.code != code:
+                return ()
+            return tuple(Detail(detail.type_url, detail.value) for detail in status.details)
+    return ()
+
+
+def request_too_large(size: int, limit: int) -> UpstreamError:
+    """The error of a message that we refuse to send, both in bytes."""
+    text = f"the request message has {size} bytes, more than the {limit} that may be sent"
+    return UpstreamError(Status(Code.RESOURCE_EXHAUSTED, text), http_status=413, sent=False)
+
+
+def closed(*, sent: bool) -> UpstreamError:
+    """The error of a call that was open when the upstream was closed, or made after that."""
+    code = Code.CANCELLED if sent else Code.UNAVAILABLE
+    return UpstreamError(Status(code, "the upstream is closed"), http_status=503, sent=sent)

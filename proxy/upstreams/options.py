@@ -1,0 +1,39 @@
+"""How a gRPC upstream is spoken to: limits, keepalive, reconnects, TLS.
+
+Belongs here: what every transport understands. Does not: how one of them is told.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from proxy.upstreams.retry import RetryOptions
+from proxy.upstreams.tls import TlsOptions
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcOptions:
+    """The options of one gRPC upstream; times in seconds, sizes in bytes.
+
+    *tls* None is plaintext. *keepalive_time_s* is how long a connection with open calls may be
+    silent before it is pinged, *keepalive_timeout_s* how long the answer may take; servers refuse
+    frequent pings, so it is not lowered without their consent. *max_metadata_bytes* bounds what a
+    server may answer with. *connect_timeout_s* is for one attempt to connect, TLS included; the
+    two back-offs are the first and the longest wait between attempts. *retry* None turns retries
+    off.
+    """
+
+    tls: TlsOptions | None = None
+    keepalive_time_s: float = 20.0
+    keepalive_timeout_s: float = 5.0
+    connect_timeout_s: float = 5.0
+    initial_reconnect_backoff_s: float = 0.1
+    max_reconnect_backoff_s: float = 2.0
+    max_receive_bytes: int = 4 * _MIB
+    max_send_bytes: int = 4 * _MIB
+    max_metadata_bytes: int = 16 * _KIB
+    retry: RetryOptions | None = field(default_factory=RetryOptions)
+    watch_health: bool = True
+    health_service: str = ""
