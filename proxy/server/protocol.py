@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import http_exceptions, http_parser, web, web_protocol
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from proxy.server.writing import WRITTEN_AND_CLOSE, write_refusal
@@ -77,19 +78,39 @@ class Connection(web_protocol.RequestHandler):
         return self._close
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; close after a request whose successor the parser may have thrown away.
-
-        The parser stops behind a request that asks for another protocol, and for all but
-        WebSocket drops what else came with it: requests that were sent ahead would go without an
-        answer, or be answered from their middle on.
-        """
+        """Parse what came, and see to two things that aiohttp leaves as they are."""
         super().data_received(data)
         if self._messages:
-            message = self._messages[-1][0]
-            if getattr(message, "upgrade", False) and not self._upgraded:
-                has_body = self._messages[-1][1] is not EMPTY_PAYLOAD
-                if has_body or data.find(_HEAD_END) != len(data) - len(_HEAD_END):
-                    self.close()
+            message, body = self._messages[-1]
+            if isinstance(message, RawRequestMessage):
+                if message.upgrade and not self._upgraded:
+                    self._end_behind_upgrade(data, has_body=body is not EMPTY_PAYLOAD)
+            else:
+                self._fail_unfinished_body()
+
+    def _end_behind_upgrade(self, data: bytes, *, has_body: bool) -> None:
+        """Close after a request whose successor the parser may have thrown away.
+
+        It stops behind a request that asks for another protocol, and for all but WebSocket drops
+        what else came with it: requests that were sent ahead would go without an answer, or be
+        answered from their middle on.
+        """
+        if has_body or data.find(_HEAD_END) != len(data) - len(_HEAD_END):
+            self.close()
+
+    def _fail_unfinished_body(self) -> None:
+        """Tell the reader of a body that the rest of it is malformed: it would wait for it.
+
+        The body is that of the request before the error, which may have its handler already.
+        """
+        if len(self._messages) > 1:
+            body = self._messages[-2][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        else:
+            return
+        if not body.is_eof():
+            body.set_exception(web_protocol.RequestPayloadError(_MALFORMED))
 
     def handle_error(
         self,

@@ -17,7 +17,8 @@ import pytest
 import structlog
 
 from proxy.routing.snapshot import Snapshot
-from tests.live.edge import Edge, edge_of, read
+from tests.fakes import Served
+from tests.live.edge import HANDLERS, Edge, edge_of, method, read
 from tests.live.wire import Client, LegacyScript, chunked, client_of, legacy_of, request
 
 #: One path of each side. MARK is looked for in answers: they must not echo the request.
@@ -483,6 +484,46 @@ async def test_a_body_that_breaks_off_reaches_no_backend(stand: Stand):
             await client.rest()
     assert stand.edge.upstream.calls == []
     assert stand.legacy.heard == []
+
+
+async def test_a_body_that_turns_out_malformed_is_not_waited_for(stand: Stand):
+    """The size of its second chunk comes when the first one was taken already."""
+    for target in TARGETS:
+        async with client_of(stand.edge.url) as client:
+            client.write(request("POST", target, "Transfer-Encoding: chunked") + b"1\r\n{\r\n")
+            while not stand.edge.metrics.inflight:
+                await asyncio.to_thread(lambda: None)
+            client.write(b"zz\r\n")
+            reply = await client.reply()
+            assert (reply.status, reply.closes) == (400, True)
+            assert reply.json()["message"] == "the body is not well-formed HTTP/1.1"
+            assert await client.rest() == b""
+    assert stand.reached() == 0
+
+
+async def test_a_malformed_body_sent_ahead_fails_its_own_request_alone(snapshot: Snapshot):
+    go, began = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Served) -> AsyncIterator[bytes]:
+        began.set()
+        await go.wait()
+        yield b""
+
+    handlers = {**HANDLERS, method("Get"): slow}
+    async with edge_of(snapshot, handlers) as edge, client_of(edge.url) as client:
+        client.write(request("GET", "/v1/items/1"))
+        await began.wait()
+        client.write(request("POST", "/v1/items", "Transfer-Encoding: chunked") + b"1\r\n{\r\n")
+        (connection,) = edge.frontend._server.connections
+        while not connection._messages:
+            await asyncio.to_thread(lambda: None)
+        client.write(b"zz\r\n")
+        while len(connection._messages) < 2:
+            await asyncio.to_thread(lambda: None)
+        go.set()
+        assert (await client.reply()).status == 200
+        assert (await client.reply()).status == 400
+        assert await client.rest() == b""
 
 
 # --- 100-continue
