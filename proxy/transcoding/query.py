@@ -15,6 +15,8 @@ from proxy.errors import RequestError
 from proxy.transcoding.parameters import Form, Node, Parameter, resolve
 from proxy.transcoding.percent import PercentError, decode_query
 from proxy.transcoding.protojson.faults import excerpt
+from proxy.transcoding.protojson.options import SURELY_READABLE
+from proxy.transcoding.protojson.strict import require_readable
 from proxy.transcoding.values import TextParser
 
 #: What a query parameter that names no field, or a JSON key that does not, leads to.
@@ -196,6 +198,7 @@ class QueryBinder:
             else:
                 filling.give(parameter, text)
         filling.compare_lists()
+        filling.refuse_unreadable()
         return self._report(unknown) if unknown else ()
 
     def _report(self, unknown: Collection[str]) -> tuple[str, ...]:
@@ -210,13 +213,14 @@ class QueryBinder:
 class _Filling:
     """The state of one `bind`: which fields the query has given so far."""
 
-    __slots__ = ("_bound", "_given", "_lists", "_message")
+    __slots__ = ("_bound", "_given", "_is_deep", "_lists", "_message")
 
     def __init__(self, message: Message, bound: Bound) -> None:
         self._message = message
         self._bound = bound
         self._given: set[tuple[str, Any]] = set()
         self._lists: dict[str, tuple[Parameter, list[Any]]] = {}
+        self._is_deep = False
 
     def give(self, parameter: Parameter, text: str) -> None:
         node, path = parameter.node, parameter.path
@@ -224,6 +228,8 @@ class _Filling:
         if not node.is_list:
             self._refuse_second(path, key)
         value = parse_text(node.parse, text, path)
+        if len(parameter.parents) + len(text) > SURELY_READABLE:
+            self._is_deep |= _levels(parameter, text) > SURELY_READABLE
         owner = self._bound.owner(parameter)
         if not owner:
             self._put(parameter, key, value)
@@ -238,6 +244,11 @@ class _Filling:
             held = getattr(reach(self._message, parameter.parents), parameter.node.name)
             if len(held) != len(values) or not all(map(same, held, values)):
                 raise _collision("body", parameter.path)
+
+    def refuse_unreadable(self) -> None:
+        """A dotted name and the JSON behind it may each be within the limit, but not together."""
+        if self._is_deep:
+            require_readable(self._message)
 
     def _refuse_second(self, path: str, key: Any) -> None:
         claim = (path, key)
@@ -263,6 +274,11 @@ class _Filling:
             return holds(parent, parameter.node, value)
         entries = getattr(parent, parameter.node.name)
         return key in entries and same(entries[key], value)
+
+
+def _levels(parameter: Parameter, text: str) -> int:
+    """At least as many levels as the name and the JSON in the value, if it is any, have."""
+    return len(parameter.parents) + text.count("{") + text.count("[")
 
 
 def _collision(owner: str, path: str) -> RequestError:

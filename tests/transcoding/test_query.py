@@ -262,6 +262,21 @@ def test_a_hundred_steps_can_be_sent() -> None:
     assert type(empty()).FromString(wire)
 
 
+@pytest.mark.parametrize(("steps", "json_levels"), [(1, 49), (50, 25), (50, 24), (90, 4)])
+def test_a_deep_name_with_deep_json_behind_it_can_be_sent(steps: int, json_levels: int) -> None:
+    query = "nested." * steps + "row=" + "[" * json_levels + "]" * json_levels
+    wire = parse(query).SerializeToString()
+    assert type(empty()).FromString(wire)
+
+
+@pytest.mark.parametrize(("steps", "json_levels"), [(2, 50), (50, 26), (97, 10)])
+def test_a_deep_name_with_deep_json_behind_it_is_refused_where_no_server_could_parse_it(
+    steps: int, json_levels: int
+) -> None:
+    query = "nested." * steps + "row=" + "[" * json_levels + "]" * json_levels
+    assert "nested deeper than 100 levels" in str(fault(query))
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -60,7 +60,8 @@ class StrictParser:
         walk = _Walk(self.pool, self.options, self.names)
         message = message_class(descriptor)()
         walk.message(message, read(body, self.options.max_depth), "")
-        _refuse_unreadable(message, body)
+        if too_deep(body.decode(), SURELY_READABLE):
+            require_readable(message)
         return message, tuple(walk.unknown)
 
     def field(self, field: FieldDescriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
@@ -68,21 +69,21 @@ class StrictParser:
         walk = _Walk(self.pool, self.options, self.names)
         message = message_class(owner(field))()
         walk.field(message, field, read(body, self.options.max_depth), field.name)
-        _refuse_unreadable(message, body)
+        if too_deep(body.decode(), SURELY_READABLE):
+            require_readable(message)
         return message, tuple(walk.unknown)
 
 
-def _refuse_unreadable(message: Any, body: bytes) -> None:
+def require_readable(message: Any) -> None:
     """Refuse what no server could parse: JSON within its limit, but messages beyond protobuf's.
 
-    A level of a `Struct` is three messages: the value, the struct and its entry.
+    A level of a `Struct` is three messages: the value, the struct and its entry. Raises
+    `RequestError`.
     """
-    if not too_deep(body.decode(), SURELY_READABLE):
-        return
     try:
         message.FromString(message.SerializePartialToString())
     except DecodeError:
-        reason = f"the JSON makes messages that are nested deeper than {DEEPEST} levels"
+        reason = f"the request makes messages that are nested deeper than {DEEPEST} levels"
         raise RequestError(reason) from None
 
 
