@@ -9,13 +9,18 @@ import select
 import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
 
 from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import Code, Status
 from proxy.upstreams.rest.options import Address, RestOptions, tls_context
+
+#: Statuses below are of interim answers.
+FIRST_FINAL: Final = 200
 
 
 def bad_gateway(text: str, *, sent: bool = True) -> UpstreamError:
@@ -34,6 +39,7 @@ class Connection(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_answered = True
         self.idle_since_s = 0.0
         #: Whether an answer has been read from it before.
         self.is_reused = False
@@ -42,10 +48,44 @@ class Connection(ResponseHandler):
         state = "open" if self.is_connected() else "closed"
         return f"<Connection {state} reused={self.is_reused}>"
 
-    def set_deadline(self, timeout_s: float) -> None:
-        """Fail the reading of the header when it has not come in *timeout_s* from now."""
+    def expect_answer(self, http_method: str, options: RestOptions) -> None:
+        """Read what comes from now on as the answer to a request with *http_method*."""
+        self._is_answered = False
+        self.set_response_params(
+            skip_payload=http_method == "HEAD",
+            read_until_eof=True,
+            auto_decompress=False,
+            read_bufsize=options.buffer_bytes,
+            max_line_size=options.max_line_bytes,
+            max_field_size=options.max_header_bytes,
+            max_headers=options.max_headers,
+        )
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Take the header of an answer; one final answer for each request, and no more.
+
+        The next request would take a second one for its own, and a host that sends them without
+        end would fill the memory while a slow client reads the first.
+        """
+        if self._is_answered:
+            self.cut()
+            return
+        self._is_answered = data[0].code >= FIRST_FINAL
+        super().feed_data(data, size)
+
+    def rest(self) -> None:
+        """Wait for the next request: what comes until then belongs to none, and is not read.
+
+        A host that gives up on an idle connection may say so (408) before it closes it.
+        """
+        self._parser = None
+        self.idle_since_s = self._loop.time()
+        self.is_reused = True
+
+    def set_deadline(self, at_s: float) -> None:
+        """Fail the reading of the header when it has not come at *at_s* on the loop's clock."""
         self.clear_deadline()
-        self._deadline = self._loop.call_later(timeout_s, self._expire)
+        self._deadline = self._loop.call_at(at_s, self._expire)
 
     def _expire(self) -> None:
         self.set_exception(too_slow("the legacy host did not answer in time"))
@@ -91,6 +131,10 @@ class Connection(ResponseHandler):
         self.abort()
         _break_off(payload, ClientPayloadError("the connection was cut"))
 
+    def is_usable(self) -> bool:
+        """Whether it can take a request, as far as we were told: open, and nothing came unasked."""
+        return self.is_connected() and not self.should_close
+
     def is_stale(self) -> bool:
         """Whether the host has closed the idle connection, though we were not told yet.
 
@@ -129,8 +173,8 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool {self._address.authority} busy={len(self._busy)} idle={len(self._idle)}>"
 
-    async def acquire(self, timeout_s: float, *, fresh: bool, surely_live: bool) -> Connection:
-        """Take a kept connection, the one used last, or make one.
+    async def acquire(self, deadline_s: float, *, fresh: bool, surely_live: bool) -> Connection:
+        """Take a kept connection, the one used last, or make one, by *deadline_s* (loop's clock).
 
         *fresh* wants a new one; *surely_live* one that the host has not closed. Raises
         `UpstreamError`, or `LimitExceeded` when none gets free in time.
@@ -138,22 +182,22 @@ class Pool:
         if self._closed:
             raise bad_gateway("the legacy upstream is closed", sent=False)
         if self._slots.locked():
-            await self._wait_for_slot(timeout_s)
+            await self._wait_for_slot(deadline_s)
         else:
             await self._slots.acquire()
         try:
             connection = None if fresh else self._kept(surely_live=surely_live)
             if connection is None:
-                connection = await self._connect(timeout_s)
+                connection = await self._connect(deadline_s)
         except BaseException:
             self._slots.release()
             raise
         self._busy.add(connection)
         return connection
 
-    async def _wait_for_slot(self, timeout_s: float) -> None:
+    async def _wait_for_slot(self, deadline_s: float) -> None:
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout_at(deadline_s):
                 await self._slots.acquire()
         except TimeoutError as error:
             text = "no connection to the legacy host got free in time"
@@ -163,16 +207,18 @@ class Pool:
         oldest_s = asyncio.get_running_loop().time() - self.options.keepalive_s
         while self._idle:
             connection = self._idle.pop()
-            usable = connection.is_connected() and connection.idle_since_s >= oldest_s
+            usable = connection.is_usable() and connection.idle_since_s >= oldest_s
             if usable and not (surely_live and connection.is_stale()):
                 return connection
             connection.close()
         return None
 
-    async def _connect(self, timeout_s: float) -> Connection:
+    async def _connect(self, deadline_s: float) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(min(timeout_s, self.options.connect_timeout_s)):
+            async with asyncio.timeout_at(
+                min(deadline_s, loop.time() + self.options.connect_timeout_s)
+            ):
                 _, connection = await loop.create_connection(
                     lambda: Connection(loop),
                     self._address.host,
@@ -211,12 +257,10 @@ class Pool:
         if not reusable or connection.should_close:
             connection.cut()
             return
-        now_s = asyncio.get_running_loop().time()
-        connection.idle_since_s = now_s
-        connection.is_reused = True
+        connection.rest()
         self._idle.append(connection)
         oldest = self._idle[0]
-        if oldest.idle_since_s < now_s - self.options.keepalive_s:
+        if oldest.idle_since_s < connection.idle_since_s - self.options.keepalive_s:
             self._idle.popleft().close()
 
     def close(self) -> None:

@@ -14,11 +14,17 @@ from aiohttp.http import HttpProcessingError, RawResponseMessage
 
 from proxy.errors import ProxyError, RequestError
 from proxy.transcoding.forwarding import end_to_end
-from proxy.upstreams.rest.connection import Connection, Pool, bad_gateway
+from proxy.upstreams.rest.connection import FIRST_FINAL, Connection, Pool, bad_gateway
 from proxy.upstreams.rest.head import Body, Head
 
 _CONTINUE: Final = 100
 _SWITCHING: Final = 101
+
+#: Interim answers to one request. Hints come in ones and twos, and signs of life every some
+#: seconds; a client is sent them as they come, whether it reads them or not.
+MAX_INTERIM: Final = 100
+#: Transfer codings under which a body passes as it is ("identity" is of RFC 2616, and means none).
+_CODINGS: Final = frozenset({"chunked", "identity"})
 
 Interim = Callable[[int, str, tuple[tuple[str, str], ...]], None]
 
@@ -58,19 +64,25 @@ def end_to_end_headers(message: RawResponseMessage) -> tuple[tuple[str, str], ..
 
 
 class Exchange:
-    """One request on one connection, until its answer has been read."""
+    """One request on one connection, until its answer has been read.
+
+    The answer's header is waited for until *deadline_s* on the loop's clock; with a body in
+    pieces, for *timeout_s* after each.
+    """
 
     def __init__(
         self,
         connection: Connection,
         request: RestRequest,
         head: Head,
+        deadline_s: float,
         timeout_s: float,
         pool: Pool,
     ) -> None:
         self.connection = connection
         self._request = request
         self._head = head
+        self._deadline_s = deadline_s
         self._timeout_s = timeout_s
         self._pool = pool
         self._sender: asyncio.Task[None] | None = None
@@ -81,6 +93,7 @@ class Exchange:
     def send(self) -> None:
         """Write the head, with a body that is here; start to send one that comes in pieces."""
         body = self._request.body
+        self.connection.expect_answer(self._request.http_method, self._pool.options)
         if body is None:
             self.connection.write(self._head.data)
         elif isinstance(body, bytes):
@@ -91,7 +104,7 @@ class Exchange:
                 self._continued = asyncio.Event()
             self._sender = asyncio.create_task(self._send_pieces(body))
             self._sender.add_done_callback(self._sender_ended)
-        self.connection.set_deadline(self._timeout_s)
+        self.connection.set_deadline(self._deadline_s)
 
     async def _send_pieces(self, body: AsyncIterator[bytes]) -> None:
         """Send a body as it comes; stop when the host takes no more, whatever it answers then."""
@@ -120,7 +133,7 @@ class Exchange:
         except (ConnectionError, ClientError):
             return False
         if not self._answered:
-            self.connection.set_deadline(self._timeout_s)
+            self.connection.set_deadline(asyncio.get_running_loop().time() + self._timeout_s)
         return True
 
     def _sender_ended(self, sender: asyncio.Task[None]) -> None:
@@ -140,9 +153,12 @@ class Exchange:
 
     async def receive(self) -> tuple[RawResponseMessage, StreamReader]:
         """Read the header of the answer, past those of interim answers."""
-        while True:
+        for _ in range(MAX_INTERIM + 1):
             message, payload = await self.connection.read()
-            if message.code >= 200:
+            if "\0" in message.reason:
+                raise bad_gateway("the legacy host's answer is not HTTP: NUL in the reason phrase")
+            if message.code >= FIRST_FINAL:
+                _check_coding(message)
                 self._answered = True
                 self.connection.clear_deadline()
                 return message, payload
@@ -152,6 +168,7 @@ class Exchange:
                 self._continued.set()
             headers = end_to_end_headers(message)
             self._request.interim(message.code, message.reason, headers)
+        raise bad_gateway(f"the legacy host sent more than {MAX_INTERIM} interim answers")
 
     def meaning_of(self, error: Exception) -> BaseException:
         """What a failure of the exchange is to the caller."""
@@ -170,6 +187,18 @@ class Exchange:
         self.connection.clear_deadline()
         sent = True
         if self._sender is not None:
-            sent = self._sender.done()
+            sent = _is_well(self._sender)
             self._sender.cancel()
         self._pool.release(self.connection, reusable=whole and sent)
+
+
+def _check_coding(message: RawResponseMessage) -> None:
+    """Refuse a body in a transfer coding that the parser leaves on it: nobody would know it."""
+    codings = message.headers.getall("Transfer-Encoding", None)
+    if codings and ",".join(codings).strip(" \t").lower() not in _CODINGS:
+        raise bad_gateway("the legacy host's answer is in an unknown transfer coding")
+
+
+def _is_well(sender: asyncio.Task[None]) -> bool:
+    """Whether all of a body was sent: a connection that still waits for some must not be kept."""
+    return sender.done() and not sender.cancelled() and sender.exception() is None

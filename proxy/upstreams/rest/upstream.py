@@ -4,6 +4,7 @@ Belongs here: one exchange over a connection, and when it may be repeated. Does 
 and bodies themselves.
 """
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -12,9 +13,9 @@ from aiohttp import ClientError, StreamReader
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 
 from proxy.errors import UpstreamError
-from proxy.upstreams.rest.connection import Connection, Pool, bad_gateway
+from proxy.upstreams.rest.connection import Pool, bad_gateway
 from proxy.upstreams.rest.exchange import Exchange, RestRequest, StaleConnection, end_to_end_headers
-from proxy.upstreams.rest.head import Head, request_head
+from proxy.upstreams.rest.head import request_head
 from proxy.upstreams.rest.options import RestOptions, parse_url
 from proxy.upstreams.rest.response import ResponseBody, RestResponse
 
@@ -65,10 +66,10 @@ class RestUpstream:
     async def forward(self, request: RestRequest, timeout_s: float) -> RestResponse:
         """Send a request and wait for the header of its answer.
 
-        *timeout_s* covers connecting and the time from the last byte sent to the header; for a
-        body in pieces it starts anew with every piece. Raises `UpstreamError` (502 down or broken,
-        504 too slow), `LimitExceeded` (503), `RequestError` when the request is no HTTP, and
-        whatever reading the request's body raises.
+        *timeout_s* covers everything up to the header: a free connection, connecting, sending,
+        sending again; for a body in pieces it starts anew with every piece. Raises
+        `UpstreamError` (502 down or broken, 504 too slow), `LimitExceeded` (503), `RequestError`
+        when the request is no HTTP, and whatever reading the request's body raises.
 
         A request is sent again only when it is safe, has no body, and a kept connection ended
         before any answer: then the host has closed it, idle, at the same moment.
@@ -81,21 +82,20 @@ class RestUpstream:
             self._address.authority,
         )
         repeatable = request.body is None and request.http_method in _SAFE
-        connection = await self._pool.acquire(timeout_s, fresh=False, surely_live=not repeatable)
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        pool = self._pool
+        connection = await pool.acquire(deadline_s, fresh=False, surely_live=not repeatable)
+        exchange = Exchange(connection, request, head, deadline_s, timeout_s, pool)
         try:
-            return await self._exchange(connection, request, head, timeout_s)
+            return await self._answer(exchange)
         except StaleConnection as error:
             if not repeatable:
                 raise bad_gateway("the legacy host closed the connection") from error
-        connection = await self._pool.acquire(timeout_s, fresh=True, surely_live=False)
-        return await self._exchange(connection, request, head, timeout_s)
+        connection = await pool.acquire(deadline_s, fresh=True, surely_live=False)
+        return await self._answer(Exchange(connection, request, head, deadline_s, timeout_s, pool))
 
-    async def _exchange(
-        self, connection: Connection, request: RestRequest, head: Head, timeout_s: float
-    ) -> RestResponse:
-        exchange = Exchange(connection, request, head, timeout_s, self._pool)
+    async def _answer(self, exchange: Exchange) -> RestResponse:
         try:
-            self._prepare(connection, request)
             exchange.send()
             message, payload = await exchange.receive()
         except (ClientError, OSError, HttpProcessingError) as error:
@@ -105,18 +105,6 @@ class RestUpstream:
             exchange.finish(whole=False)
             raise
         return self._response(exchange, message, payload)
-
-    def _prepare(self, connection: Connection, request: RestRequest) -> None:
-        options = self._options
-        connection.set_response_params(
-            skip_payload=request.http_method == "HEAD",
-            read_until_eof=True,
-            auto_decompress=False,
-            read_bufsize=options.buffer_bytes,
-            max_line_size=options.max_line_bytes,
-            max_field_size=options.max_header_bytes,
-            max_headers=options.max_headers,
-        )
 
     def _response(
         self, exchange: Exchange, message: RawResponseMessage, payload: StreamReader
