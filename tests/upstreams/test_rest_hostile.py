@@ -97,7 +97,7 @@ async def test_an_answer_that_could_mislead_the_client_is_502(answer):
 
 
 async def test_a_body_that_fails_as_the_answer_ends_leaves_no_connection_behind():
-    gate = asyncio.Event()
+    begun, gate = asyncio.Event(), asyncio.Event()
 
     async def short() -> AsyncIterator[bytes]:
         yield b"x"
@@ -105,15 +105,20 @@ async def test_a_body_that_fails_as_the_answer_ends_leaves_no_connection_behind(
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        await begun.wait()
+        writer.write(b"ok")
         await reader.read()
 
     async with upstream_to(refuse) as upstream:
         response = await upstream.forward(post(short(), ("Content-Length", "9")), 30.0)
+        begun.set()
+        assert await anext(response.body) == b"ok"
         gate.set()
         # One turn of the loop: the sender has failed, and nobody has been told yet.
         await asyncio.sleep(0)
-        response.body.end(whole=True)
+        with pytest.raises(StopAsyncIteration):
+            await anext(response.body)
         assert "busy=0 idle=0" in repr(upstream)
 
 
