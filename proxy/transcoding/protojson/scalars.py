@@ -146,7 +146,7 @@ def null(value: JsonValue) -> int:
     if value is None or value == "NULL_VALUE":
         return 0
     if type(value) is str:
-        raise UnknownEnumName(f"expected null, not {describe(value)}")
+        raise UnknownEnumName(f"expected null, not {describe(string(value))}")
     if isinstance(value, Number) and integer(Kind.INT32, value) == 0:
         return 0
     raise ValueError(f"expected null, not {describe(value)}")

@@ -38,6 +38,7 @@ HOSTILE = {
     "lone surrogate as an enum name": b'{"tone": "\\ud800"}',
     "lone surrogate as an enum name in a list": b'{"rTone": ["\\ud800"]}',
     "lone surrogate as an enum name in a map": b'{"mTone": {"a": "\\ud800"}}',
+    "lone surrogate for a null": b'{"nil": "\\ud800"}',
     "lone surrogate as the type of an Any": b'{"parcel": {"@type": "a/\\ud800"}}',
     "lone surrogate before the type of an Any": (
         b'{"parcel": {"@type": "\\ud800/google.protobuf.Empty"}}'
