@@ -60,8 +60,8 @@ class Admin:
         body = {"status": "ready" if ready else "not ready", "checks": checks}
         return _json(body, status=200 if ready else 503)
 
-    async def _show_metrics(self, _request: web.Request) -> web.Response:
-        content_type, body = self._metrics.render()
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        content_type, body = self._metrics.render(request.headers.get("accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _routes(self, _request: web.Request) -> web.Response:

@@ -171,12 +171,14 @@ def method(name: str) -> str:
     return f"/edge.v1.Items/{name}"
 
 
-async def load(*, legacy: bool = True, more: str = "") -> Snapshot:
+async def load(
+    *, legacy: bool = True, more: str = "", environ: Mapping[str, str] | None = None
+) -> Snapshot:
     """The API's snapshot. *more* are further lines of the configuration."""
     config = CONFIG % ((LEGACY, OLD) if legacy else ("", ""))
     with TemporaryDirectory() as name:
         folder = _folder_of(name, config + more)
-        return await load_snapshot(folder, {})
+        return await load_snapshot(folder, environ or {})
 
 
 def _folder_of(name: str, config: str) -> Path:
