@@ -6,6 +6,7 @@ Ours rather than grpcio's: its retry filter slows down every call, and takes the
 configuration that the server's name service may replace.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,8 @@ from proxy.status import HTTP_STATUS, Code
 
 #: A server's own word on when to try again, in milliseconds; negative: not at all (gRFC A6).
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
+#: Digits for eleven days: longer numbers are as good as never, and `int` raises for very long ones.
+_PUSHBACK_MS: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Retries:
         for name, value in error.metadata:
             if name == _PUSHBACK:
                 text = str(value)
-                return int(text) / 1000 if text.isdecimal() and text.isascii() else None
+                return int(text) / 1000 if _PUSHBACK_MS.fullmatch(text) else None
         options = self._options
         longest_s = options.initial_backoff_s * options.multiplier ** (attempt - 1)
         return self._random() * min(longest_s, options.max_backoff_s)

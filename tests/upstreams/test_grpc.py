@@ -302,6 +302,7 @@ class Flaky:
 
 DOWN = Abort(Code.UNAVAILABLE, "try again")
 NOW = Abort(Code.UNAVAILABLE, "try again", (), (("grpc-retry-pushback-ms", "0"),))
+AGES = Abort(Code.UNAVAILABLE, "9 * n", (), (("grpc-retry-pushback-ms", "9" * 5000),))
 NEVER = Abort(Code.UNAVAILABLE, "stay away", (), (("grpc-retry-pushback-ms", "-1"),))
 FAST = GrpcOptions(retry=RetryOptions(initial_backoff_s=0.001))
 
@@ -313,6 +314,7 @@ FAST = GrpcOptions(retry=RetryOptions(initial_backoff_s=0.001))
         (DOWN, 3, True, 3, False),
         (NOW, 1, True, 2, True),
         (NEVER, 1, True, 1, False),
+        (AGES, 1, True, 1, False),
         (DOWN, 1, False, 1, False),
         (Abort(Code.INTERNAL), 1, True, 1, False),
     ],

@@ -498,8 +498,9 @@ async def test_a_host_that_is_down_is_502_and_nothing_was_sent():
         assert error.http_status == 502
 
 
-async def test_a_name_that_is_unknown_is_502():
-    async with RestUpstream("http://no-such-host.invalid:1") as upstream:
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "x" * 64])
+async def test_a_name_that_is_unknown_or_none_at_all_is_502(name):
+    async with RestUpstream(f"http://{name}:1") as upstream:
         assert (await failure(upstream.forward(get(), 5.0))).http_status == 502
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import grpc
 
 from proxy.upstreams.options import GrpcOptions
-from proxy.upstreams.tls import read_pem
+from proxy.upstreams.tls import client_context, read_pem
 
 #: One policy for every address behind the target; retries are ours (`retry`), never grpcio's.
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
@@ -55,6 +55,8 @@ def make_channel(target: str, options: GrpcOptions) -> grpc.aio.Channel:
     arguments = channel_arguments(options)
     if options.tls is None:
         return grpc.aio.insecure_channel(target, options=arguments)
+    # Refuses now what grpcio would refuse at each call, as if the server were down.
+    client_context(options.tls)
     credentials = grpc.ssl_channel_credentials(
         root_certificates=read_pem(options.tls.ca),
         private_key=read_pem(options.tls.key),

@@ -17,7 +17,8 @@ from aiohttp.http import RawResponseMessage
 
 from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import Code, Status
-from proxy.upstreams.rest.options import Address, RestOptions, tls_context
+from proxy.upstreams.rest.options import Address, RestOptions
+from proxy.upstreams.tls import TlsOptions, client_context
 
 #: Statuses below are of interim answers.
 FIRST_FINAL: Final = 200
@@ -164,7 +165,7 @@ class Pool:
         self._address = address
         self.options = options
         self._on_tls_error = on_tls_error
-        self._tls = tls_context(options.tls) if options.tls and address.is_tls else None
+        self._tls = client_context(options.tls or TlsOptions()) if address.is_tls else None
         self._slots = asyncio.Semaphore(options.max_connections)
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
@@ -223,21 +224,17 @@ class Pool:
                     lambda: Connection(loop),
                     self._address.host,
                     self._address.port,
-                    ssl=self._context(),
+                    ssl=self._tls,
                     server_hostname=self._server_name(),
                 )
         except ssl.SSLError as error:
             raise self._tls_error(error) from error
         except TimeoutError as error:
             raise too_slow("the legacy host could not be reached in time", sent=False) from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # A name that cannot be one, such as a..b, is a UnicodeError.
             raise bad_gateway(f"the legacy host cannot be reached: {error}", sent=False) from error
         return connection
-
-    def _context(self) -> ssl.SSLContext | None:
-        if self._address.is_tls and self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
     def _server_name(self) -> str | None:
         if not self._address.is_tls:

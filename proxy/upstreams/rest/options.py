@@ -1,10 +1,9 @@
 """Where the legacy host is, and the limits that hold towards it."""
 
-import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from proxy.upstreams.tls import TlsOptions, read_pem
+from proxy.upstreams.tls import TlsOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,3 @@ def parse_url(url: str) -> Address:
         raise ValueError("the URL of the legacy host is a scheme, a host and a port, nothing more")
     is_tls = parts.scheme == "https"
     return Address(parts.hostname, parts.port or (443 if is_tls else 80), parts.netloc, is_tls)
-
-
-def tls_context(tls: TlsOptions) -> ssl.SSLContext:
-    """The TLS context of the legacy upstream. Raises `ConfigError` for an unreadable file."""
-    authority = read_pem(tls.ca)
-    context = ssl.create_default_context(
-        cadata=None if authority is None else authority.decode("ascii")
-    )
-    if tls.certificate is not None:
-        read_pem(tls.certificate)
-        read_pem(tls.key)
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context
