@@ -11,9 +11,9 @@ from typing import Any, Final, NoReturn, Self
 
 import grpc
 from google.protobuf import json_format
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
-from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from proxy.example import zonefile
 from proxy.example.checks import split_record_name

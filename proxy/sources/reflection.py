@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
-from grpc_reflection.v1alpha.reflection_pb2 import (  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha.reflection_pb2 import (
     FileDescriptorResponse,
     ServerReflectionRequest,
     ServerReflectionResponse,

@@ -13,7 +13,7 @@ import orjson
 from google.protobuf import any_pb2, json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
+from google.rpc import error_details_pb2, status_pb2
 
 from proxy.status import Code, Detail, Status
 

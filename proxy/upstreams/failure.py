@@ -7,7 +7,7 @@ the failures that are our own doing. Does not: what one transport alone can tell
 from typing import Final
 
 from google.protobuf.message import DecodeError
-from google.rpc import status_pb2  # type: ignore[import-untyped]  # it ships no types
+from google.rpc import status_pb2
 
 from proxy.errors import UpstreamError
 from proxy.status import Code, Detail, Status

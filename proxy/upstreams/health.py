@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # it ships no types
+from grpc_health.v1 import health_pb2
 
 from proxy.errors import UpstreamError
 from proxy.status import Code
