@@ -53,7 +53,7 @@ def serve(folder: Path, log_level: str) -> None:
     try:
         run_loop(_serve(snapshot, folder, sink))
     except OSError as error:
-        click.echo(str(error), err=True)
+        click.echo(error.strerror or str(error), err=True)
         sys.exit(EXIT_CANNOT_START)
     finally:
         sink.close(_LOG_CLOSE_S)

@@ -197,7 +197,10 @@ def _bound(address: Listen | AdminSection) -> socket.socket:
             (address.host, address.port), family=family, dualstack_ipv6=dual
         )
     except OSError as error:
-        message = f"cannot listen on {address.host}:{address.port}: {error.strerror}"
+        known = error.errno is not None and error.errno > 0
+        # `create_server` adds the address to the text, in words of its own.
+        reason = os.strerror(error.errno) if known else error.strerror
+        message = f"cannot listen on {address.host}:{address.port}: {reason}"
         raise OSError(error.errno, message) from error
 
 

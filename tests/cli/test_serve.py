@@ -1,0 +1,205 @@
+"""`cutover serve` as a process: signals, exit codes, what it says and where."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import Served
+from tests.live.edge import CONFIG, LEGACY, OLD, answers, descriptor_set, item, method
+from tests.live.wire import PATIENCE_S, LegacyScript, client_of, legacy_of, request
+from tests.upstreams.servers import grpc_server
+
+GET = request("GET", "/v1/items/1")
+LISTEN = """
+listen: {host: 127.0.0.1, port: %d}
+admin: {host: 127.0.0.1, port: 0}
+"""
+
+
+def write_folder(place: Path, target: str, *, port: int = 0, legacy_url: str = "") -> Path:
+    legacy = LEGACY.replace("http://127.0.0.1:1", legacy_url) if legacy_url else ""
+    config = CONFIG.replace('"127.0.0.1:1"', f'"{target}"') % (legacy, OLD if legacy else "")
+    (place / "edge.binpb").write_bytes(descriptor_set())
+    (place / "cutover.yaml").write_text(config + LISTEN % port)
+    return place
+
+
+@dataclass
+class Proxy:
+    """A running `cutover serve` and what it says on stderr."""
+
+    process: asyncio.subprocess.Process
+    told: list[dict[str, Any]]
+
+    async def tell(self, event: str) -> dict[str, Any]:
+        """Read stderr until it says *event*."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                line = await self.process.stderr.readline()
+                assert line, "it ended without a word"
+                self.told.append(json.loads(line))
+                if self.told[-1]["event"] == event:
+                    return self.told[-1]
+
+    async def end(self) -> tuple[int, bytes]:
+        """The exit code and what was left on stdout."""
+        async with asyncio.timeout(PATIENCE_S):
+            output, errors = await self.process.communicate()
+        self.told += [json.loads(line) for line in errors.splitlines()]
+        assert self.process.returncode is not None
+        return self.process.returncode, output
+
+
+@asynccontextmanager
+async def serving(place: Path, *options: str) -> AsyncIterator[Proxy]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy", "serve", "--config", str(place), *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Proxy(process, [])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def failed(place: Path, *options: str) -> tuple[int, str]:
+    async with serving(place, *options) as served, asyncio.timeout(PATIENCE_S):
+        _, errors = await served.process.communicate()
+        assert served.process.returncode is not None
+        return served.process.returncode, errors.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_ends_with_0(tmp_path: Path, number: signal.Signals):
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Served) -> AsyncIterator[bytes]:
+        began.set()
+        await go.wait()
+        yield item(id="1")
+
+    async with (
+        grpc_server({method("Get"): slow, method("List"): answers(b"")}) as port,
+        serving(write_folder(tmp_path, f"127.0.0.1:{port}")) as served,
+    ):
+        started = await served.tell("serving")
+        assert started["routes"] == 13
+        async with client_of(started["url"]) as busy, client_of(started["url"]) as idle:
+            assert (await idle.ask(request("GET", "/v1/items"))).status == 200
+            busy.write(GET)
+            await began.wait()
+            served.process.send_signal(number)
+            await served.tell("draining")
+            assert await idle.rest() == b""
+            async with client_of(started["admin"]) as admin:
+                ready = await admin.ask(request("GET", "/-/ready"))
+                assert (ready.status, ready.json()["checks"]["drain"]) == (503, "draining")
+            with pytest.raises(ConnectionRefusedError):
+                async with client_of(started["url"]):
+                    pass
+            go.set()
+            reply = await busy.reply()
+            assert (reply.status, reply.closes) == (200, True)
+        code, output = await served.end()
+    assert code == 0
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [line["path"] for line in lines] == ["/v1/items", "/v1/items/1"]
+    events = [line["event"] for line in served.told]
+    assert events == ["not served as written"] * 2 + ["serving", "draining", "stopped"]
+
+
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path):
+    began = asyncio.Event()
+
+    async def hang(_: Served) -> AsyncIterator[bytes]:
+        began.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async with (
+        grpc_server({method("Get"): hang}) as port,
+        serving(write_folder(tmp_path, f"127.0.0.1:{port}")) as served,
+    ):
+        started = await served.tell("serving")
+        async with client_of(started["url"]) as client:
+            client.write(GET)
+            await began.wait()
+            served.process.send_signal(signal.SIGTERM)
+            await served.tell("draining")
+            served.process.send_signal(signal.SIGTERM)
+            code, _ = await served.end()
+    assert code == -signal.SIGTERM
+
+
+async def test_a_client_with_a_legacy_answer_in_hand_gets_the_rest_of_it(tmp_path: Path):
+    go = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfirst")
+        await go.wait()
+        writer.write(b"last")
+        await writer.drain()
+
+    async with legacy_of(LegacyScript(talk=talk)) as legacy:
+        place = write_folder(tmp_path, "127.0.0.1:1", legacy_url=legacy.url)
+        async with serving(place) as served:
+            started = await served.tell("serving")
+            async with client_of(started["url"]) as client:
+                client.write(request("GET", "/old"))
+                await client.head()
+                served.process.send_signal(signal.SIGTERM)
+                await served.tell("draining")
+                go.set()
+                assert await client.rest() == b"firstlast"
+            assert (await served.end())[0] == 0
+
+
+async def test_an_address_in_use_is_told_in_one_line(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, errors = await failed(write_folder(tmp_path, "127.0.0.1:1", port=port))
+    assert code == 3
+    assert errors == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+async def test_problems_of_the_folder_are_told_with_their_places(tmp_path: Path):
+    write_folder(tmp_path, "127.0.0.1:1")
+    (tmp_path / "more.yaml").write_text("drain: {wiat: 1s}\nlimits: {max_headers: -1}\n")
+    code, errors = await failed(tmp_path)
+    assert code == 1
+    first, second, summary = errors.splitlines()
+    assert "more.yaml:1:" in first
+    assert "more.yaml:2:" in second
+    assert summary == "2 problems"
+
+
+async def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path):
+    code, errors = await failed(tmp_path / "nowhere")
+    assert code == 1
+    assert "nowhere" in errors
+    assert "Traceback" not in errors
+
+
+async def test_a_missing_c_parser_is_told(tmp_path: Path):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy", "serve", "--config", str(tmp_path)),
+        env={"AIOHTTP_NO_EXTENSIONS": "1"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 3
+    assert b"aiohttp's C parser is missing" in errors
