@@ -70,7 +70,7 @@ def rpc_handler(known: dict[str, Any]) -> Handler:
 
 async def start_grpc(rpc: dict[str, Any]) -> tuple[grpc.aio.Server, int]:
     """Serve the canned calls; returns the port."""
-    server = grpc.aio.server()
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     for name, known in rpc.items():
         service, _, method = name.lstrip("/").rpartition("/")
         handler: grpc.RpcMethodHandler[bytes, bytes]

@@ -49,7 +49,8 @@ def compile_folder(
 
     *shown* is the folder's name for people, *place* is where the configuration names it. Names
     with a leading dot are passed over: among them are the copies by which Kubernetes mounts a
-    ConfigMap. Blocks for up to *timeout_s*. protoc runs in a process of its own, a Python
+    ConfigMap. Blocks: protoc runs for up to *timeout_s*, once when nothing is wrong and up to
+    `MAX_ROUNDS` times more to find all that is. It runs in a process of its own, a Python
     *interpreter* with grpcio-tools; it writes no file and starts in *folder*, whose files are
     named relative to it.
 

@@ -24,8 +24,9 @@ from proxy.transcoding.declarations import DescriptorFile
 #: Seconds for all questions to one server.
 TIMEOUT_S: Final = 10.0
 
-#: Files of one server: a server that never stops naming imports must not fill the memory.
+#: Files of one server, and their bytes: one that never stops must not fill the memory.
 MAX_FILES: Final = 10_000
+MAX_BYTES: Final = 64 * 1024 * 1024
 
 # v1 is v1alpha under another name: messages and numbers are the same, so that one set of
 # generated classes serves both.
@@ -59,7 +60,12 @@ class _Refused(Exception):
 
 
 async def reflect(
-    channel: grpc.aio.Channel, upstream: str, place: Place, *, timeout_s: float = TIMEOUT_S
+    channel: grpc.aio.Channel,
+    upstream: str,
+    place: Place,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    max_bytes: int = MAX_BYTES,
 ) -> Reflected:
     """Ask the server behind *channel* for the files of its services and for what they import.
 
@@ -68,7 +74,7 @@ async def reflect(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await _reflect(channel, f"reflection of {upstream}")
+            return await _reflect(channel, f"reflection of {upstream}", max_bytes)
     except _Refused as error:
         message = f"reflection of upstream {upstream!r}: {error}"
         raise ConfigError([Problem(place, message)]) from error
@@ -77,11 +83,11 @@ async def reflect(
         raise ConfigError([Problem(place, message)]) from error
 
 
-async def _reflect(channel: grpc.aio.Channel, origin: str) -> Reflected:
+async def _reflect(channel: grpc.aio.Channel, origin: str, max_bytes: int) -> Reflected:
     method, services = await _list_services(channel)
     session = _Session(channel, method)
     try:
-        return await _Survey(session, origin).run(services)
+        return await _Survey(session, origin, max_bytes).run(services)
     finally:
         session.close()
 
@@ -163,21 +169,21 @@ def _parse_answer(answer: bytes) -> ServerReflectionResponse:
 class _Survey:
     """Collects files: those of the listed services, then their imports."""
 
-    def __init__(self, session: _Session, origin: str) -> None:
+    def __init__(self, session: _Session, origin: str, max_bytes: int) -> None:
         self._session = session
         self._origin = origin
+        self._max_bytes = max_bytes
         self._files: dict[str, FileDescriptorProto] = {}
+        self._size = 0
+        self._described: set[str] = set()
         self._report: list[str] = []
 
     async def run(self, services: list[str]) -> Reflected:
         for service in services:
-            if service not in self._described():
+            if service not in self._described:
                 await self._find_service(service)
         await self._find_imports()
         return Reflected(tuple(self._descriptor_files(services)), tuple(self._report))
-
-    def _described(self) -> set[str]:
-        return {name for file in self._files.values() for name in _service_names(file)}
 
     async def _find_service(self, name: str) -> None:
         question = ServerReflectionRequest(file_containing_symbol=name)
@@ -207,9 +213,18 @@ class _Survey:
                 file = FileDescriptorProto.FromString(data)
             except DecodeError as error:
                 raise _Refused("an answer holds a file descriptor that is none") from error
-            self._files.setdefault(file.name, file)
-        if len(self._files) > MAX_FILES:
+            self._add(file, len(data))
+
+    def _add(self, file: FileDescriptorProto, size: int) -> None:
+        self._size += size
+        if self._size > self._max_bytes:
+            raise _Refused(f"the server sent more than {self._max_bytes} bytes of files")
+        if file.name in self._files:
+            return
+        if len(self._files) == MAX_FILES:
             raise _Refused(f"the server has more than {MAX_FILES} files")
+        self._files[file.name] = file
+        self._described.update(_service_names(file))
 
     def _descriptor_files(self, services: list[str]) -> Iterator[DescriptorFile]:
         for file in self._files.values():

@@ -24,7 +24,8 @@ Answer = Callable[[ServerReflectionRequest], bytes]
 @asynccontextmanager
 async def serving(add: Callable[[grpc.aio.Server], None]) -> AsyncIterator[grpc.aio.Channel]:
     """A server on a free port with the services that *add* adds, and a channel to it."""
-    server = grpc.aio.server()
+    # Without this, port 0 may give the port of another test's server.
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     add(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -302,6 +302,21 @@ async def test_a_server_whose_imports_never_end_is_a_problem():
     )
 
 
+async def test_a_server_that_sends_too_much_is_a_problem():
+    async with serving(answering(endless)) as channel:
+        with pytest.raises(ConfigError, match="sent more than 100000 bytes of files"):
+            await reflect(channel, "dns", AT, max_bytes=100_000)
+
+
+async def test_a_server_that_sends_one_file_again_and_again_is_a_problem():
+    imports = [f"{number}.proto" for number in range(100)]
+    root = FileDescriptorProto(name="root", dependency=imports, service=[{"name": "S"}])
+    answer = after_the_list(described(root))
+    async with serving(answering(answer)) as channel:
+        with pytest.raises(ConfigError, match="sent more than 20000 bytes of files"):
+            await reflect(channel, "dns", AT, max_bytes=20_000)
+
+
 async def test_a_server_that_is_not_there_is_a_problem():
     async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
         with pytest.raises(ConfigError, match=r"reflection of upstream 'dns': UNAVAILABLE: "):

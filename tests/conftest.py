@@ -1,0 +1,7 @@
+"""What holds for every test. Fixtures belong nearer to the tests that use them."""
+
+import os
+
+# grpcio's core reads this when it is first imported; unset, it writes a line to stderr for each
+# connection that a server ends, which tests do all the time.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
