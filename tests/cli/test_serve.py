@@ -1,18 +1,25 @@
 """`cutover serve` as a process: signals, exit codes, what it says and where."""
 
 import asyncio
+import gc
 import json
+import logging
+import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from click.testing import CliRunner
 
+from proxy.cli.serve import serve
 from tests.fakes import Served
 from tests.live.edge import CONFIG, LEGACY, OLD, answers, descriptor_set, item, method
 from tests.live.wire import PATIENCE_S, LegacyScript, client_of, legacy_of, request
@@ -203,3 +210,60 @@ async def test_a_missing_c_parser_is_told(tmp_path: Path):
     _, errors = await process.communicate()
     assert process.returncode == 3
     assert b"aiohttp's C parser is missing" in errors
+
+
+# --- the same in this process
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Puts back what serving changes for a whole process."""
+    root = logging.getLogger()
+    handlers, level, threshold = root.handlers.copy(), root.level, gc.get_threshold()
+    root.handlers.clear()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.usefixtures("restored")
+def test_the_command_serves_and_ends_with_a_signal(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = write_folder(tmp_path, "127.0.0.1:1", port=port)
+
+    def ask_and_stop() -> None:
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    connection.sendall(request("GET", "/nothing", "Connection: close"))
+                    while connection.recv(4096):
+                        continue
+                break
+            except ConnectionRefusedError:
+                continue
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=ask_and_stop)
+    thread.start()
+    result = CliRunner().invoke(serve, ["--config", str(place)])
+    thread.join()
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["status"] == 404
+    assert [json.loads(line)["event"] for line in result.stderr.splitlines()][-3:] == [
+        "serving",
+        "draining",
+        "stopped",
+    ]
+
+
+@pytest.mark.usefixtures("restored")
+def test_the_command_tells_why_it_cannot_start(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = write_folder(tmp_path, "127.0.0.1:1", port=taken.getsockname()[1])
+        result = CliRunner().invoke(serve, ["--config", str(place)])
+    assert result.exit_code == 3
+    assert result.stderr.startswith("cannot listen on 127.0.0.1:")
