@@ -5,6 +5,7 @@ A pipe whose reader stands still, or a disk that is slow, must cost log lines an
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -41,11 +42,12 @@ class BackgroundSink:
 
         A thread that is stuck is left behind: it is a daemon and does not keep the process.
         """
+        deadline_s = time.monotonic() + timeout_s
         try:
             self._batches.put(None, timeout=timeout_s)
         except queue.Full:
             return False
-        self._thread.join(timeout_s)
+        self._thread.join(max(0.0, deadline_s - time.monotonic()))
         return not self._thread.is_alive()
 
     def _run(self) -> None:

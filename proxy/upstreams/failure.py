@@ -20,6 +20,8 @@ DETAILS_TRAILER: Final = "grpc-status-details-bin"
 #: request that they do not take, and of its metadata.
 _ANSWER_TOO_LARGE: Final = (
     "CLIENT: Received message larger than max",
+    # No side is named, but only answers are ever compressed.
+    "Decompressed message larger than max",
     "trying to send message larger than max",
     "SERVER: Sent message larger than max",
 )

@@ -25,6 +25,9 @@ _LONGEST_PAUSE_S: Final = 5.0
 #: connections as abuse and close them. As part of the keepalive time, and at most.
 _WINDOW_SHARE: Final = 0.75
 _LONGEST_WINDOW_S: Final = 15.0
+#: The part of a window after which its end is taken for the end of the window: a server that says
+#: DEADLINE_EXCEEDED itself, at once, must not be asked again at once. Clocks may differ a little.
+_WHOLE_WINDOW: Final = 0.9
 
 
 class Health(Enum):
@@ -68,13 +71,16 @@ class HealthWatch:
 
     async def follow(self) -> None:
         """Watch until cancelled, or until the server says that it has no health service."""
+        loop = asyncio.get_running_loop()
         pause_s = _FIRST_PAUSE_S
         while True:
+            began_s = loop.time()
             code = await self._watch_once()
             if code is Code.UNIMPLEMENTED:
                 self._set(Health.UNKNOWN)
                 return
-            if code is Code.DEADLINE_EXCEEDED and self._state is not Health.UNKNOWN:
+            is_over = loop.time() - began_s >= self._call.timeout_s * _WHOLE_WINDOW
+            if code is Code.DEADLINE_EXCEEDED and self._state is not Health.UNKNOWN and is_over:
                 pause_s = _FIRST_PAUSE_S
                 continue
             self._set(Health.UNKNOWN)

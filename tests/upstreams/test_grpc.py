@@ -189,6 +189,19 @@ async def test_resource_exhausted_says_whose_resource(direct, handler, message, 
         assert (error.status.code, error.http_status) == (Code.RESOURCE_EXHAUSTED, http_status)
 
 
+async def test_a_small_answer_that_inflates_beyond_the_limit_is_502(direct):
+    gzip = (("grpc.default_compression_algorithm", 2),)
+    async with (
+        grpc_server({"/t.T/echo": answer_large}, options=gzip) as port,
+        GrpcUpstream(
+            f"127.0.0.1:{port}", GrpcOptions(max_receive_bytes=2000), direct=direct
+        ) as upstream,
+    ):
+        error = await failure(upstream.unary(call()))
+        assert (error.status.code, error.http_status) == (Code.RESOURCE_EXHAUSTED, 502)
+        assert "Decompressed" in error.status.message
+
+
 async def test_a_request_larger_than_the_server_takes_is_413(direct):
     limit = (("grpc.max_receive_message_length", 1000),)
     async with (
@@ -596,6 +609,21 @@ async def test_health_is_unknown_when_a_renewed_watch_says_nothing():
         assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
 
 
+async def test_a_watch_that_the_server_ends_as_if_by_its_deadline_is_not_renewed_at_once():
+    changes: asyncio.Queue[Health] = asyncio.Queue()
+
+    async def watch(_: Served) -> AsyncIterator[bytes]:
+        yield health_pb2.HealthCheckResponse(status=SERVING).SerializeToString()
+        raise Abort(Code.DEADLINE_EXCEEDED)
+
+    async with (
+        grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
+        GrpcUpstream(f"127.0.0.1:{port}", on_health=changes.put_nowait) as upstream,
+    ):
+        await upstream.start()
+        assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
+
+
 async def test_a_health_service_that_goes_away_is_asked_no_more():
     changes: asyncio.Queue[Health] = asyncio.Queue()
     watches = 0
@@ -606,11 +634,12 @@ async def test_a_health_service_that_goes_away_is_asked_no_more():
         if watches > 1:
             raise Abort(Code.UNIMPLEMENTED)
         yield health_pb2.HealthCheckResponse(status=SERVING).SerializeToString()
-        raise Abort(Code.DEADLINE_EXCEEDED)
+        await asyncio.Event().wait()
 
+    options = GrpcOptions(keepalive_time_s=0.2)
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch, **ECHO}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", on_health=changes.put_nowait) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}", options, on_health=changes.put_nowait) as upstream,
     ):
         await upstream.start()
         assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
