@@ -10,6 +10,7 @@ from proxy.errors import UpstreamError
 from proxy.status import HTTP_STATUS, Code, Detail
 from proxy.upstreams import Call, Upstream
 from proxy.upstreams.grpc import GrpcUpstream
+from proxy.upstreams.h2 import H2Upstream
 from proxy.upstreams.options import GrpcOptions
 from tests.fakes import Abort, FakeUpstream, Served
 from tests.upstreams.servers import grpc_server
@@ -87,17 +88,27 @@ async def _real(handlers: Handlers, *, direct: bool):
         yield upstream
 
 
+@asynccontextmanager
+async def _h2(handlers: Handlers):
+    async with (
+        grpc_server(handlers.table()) as port,
+        H2Upstream(f"127.0.0.1:{port}", GrpcOptions()) as upstream,
+    ):
+        yield upstream
+
+
 @pytest.fixture
 def handlers() -> Handlers:
     return Handlers()
 
 
-@pytest.fixture(params=["fake", "direct", "public"])
+@pytest.fixture(params=["fake", "direct", "public", "h2"])
 async def upstream(request, handlers) -> AsyncIterator[Upstream]:
     kinds = {
         "fake": lambda: _fake(handlers),
         "direct": lambda: _real(handlers, direct=True),
         "public": lambda: _real(handlers, direct=False),
+        "h2": lambda: _h2(handlers),
     }
     async with kinds[request.param]() as made:
         yield made

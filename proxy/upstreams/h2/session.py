@@ -1,0 +1,204 @@
+"""A connection on a socket: `connection` run by the event loop.
+
+Belongs here: reading, writing, keepalive, the end of the socket. Does not: making the socket
+(`dialing`), and choosing a connection for a call (`channel`).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final, Protocol, cast
+
+from proxy.errors import UpstreamError
+from proxy.status import Code, Status
+from proxy.upstreams.failure import answer_error
+from proxy.upstreams.h2.calls import CallStream
+from proxy.upstreams.h2.connection import Connection
+from proxy.upstreams.h2.frames import ConnectionFault, ErrorCode
+from proxy.upstreams.h2.keepalive import Keepalive
+from proxy.upstreams.h2.requests import RequestHeads
+from proxy.upstreams.options import GrpcOptions
+
+#: How long the last bytes may take when a connection is closed.
+_CLOSE_S: Final = 1.0
+
+
+class SessionOwner(Protocol):
+    """Who has a connection."""
+
+    def has_room(self) -> None:
+        """A call may find room now that did not before."""
+        ...
+
+    def leaving(self, session: "Session", code: int, text: str) -> None:
+        """The connection takes no more calls, and those it does not answer fail."""
+        ...
+
+
+class Session(asyncio.Protocol):
+    """One connection. *ready* is done when the server has sent its settings, or when it cannot.
+
+    *clock* is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        owner: SessionOwner,
+        heads: RequestHeads,
+        options: GrpcOptions,
+        keepalive_time_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._owner = owner
+        self._heads = heads
+        self._clock = clock
+        self._transport: asyncio.Transport | None = None
+        self._is_waking = False
+        self._is_paused = False
+        self._end_text = "the server closed the connection"
+        self._connection = Connection(self, options.max_metadata_bytes, clock)
+        self._keepalive = Keepalive(
+            clock,
+            time_s=keepalive_time_s,
+            timeout_s=options.keepalive_timeout_s,
+            is_needed=lambda: bool(self._connection.open_streams),
+            ping=self._connection.ping,
+            dead=self._died,
+        )
+        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.began_s = clock()
+        #: Whether a call has been answered.
+        self.was_useful = False
+
+    def __repr__(self) -> str:
+        return f"<Session {self._connection!r}{' paused' if self._is_paused else ''}>"
+
+    # --- what the owner does
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a call can be made now."""
+        return self._connection.has_room and not self._is_paused
+
+    def open(self, call: CallStream) -> None:
+        """Make a call; only while there `has_room`."""
+        connection = self._connection
+        limit = connection.max_header_bytes
+        if limit is not None and call.head.size > limit:
+            call.fail(_metadata_too_large(call.head.size, limit))
+            return
+        call.connection = connection
+        timeout = self._heads.timeout(call.deadline_s - self._clock())
+        connection.open(call, call.head.block + timeout, call.body)
+        self._keepalive.watch()
+
+    def retire(self) -> None:
+        """Close when the last call is answered."""
+        if not self._connection.open_streams:
+            self._leave(ErrorCode.NO_ERROR, "")
+
+    async def close(self) -> None:
+        """Close now: what is to be said still goes out, if the peer reads it soon."""
+        self._leave(ErrorCode.NO_ERROR, "")
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await asyncio.shield(self.lost)
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close now, without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- what the socket does
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the preface."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a peer that breaks the protocol loses the connection."""
+        self._keepalive.heard_s = self._clock()
+        try:
+            self._connection.receive(data)
+        except ConnectionFault as fault:
+            self._end_text = f"broken HTTP/2: {fault}"
+            self._leave(fault.code, str(fault))
+            self.abort()
+        if not self.ready.done() and self._connection.is_ready:
+            self.ready.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The peer reads too slowly: keep what there is, and take no more calls."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._is_paused = False
+        self._flush()
+        self._owner.has_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail what is open."""
+        self._keepalive.stop()
+        if exc is not None:
+            self._end_text = f"the connection broke: {exc or type(exc).__name__}"
+        for stream in self._connection.abandon():
+            cast("CallStream", stream).fail(answer_error(Code.UNAVAILABLE, self._end_text))
+        if not self.ready.done():
+            is_tls = isinstance(exc, ssl.SSLError)
+            self.ready.set_exception(exc if is_tls and exc else ConnectionError(self._end_text))
+            self.ready.exception()  # whoever connects may have gone; then nobody asks
+        self.lost.set_result(None)
+        self._owner.leaving(self, ErrorCode.NO_ERROR, self._end_text)
+
+    # --- what the connection says
+
+    def wake(self) -> None:
+        """Send once for all that happens in this turn of the loop."""
+        if not self._is_waking:
+            self._is_waking = True
+            self._loop.call_soon(self._flush)
+
+    def stream_closed(self) -> None:
+        """One call less."""
+        self.was_useful = True
+        if self._connection.is_draining:
+            self.retire()
+        else:
+            self._owner.has_room()
+
+    def going_away(self, code: int, text: str) -> None:
+        """The server, or the numbering of streams, wants another connection."""
+        self._owner.leaving(self, code, text)
+        self.retire()
+
+    # --- the parts
+
+    def _flush(self) -> None:
+        self._is_waking = False
+        transport = self._transport
+        if transport is None or self._is_paused or transport.is_closing():
+            return
+        output = self._connection.take_output()
+        if output:
+            transport.write(output)
+
+    def _leave(self, code: int, text: str) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._connection.leave(code, text)
+            self._flush()
+            self._transport.close()
+
+    def _died(self) -> None:
+        self._end_text = "the server does not answer: keepalive timed out"
+        self.abort()
+
+
+def _metadata_too_large(size: int, limit: int) -> UpstreamError:
+    text = f"the request's metadata have {size} bytes, more than the {limit} that the server takes"
+    return UpstreamError(Status(Code.RESOURCE_EXHAUSTED, text), http_status=431, sent=False)
