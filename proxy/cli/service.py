@@ -15,7 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from proxy.admin import Admin
-from proxy.cli.composition import make_grpc_upstream, make_legacy_upstream
+from proxy.cli.composition import (
+    AnyGrpcUpstream,
+    make_grpc_upstream,
+    make_legacy_upstream,
+)
 from proxy.config.sections import Admin as AdminSection
 from proxy.config.sections import Listen
 from proxy.exchange.exchange import Exchange
@@ -28,7 +32,6 @@ from proxy.server.reading import ReadLimits
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.loop_lag import LoopLag
 from proxy.telemetry.metrics import Metrics
-from proxy.upstreams.grpc import GrpcUpstream
 
 
 class Service:
@@ -58,7 +61,7 @@ class Service:
         self._listen = listen or self._settings.listen
         self._admin = admin or self._settings.admin
         self._metrics = Metrics()
-        self._upstreams: dict[str, GrpcUpstream] = {}
+        self._upstreams: dict[str, AnyGrpcUpstream] = {}
         self._draining = False
         self._stack = AsyncExitStack()
         #: Base URLs of the two listeners, once started.
@@ -197,9 +200,10 @@ def _bound(address: Listen | AdminSection) -> socket.socket:
             (address.host, address.port), family=family, dualstack_ipv6=dual
         )
     except OSError as error:
-        known = error.errno is not None and error.errno > 0
-        # `create_server` adds the address to the text, in words of its own.
-        reason = os.strerror(error.errno) if known else error.strerror
+        # `create_server` adds the address to the text, in words of its own; what is below zero
+        # are failed look-ups of a name, which have texts of their own.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
         message = f"cannot listen on {address.host}:{address.port}: {reason}"
         raise OSError(error.errno, message) from error
 
