@@ -134,7 +134,7 @@ def read_time(text: str, field: str) -> datetime:
     """Read a time; *field* names where it stood."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except (OverflowError, ValueError):
         raise invalid(Violation(field, "must be a time such as 2026-05-17T06:00:00Z")) from None
 
 
@@ -173,8 +173,10 @@ def _without_defaults(document: Document) -> Document:
 def _with_path(current: Document, changes: Document, path: list[str]) -> Document:
     name, *rest = path
     if rest:
-        inner = _with_path(current.get(name, {}), changes.get(name, {}), rest)
-        return current | {name: inner}
+        former, change = current.get(name, {}), changes.get(name) or {}
+        if not isinstance(former, dict) or not isinstance(change, dict):
+            raise invalid(Violation("update_mask", f"goes into {name}, which has no fields"))
+        return current | {name: _with_path(former, change, rest)}
     if changes.get(name) is None:
         return {key: value for key, value in current.items() if key != name}
     return current | {name: changes[name]}

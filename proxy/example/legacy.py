@@ -180,7 +180,7 @@ class _Handlers:
     async def verify_record(self, request: web.Request) -> web.Response:
         document = await _document(request)
         zone, record_id = request.match_info["zone"], request.match_info["id"]
-        found = self._store.verify(zone, record_id, document.get("nameservers", ()))
+        found = self._store.verify(zone, record_id, _hosts(document))
         return self._answer(request, verification_document(*found))
 
     async def export_zone(self, request: web.Request) -> web.StreamResponse:
@@ -267,11 +267,19 @@ def _dumps(document: object) -> str:
 async def _document(request: web.Request) -> dict[str, Any]:
     try:
         document = json.loads(await request.read() or b"{}")
+        _dumps(document).encode()  # Half a surrogate pair is no text.
     except (RecursionError, ValueError):
         raise invalid(Violation("body", "must be JSON")) from None
     if not isinstance(document, dict):
         raise invalid(Violation("body", "must be a JSON object"))
     return document
+
+
+def _hosts(document: Mapping[str, Any]) -> list[str]:
+    hosts = document.get("nameservers") or []
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise invalid(Violation("nameservers", "must be a list of names"))
+    return hosts
 
 
 def _name(request: web.Request) -> str:

@@ -79,6 +79,7 @@ async def test_unknown_url_or_method_is_a_json_error(
         (b"{", "body"),
         (b"[" * 100_000, "body"),
         (b"\xff", "body"),
+        (rb'{"comment": "\ud800"}', "body"),
         (b"[]", "body"),
         (b'{"host": 1}', "record.host"),
         (b'{"type": "NOPE"}', "record.type"),
@@ -105,12 +106,33 @@ async def test_body_of_the_wrong_form_is_refused_with_the_field(
     assert answer.json()["details"][0]["fieldViolations"][0]["field"] == field
 
 
+@pytest.mark.parametrize("hosts", [5, 1.5, True, "ns1", {"a": 1}, [1]])
+async def test_name_servers_to_ask_are_a_list_of_names(legacy: RestClient, hosts: object) -> None:
+    path = f"{ZONE}/records/www-1:verify"
+    answer = await legacy.send("POST", path, {"nameservers": hosts})
+    assert answer.status == 400
+    assert answer.json()["details"][0]["fieldViolations"][0]["field"] == "nameservers"
+
+
+@pytest.mark.parametrize(
+    ("mask", "changes"),
+    [("host.a", {}), ("mailExchange.preference", {"mailExchange": 5}), ("tags.a", {"tags": "x"})],
+)
+async def test_mask_that_goes_into_a_plain_value_is_refused(
+    legacy: RestClient, mask: str, changes: object
+) -> None:
+    answer = await legacy.send("PATCH", f"{ZONE}/records/www-1?updateMask={mask}", changes)
+    assert answer.status == 400
+    assert answer.json()["details"][0]["fieldViolations"][0]["field"] == "update_mask"
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
         ("pageSize=many", "pageSize"),
         ("types=NOPE", "types"),
         ("updatedSince=soon", "updated_since"),
+        ("updatedSince=9999-12-31T23:59:59-23:00", "updated_since"),
     ],
 )
 async def test_query_of_the_wrong_form_is_refused_with_the_field(
