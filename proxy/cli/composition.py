@@ -5,6 +5,7 @@ The only place where the rows of the architecture meet. What is built here is cl
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import grpc
 
@@ -22,10 +23,19 @@ from proxy.telemetry.metrics import Metrics
 from proxy.transcoding.descriptors import examine_files
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.options import make_channel
+from proxy.upstreams.h2 import H2Upstream, parse_target
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.rest import RestOptions, RestUpstream
 from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions
+
+#: A gRPC upstream over either transport.
+AnyGrpcUpstream = GrpcUpstream | H2Upstream
+
+_TRANSPORTS: Final[dict[str, type[GrpcUpstream] | type[H2Upstream]]] = {
+    "grpcio": GrpcUpstream,
+    "h2": H2Upstream,
+}
 
 
 async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
@@ -37,7 +47,11 @@ async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
     config = load_config(read_folder(folder), environ)
     loaded = await _load_sources(config, folder)
     descriptors = examine_files(loaded.files)
-    problems = [*loaded.problems, *_missing_files(config.settings, folder)]
+    problems = [
+        *loaded.problems,
+        *_missing_files(config.settings, folder),
+        *_unserved_targets(config),
+    ]
     try:
         snapshot = build_snapshot(config, descriptors, loaded.service_configs, loaded.report)
     except ConfigError as error:
@@ -82,6 +96,18 @@ def _missing_files(settings: Settings, folder: Path) -> list[Problem]:
     return problems
 
 
+def _unserved_targets(config: Config) -> list[Problem]:
+    """The targets that the chosen transport cannot serve."""
+    problems: list[Problem] = []
+    for name, upstream in config.settings.upstreams.grpc.items():
+        if upstream.transport == "h2":
+            try:
+                parse_target(upstream.target)
+            except ValueError as error:
+                problems.append(Problem(config.place(f"upstreams.{name}.target"), str(error)))
+    return problems
+
+
 def grpc_options(settings: GrpcSettings, folder: Path) -> GrpcOptions:
     """A gRPC upstream's options from its settings; paths are relative to *folder*."""
     return GrpcOptions(
@@ -114,9 +140,10 @@ def _within(folder: Path, name: str | None) -> Path | None:
 
 def make_grpc_upstream(
     name: str, settings: GrpcSettings, folder: Path, metrics: Metrics
-) -> GrpcUpstream:
+) -> AnyGrpcUpstream:
     """A gRPC upstream that counts the connections which failed to verify the server."""
-    return GrpcUpstream(
+    transport = _TRANSPORTS[settings.transport]
+    return transport(
         settings.target,
         grpc_options(settings, folder),
         on_tls_error=lambda _: metrics.upstream_tls_error(name),

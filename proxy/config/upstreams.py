@@ -172,6 +172,17 @@ class GrpcUpstream(Section):
         description="Talk without TLS: whoever is on the way can read and change everything.",
         examples=[True],
     )
+    transport: Literal["grpcio", "h2"] = Field(
+        default="grpcio",
+        description=(
+            "How it is called. `grpcio` is gRPC's own library. `h2` is an HTTP/2 client inside "
+            "the event loop that needs a fraction of the CPU time; it takes targets `host:port`, "
+            "`dns:///host:port`, `ipv4:`, `ipv6:` and `unix:` only, makes one connection to the "
+            "first address that answers instead of one to each, and `tls: {}` trusts the "
+            "system's certificates."
+        ),
+        examples=["h2"],
+    )
     services: Annotated[
         tuple[Annotated[str, AfterValidator(_checked_glob)], ...],
         Distinct,

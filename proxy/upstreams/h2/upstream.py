@@ -27,7 +27,7 @@ from proxy.upstreams.h2.requests import Refused, RequestHead, RequestHeads
 from proxy.upstreams.health import Health, HealthWatch
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.retry import Retries
-from proxy.upstreams.tls import TlsOptions, read_pem
+from proxy.upstreams.tls import TlsOptions, client_context
 
 #: No call needs more than a year, and no server needs to count further.
 _MAX_TIMEOUT_S: Final = 365 * 86400.0
@@ -217,13 +217,6 @@ def _deadline_s(call: Call) -> float:
 def _tls_context(tls: TlsOptions | None) -> ssl.SSLContext | None:
     if tls is None:
         return None
-    authority = read_pem(tls.ca)
-    context = ssl.create_default_context(
-        cadata=None if authority is None else authority.decode("ascii")
-    )
+    context = client_context(tls)
     context.set_alpn_protocols(["h2"])
-    if tls.certificate is not None:
-        read_pem(tls.certificate)
-        read_pem(tls.key)
-        context.load_cert_chain(tls.certificate, tls.key)
     return context
