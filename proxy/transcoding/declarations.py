@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.descriptor_pb2 import (
-    FileDescriptorProto,
-)
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import Message
 
 from proxy.errors import Place
@@ -127,6 +125,21 @@ def has_broken_text(message: Message) -> bool:
             if isinstance(item, bytes) or (isinstance(item, Message) and has_broken_text(item)):
                 return True
     return False
+
+
+def broken_map_entries(messages: Iterable[DescriptorProto]) -> Iterator[str]:
+    """The names of messages marked as a map's entry that have not just a key and a value.
+
+    A compiler makes none, but protobuf's pool takes them.
+    """
+    for message in messages:
+        if message.options.map_entry and not _is_map_entry(message):
+            yield message.name
+        yield from broken_map_entries(message.nested_type)
+
+
+def _is_map_entry(message: DescriptorProto) -> bool:
+    return [(field.name, field.number) for field in message.field] == [("key", 1), ("value", 2)]
 
 
 _Declaration = tuple[str, DeclarationPath]

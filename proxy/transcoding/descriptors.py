@@ -19,6 +19,7 @@ from proxy.transcoding.copies import CopiesDiffer, choose_copy
 from proxy.transcoding.declarations import (
     DescriptorFile,
     Positions,
+    broken_map_entries,
     declared_symbols,
     has_broken_text,
     import_path,
@@ -49,9 +50,10 @@ class Descriptors:
     def services(self) -> Iterator[ServiceDescriptor]:
         """Every service, in file and declaration order."""
         for file in self.files.values():
-            in_pool = self.pool.FindFileByName(file.name)
+            prefix = f"{file.proto.package}." if file.proto.package else ""
             for service in file.proto.service:
-                yield in_pool.services_by_name[service.name]
+                # Not through the file: `FindFileByName` does not find names beyond ASCII.
+                yield self.pool.FindServiceByName(prefix + service.name)
 
     def method(self, full_name: str) -> MethodDescriptor | None:
         """The RPC method of that full name, `dns.v1.RecordService.GetZone`."""
@@ -110,6 +112,9 @@ class _Merger:
             if has_broken_text(file.proto):
                 message = "a file descriptor in it has a name that is not UTF-8"
                 self._problems.append(Problem(Place(file.origin), message))
+            elif broken := [*broken_map_entries(file.proto.message_type)]:
+                message = f"{broken[0]!r} is marked as a map's entry, but has not its fields"
+                self._refuse(file.name, Place(file.shown_name), message)
             else:
                 by_name.setdefault(file.name, []).append(file)
         for name, copies in by_name.items():

@@ -23,6 +23,7 @@ from proxy.transcoding.body import BodyReader, body_reader
 from proxy.transcoding.fieldmask import JsonLeaves, MaskFiller, json_leaves, mask_filler
 from proxy.transcoding.parameters import FieldTables, Form, Parameter, parameter_of
 from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.protojson.kinds import require_usable_names
 from proxy.transcoding.query import (
     MAX_PARAMETERS,
     Bound,
@@ -154,11 +155,14 @@ class RequestBuilder:
     ) -> "RequestBuilder":
         """Compile a binding. Give the same *tables* for all bindings that share *codecs*.
 
-        Raises `ValueError` for a variable of a type that no path text can give.
+        Raises `ValueError` for a variable of a type that no path text can give, and for a field
+        that hides a method.
         """
         options = options or RequestOptions()
         tables = tables or FieldTables(codecs)
-        message, leaves = binding.method.input_type, json_leaves(binding, tables)
+        message = binding.method.input_type
+        require_usable_names(message)
+        leaves = json_leaves(binding, tables)
         return cls(
             binding,
             variables=tuple(PathVariable(message, one, tables) for one in binding.variables),

@@ -17,6 +17,7 @@ from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.httpbody import Content, is_http_body, read_http_body
 from proxy.transcoding.protojson import Codecs
 from proxy.transcoding.protojson.faults import DecodeFailure
+from proxy.transcoding.protojson.kinds import require_usable_names
 
 JSON_CONTENT: Final = "application/json"
 
@@ -40,8 +41,12 @@ class ResponseRenderer:
 
     @classmethod
     def compile(cls, binding: Binding, codecs: Codecs) -> "ResponseRenderer":
-        """Compile a binding's answers: the whole message, or its `response_body` field."""
+        """Compile a binding's answers: the whole message, or its `response_body` field.
+
+        Raises `ValueError` for a field that hides a method.
+        """
         field, message = binding.response_body, binding.method.output_type
+        require_usable_names(message)
         parse: Callable[[bytes], Any] = message_class(message).FromString
         if field is None and is_http_body(message):
             return cls(binding, lambda wire: read_http_body(parse(wire)), raw=True)

@@ -60,6 +60,18 @@ async def test_an_rpc_without_a_rule_has_no_route(tmp_path: Path):
     assert [route.rpc for route in snapshot.routes] == ["shop.v1.Shop.B"]
 
 
+async def test_an_rpc_that_cannot_be_served_is_reported_and_the_others_are_served(tmp_path: Path):
+    odd = (
+        "} message Odd { string HasField = 1; } service Odds { rpc Take(Odd) returns (Order) "
+        '{ option (google.api.http) = {get: "/odd"}; }'
+    )
+    snapshot = await shop(tmp_path, rpc("B", 'get: "/b"'), odd)
+    assert [route.rpc for route in snapshot.routes] == ["shop.v1.Shop.B"]
+    (line,) = snapshot.report
+    assert "shop.v1.Odds.Take is not served: the field HasField of shop.v1.Odd hides" in line
+    assert "shop.proto" in line
+
+
 async def test_what_rpcs_share_is_compiled_once():
     snapshot = await load()
     by_name = {route.name: route for route in snapshot.routes}

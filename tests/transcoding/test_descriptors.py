@@ -415,6 +415,54 @@ def test_a_name_that_is_no_text_is_a_problem_and_no_crash(file: FileDescriptorPr
     ]
 
 
+def test_a_file_name_may_hold_any_letters():
+    files = compile_files({"zonen/größe.proto": ZONE})
+    service = proto("dienst/größe.proto", "zonen/größe.proto", package="dns.v1")
+    service.service.add(name="Zones").method.add(
+        name="Get", input_type=".dns.v1.Zone", output_type=".dns.v1.Zone"
+    )
+    merged = merge_files([*files, *given(service)])
+    assert [found.full_name for found in merged.services()] == ["dns.v1.Zones"]
+
+
+def map_file(*fields: tuple[str, int, int]) -> FileDescriptorProto:
+    """A message with a map whose entry has these fields: name, number and type of each."""
+    file = proto("m.proto", package="p", message="M")
+    entry = file.message_type[0].nested_type.add(name="TagsEntry")
+    entry.options.map_entry = True
+    for name, number, kind in fields:
+        entry.field.add(name=name, number=number, type=kind)
+    field = _field("tags", ".p.M.TagsEntry")
+    field.label = FieldDescriptorProto.LABEL_REPEATED
+    return _with_field(file, field)
+
+
+TEXT, DOUBLE = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_DOUBLE
+
+
+def test_an_entry_of_a_map_has_a_key_and_a_value():
+    good = map_file(("key", 1, TEXT), ("value", 2, DOUBLE))
+    assert examine_files(given(good)).problems == ()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        map_file(),
+        map_file(("key", 1, TEXT)),
+        map_file(("key", 2, TEXT), ("value", 1, TEXT)),
+        map_file(("name", 1, TEXT), ("value", 2, TEXT)),
+        map_file(("value", 2, TEXT), ("key", 1, TEXT)),
+        map_file(("key", 1, TEXT), ("value", 2, TEXT), ("more", 3, TEXT)),
+    ],
+    ids=["empty", "no value", "numbers", "names", "order", "three fields"],
+)
+def test_an_entry_of_a_map_with_other_fields_is_a_problem(broken: FileDescriptorProto):
+    assert texts(examine_files(given(broken))) == [
+        "api.binpb[m.proto]: 'TagsEntry' is marked as a map's entry, but has not its fields"
+    ]
+
+
 def test_damaged_descriptors_are_problems_and_no_crash():
     text = SERVICE.replace('import "zone.proto";', "message Zone { string zone_name = 1; }")
     [asked] = [file for file in compile_files({"a.proto": text}) if not file.imported]

@@ -13,6 +13,7 @@ from proxy.transcoding.body import require_json
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.parameters import FieldTables
 from proxy.transcoding.request import RequestBuilder, RequestOptions
+from proxy.transcoding.response import ResponseRenderer
 from tests.transcoding.request_schema import (
     LIBRARY,
     STRICT,
@@ -117,6 +118,24 @@ def test_a_variable_that_no_text_can_give_is_refused_at_load() -> None:
     object.__setattr__(binding, "variables", (type(variable)(variable.variable, (field,)),))
     with pytest.raises(ValueError, match="cannot give a field of this type"):
         compiled(binding)
+
+
+HIDING = """
+syntax = "proto3"; package hiding;
+message Inner { string HasField = 1; }
+message Outer { Inner inner = 1; }
+message Plain { string name = 1; }
+service Hiding { rpc Take(Outer) returns (Plain); rpc Give(Plain) returns (Outer); }
+"""
+
+
+def test_a_message_with_a_field_that_hides_a_method_is_refused_at_load() -> None:
+    pool = pool_of(HIDING)
+    codecs = codecs_of(pool)
+    with pytest.raises(ValueError, match=r"the field HasField of hiding\.Inner hides a method"):
+        RequestBuilder.compile(bind(pool, "hiding.Hiding.Take", "GET", "/v1"), codecs)
+    with pytest.raises(ValueError, match=r"the field HasField of hiding\.Inner hides a method"):
+        ResponseRenderer.compile(bind(pool, "hiding.Hiding.Give", "GET", "/v1"), codecs)
 
 
 @pytest.mark.parametrize("http_method", ["GET", "DELETE", "POST", "LINK"])

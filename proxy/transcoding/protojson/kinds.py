@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Final, cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.empty_pb2 import Empty
 
 
 class Kind(Enum):
@@ -80,6 +81,9 @@ NULLABLE: Final = frozenset({Kind.NULL, Kind.VALUE})
 
 #: Kinds whose JSON is an object or array of any depth.
 OPEN_ENDED: Final = frozenset({Kind.STRUCT, Kind.VALUE, Kind.LIST_VALUE, Kind.ANY})
+
+#: What Python's messages have beside their fields. A field of such a name hides a method.
+TAKEN_NAMES: Final = frozenset(name for name in dir(Empty) if not name.startswith("_"))
 
 
 def message_kind(descriptor: Descriptor) -> Kind:
@@ -169,3 +173,13 @@ def reachable(descriptor: Descriptor) -> list[Descriptor]:
                 found[child.full_name] = child
                 waiting.append(child)
     return list(found.values())
+
+
+def require_usable_names(descriptor: Descriptor) -> None:
+    """Refuse a type that has, or leads to, a field named like a method of Python's messages.
+
+    Raises `ValueError`: such messages can be neither filled nor sent.
+    """
+    for each in reachable(descriptor):
+        for name in TAKEN_NAMES.intersection(each.fields_by_name):
+            raise ValueError(f"the field {name} of {each.full_name} hides a method of messages")
