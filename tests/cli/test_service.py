@@ -218,8 +218,9 @@ async def test_log_lines_that_cannot_be_written_are_counted(tmp_path: Path):
 
     async with service_of(tmp_path, "127.0.0.1:1", log=full) as service:
         async with client_of(service.url) as client:
-            for _ in range(300):
+            for _ in range(3):
                 await client.ask(request("GET", "/nothing"))
+        text = b""
         async with client_of(service.admin_url) as admin:
-            text = (await admin.ask(request("GET", "/metrics"))).body.decode()
-    assert "cutover_access_log_lines_dropped_total 256.0" in text
+            while b"cutover_access_log_lines_dropped_total 3.0" not in text:
+                text = (await admin.ask(request("GET", "/metrics"))).body

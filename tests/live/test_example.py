@@ -94,7 +94,9 @@ async def test_a_client_that_leaves_a_stream_ends_it_at_the_server(tmp_path: Pat
             while b"cutover_inflight_requests 0.0" not in text:
                 text = (await admin.ask(request("GET", "/metrics"))).body
     errors = [line["error"] for line in example.lines() if line["rpc"].endswith("ExportZone")]
-    assert errors == ["the client went away"] * 3
+    assert len(errors) == 3
+    # Which of the two it is depends on whether a write or the end was noticed first.
+    assert set(errors) <= {"the client went away", "the client has closed the connection"}
 
 
 async def test_large_answers_are_compressed(tmp_path: Path):
