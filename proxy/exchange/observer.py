@@ -90,17 +90,15 @@ def _entry(
     outcome: Outcome,
     duration_s: float,
 ) -> AccessEntry:
-    path, query, received = target.partition("?")[0], "", 0
+    path, received = target.partition("?")[0], 0
     if request is not None:
-        path, query = request.path, request.query
-        received = request.body.received
+        path, received = request.path, request.body.received
     binding, code = outcome.binding, outcome.code
     return AccessEntry(
         http_method,
         path,
         outcome.http_status,
         duration_s,
-        query,
         "" if binding is None else binding.route.name,
         "" if binding is None else binding.route.rpc,
         outcome.decision.side.value,

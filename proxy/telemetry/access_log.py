@@ -3,7 +3,7 @@
 Belongs here: what a line holds, batching, and counting the lines that were lost. Does not: where
 the bytes go (`sink`).
 
-No body is ever logged and no query unless asked for: both carry what people trust us with.
+No body and no query is ever logged: both carry what people trust us with.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,6 @@ class AccessEntry:
     path: str
     http_status: int
     duration_s: float
-    query: str = ""
     route: str = ""
     rpc: str = ""
     side: str = ""
@@ -71,14 +70,12 @@ class AccessLog:
         *,
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], Timer],
-        with_query: bool = False,
         max_lines: int = MAX_LINES,
         max_delay_s: float = MAX_DELAY_S,
     ) -> None:
         self._write = write
         self._clock = clock
         self._call_later = call_later
-        self._with_query = with_query
         self._max_lines = max_lines
         self._max_delay_s = max_delay_s
         # One buffer and not a list of lines: orjson makes its results in a large block, and giving
@@ -143,8 +140,6 @@ class AccessLog:
             "trace_id": entry.trace_id,
             "client": entry.client,
         }
-        if self._with_query and entry.query:
-            fields["query"] = entry.query[:MAX_PATH_LENGTH]
         if entry.unknown_fields:
             fields["unknown_fields"] = entry.unknown_fields
         if entry.error:

@@ -107,17 +107,7 @@ def test_line_says_who_answered_what_and_how_long_it_took() -> None:
 
 
 def test_what_was_not_said_is_left_out_of_the_line() -> None:
-    assert {"query", "unknown_fields", "error"}.isdisjoint(logged())
-
-
-def test_query_is_logged_only_when_asked_for() -> None:
-    assert "query" not in logged(query="token=secret")
-    lines = Lines()
-    log = make(lines, Schedule(), with_query=True)
-    log.add(entry(query="a=b"))
-    log.add(entry())
-    log.flush()
-    assert [line.get("query") for line in lines.parsed] == ["a=b", None]
+    assert {"unknown_fields", "error"}.isdisjoint(logged())
 
 
 def test_long_path_is_cut() -> None:
