@@ -31,7 +31,7 @@ _BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
 _STANDARD: Final[DescriptorPool] = error_details_pb2.DESCRIPTOR.pool
 
 #: What `json_format` raises for an unknown type, bytes that are no such message, and values that
-#: have no JSON (a Timestamp beyond year 9999, an Any nested too deep).
+#: have no JSON (a Timestamp beyond year 9999); what orjson raises for an Any nested too deep.
 _UNPRINTABLE: Final = (
     DecodeError,
     json_format.Error,
@@ -46,9 +46,9 @@ _UNPRINTABLE: Final = (
 def render_status(status: Status, pool: DescriptorPool, *, reveal_internal: bool) -> bytes:
     """The body of an error answer: `{"code": number, "message": text, "details": [...]}`.
 
-    All three are always there. `DebugInfo` is always left out; the message of UNKNOWN and INTERNAL
-    is `HIDDEN_MESSAGES` unless *reveal_internal*. A detail whose type is in *pool* or in google.rpc
-    is printed as `Any` is; one that is in neither, or is no such message, stays opaque:
+    All three are always there. `DebugInfo` is left out wherever it is; the message of UNKNOWN and
+    INTERNAL is `HIDDEN_MESSAGES` unless *reveal_internal*. A detail whose type is in *pool* or in
+    google.rpc is printed as `Any` is; one that is in neither, or is no such message, stays opaque:
     `{"@type": URL, "value": base64}`. Never raises.
     """
     message = status.message
@@ -89,17 +89,28 @@ def with_field_violation(status: Status, field: str, description: str) -> Status
     return Status(status.code, status.message, (*status.details, Detail(_BAD_REQUEST, packed)))
 
 
-def _render_detail(detail: Detail, pool: DescriptorPool) -> dict[str, Any]:
+def _render_detail(detail: Detail, pool: DescriptorPool) -> orjson.Fragment:
     standard = _type_name(detail.type_url).startswith("google.rpc.")
     for known in (pool, _STANDARD) if standard else (pool,):
         try:
             packed = any_pb2.Any(type_url=detail.type_url, value=detail.value)
-            printed: dict[str, Any] = json_format.MessageToDict(packed, descriptor_pool=known)
+            printed = json_format.MessageToDict(packed, descriptor_pool=known)
+            return orjson.Fragment(orjson.dumps(_without_debug_info(printed)))
         except _UNPRINTABLE:
             continue
-        return printed
     opaque = base64.b64encode(detail.value).decode("ascii")
-    return {"@type": _text(detail.type_url), "value": opaque}
+    return orjson.Fragment(orjson.dumps({"@type": _text(detail.type_url), "value": opaque}))
+
+
+def _without_debug_info(printed: Any) -> Any:
+    """*printed* with an empty object for each `DebugInfo` that an `Any` inside holds."""
+    if isinstance(printed, list):
+        return [_without_debug_info(item) for item in printed]
+    if not isinstance(printed, dict):
+        return printed
+    if _type_name(str(printed.get("@type", ""))) == _DEBUG_INFO:
+        return {}
+    return {key: _without_debug_info(value) for key, value in printed.items()}
 
 
 def _type_name(type_url: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 from google.protobuf import any_pb2, duration_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
-from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.descriptor_pool import Default, DescriptorPool
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # no stubs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,6 +118,33 @@ def test_debug_info_never_leaves(prefix: str, reveal: bool) -> None:
     debug = error_details_pb2.DebugInfo(detail="secret").SerializeToString()
     status = Status(Code.NOT_FOUND, "no", (Detail(prefix + "google.rpc.DebugInfo", debug),))
     assert rendered(status, reveal=reveal)["details"] == []
+
+
+def nested(message: Message, levels: int) -> Detail:
+    """*message* in an `Any` in an `Any` and so on, *levels* times."""
+    detail = packed(message)
+    for _ in range(levels):
+        detail = packed(any_pb2.Any(type_url=detail.type_url, value=detail.value))
+    return detail
+
+
+def test_debug_info_does_not_leave_inside_another_detail() -> None:
+    status = status_pb2.Status(code=13, message="inner")
+    for message in (error_details_pb2.DebugInfo(detail="secret"), status):
+        status.details.add().Pack(message)
+    status.details.add().Pack(error_details_pb2.RequestInfo(request_id="7"))
+    for detail in (nested(status, 0), nested(status, 2)):
+        (found,) = rendered(Status(Code.NOT_FOUND, "no", (detail,)), Default())["details"]
+        assert "secret" not in json.dumps(found)
+        assert '"requestId": "7"' in json.dumps(found)
+
+
+def test_a_detail_nested_however_deep_does_not_break_the_answer() -> None:
+    """Beyond some level there is no JSON to be had, and the detail stays opaque."""
+    for levels in (*range(100, 400), 2000):
+        detail = nested(error_details_pb2.RequestInfo(request_id="7"), levels)
+        (found,) = rendered(Status(Code.NOT_FOUND, "no", (detail,)), Default())["details"]
+        assert found["@type"] == detail.type_url
 
 
 @pytest.mark.parametrize("code", list(Code))
