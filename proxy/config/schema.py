@@ -22,9 +22,6 @@ from proxy.config.sections import (
 )
 from proxy.config.upstreams import NonEmpty, Upstreams
 
-#: The keys of a descriptor source of which each entry has exactly one.
-SourceKind = Literal["proto_path", "descriptor_set", "reflection", "service_config"]
-
 
 class DescriptorSource(Section):
     """Where descriptors or HTTP rules come from: one of four kinds."""

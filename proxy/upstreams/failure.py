@@ -6,11 +6,9 @@ the failures that are our own doing. Does not: what one transport alone can tell
 
 from typing import Final
 
-from google.protobuf.message import DecodeError
-from google.rpc import status_pb2
-
 from proxy.errors import UpstreamError
 from proxy.status import Code, Detail, Status
+from proxy.transcoding.errorbody import parse_details
 from proxy.upstreams import Metadata
 
 #: The trailer that carries a whole `google.rpc.Status`.
@@ -72,13 +70,7 @@ def _details(code: Code, trailers: Metadata) -> tuple[Detail, ...]:
     """The details; none at all when they cannot be read or belong to another code."""
     for name, value in trailers:
         if name == DETAILS_TRAILER and isinstance(value, bytes):
-            try:
-                status = status_pb2.Status.FromString(value)
-            except DecodeError:
-                return ()
-            if status.code != code:
-                return ()
-            return tuple(Detail(detail.type_url, detail.value) for detail in status.details)
+            return parse_details(value, code)
     return ()
 
 

@@ -179,18 +179,6 @@ def _fraction(nanos: int) -> str:
     return f".{nanos:09d}" if nanos % 1000 else f".{nanos // 1000:06d}"
 
 
-def timestamp_fields(text: str) -> dict[str, int]:
-    """The fields of a Timestamp from its text, for a constructor."""
-    seconds, nanos = timestamp(text)
-    return {"seconds": seconds, "nanos": nanos}
-
-
-def duration_fields(text: str) -> dict[str, int]:
-    """The fields of a Duration from its text, for a constructor."""
-    seconds, nanos = duration(text)
-    return {"seconds": seconds, "nanos": nanos}
-
-
 def mask_paths(text: str) -> list[str]:
     """The paths of a FieldMask from its text.
 
