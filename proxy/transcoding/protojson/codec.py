@@ -110,6 +110,10 @@ class Shared:
 class TwoPaths(ABC):
     """Reading a body: fast when it is plain, strictly when it is anything else."""
 
+    def __init__(self, shared: Shared, *, floating: bool) -> None:
+        self._shared = shared
+        self._floating = floating
+
     def parse(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a JSON body into a new message.
 
@@ -127,6 +131,17 @@ class TwoPaths(ABC):
         message.MergeFrom(parsed)
         return unknown
 
+    def _finder(self, body: bytes, strings: int) -> UnknownNames | None:
+        """What finds the unknown fields, if the number of *strings* says that there are any.
+
+        Raises `Unexpected` for what the decoder hides: an equal key, the sign of a zero.
+        """
+        if structural_quotes(body) != 2 * (strings % MET_UNKNOWN):
+            raise Unexpected
+        if self._floating and MINUS_ZERO(body):
+            raise Unexpected
+        return self._shared.names if strings >= MET_UNKNOWN else None
+
     @abstractmethod
     def parse_fast(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read what the generated parser takes. Raises one of `GIVE_UP` for anything else."""
@@ -141,13 +156,12 @@ class MessageCodec(TwoPaths):
 
     def __init__(self, descriptor: Descriptor, shared: Shared) -> None:
         self.descriptor = descriptor
-        self._shared = shared
+        super().__init__(shared, floating=holds_floating(descriptor))
         self._class: Any = message_class(descriptor)
         self._from_string: Callable[[bytes], Message] = self._class.FromString
         self._print: Printer = shared.program.printer(descriptor)
         ordinary = message_kind(descriptor) is Kind.MESSAGE
         self._read: Parser = shared.program.parser(descriptor) if ordinary else not_fast
-        self._floating = holds_floating(descriptor)
 
     def __repr__(self) -> str:
         return f"<MessageCodec {self.descriptor.full_name}>"
@@ -161,13 +175,8 @@ class MessageCodec(TwoPaths):
         """Read what the generated parser takes. Raises one of `GIVE_UP` for anything else."""
         message: Message = self._class()
         strings = self._read(orjson.loads(body), message, 1)
-        if structural_quotes(body) != 2 * (strings % MET_UNKNOWN):
-            raise Unexpected
-        if self._floating and MINUS_ZERO(body):
-            raise Unexpected
-        if strings < MET_UNKNOWN or self._shared.names is None:
-            return message, ()
-        return message, self._shared.names.of_message(self.descriptor, orjson.loads(body))
+        finder = self._finder(body, strings)
+        return message, finder.of_message(self.descriptor, orjson.loads(body)) if finder else ()
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a body by the exact rules; returns and raises as `parse` does."""
@@ -208,12 +217,11 @@ class FieldCodec(TwoPaths):
 
     def __init__(self, field: FieldDescriptor, shared: Shared) -> None:
         self.field = field
-        self._shared = shared
+        super().__init__(shared, floating=floats_within(field))
         self._class: Any = message_class(owner(field))
         self._read: Parser = shared.program.field_parser(field)
         self._print: Printer = shared.program.field_printer(field)
         self._nullable = nullable(field)
-        self._floating = floats_within(field)
         self._unset: Any = {} if field_kind(field) is Kind.MESSAGE else None
 
     def __repr__(self) -> str:
@@ -231,13 +239,8 @@ class FieldCodec(TwoPaths):
             raise Unexpected
         message: Message = self._class()
         strings = self._read(value, message, 0)
-        if structural_quotes(body) != 2 * (strings % MET_UNKNOWN):
-            raise Unexpected
-        if self._floating and MINUS_ZERO(body):
-            raise Unexpected
-        if strings < MET_UNKNOWN or self._shared.names is None:
-            return message, ()
-        return message, self._shared.names.of_field(self.field, orjson.loads(body))
+        finder = self._finder(body, strings)
+        return message, finder.of_field(self.field, orjson.loads(body)) if finder else ()
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a body by the exact rules; returns and raises as `parse` does."""
