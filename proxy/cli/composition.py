@@ -3,7 +3,7 @@
 The only place where the rows of the architecture meet. What is built here is closed here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ from proxy.config.schema import Settings
 from proxy.config.upstreams import LEGACY
 from proxy.config.upstreams import GrpcUpstream as GrpcSettings
 from proxy.config.upstreams import LegacyUpstream as LegacySettings
-from proxy.errors import ConfigError, Place, Problem
+from proxy.errors import ConfigError, Problem
 from proxy.routing.snapshot import Snapshot, build_snapshot
 from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
@@ -27,7 +27,7 @@ from proxy.upstreams.h2 import H2Upstream, parse_target
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.rest import RestOptions, RestUpstream
 from proxy.upstreams.retry import RetryOptions
-from proxy.upstreams.tls import TlsOptions
+from proxy.upstreams.tls import TlsOptions, client_context, read_pem
 
 #: A gRPC upstream over either transport.
 AnyGrpcUpstream = GrpcUpstream | H2Upstream
@@ -49,7 +49,7 @@ async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
     descriptors = examine_files(loaded.files)
     problems = [
         *loaded.problems,
-        *_missing_files(config.settings, folder),
+        *_bad_tls_files(config.settings, folder),
         *_unserved_targets(config),
     ]
     try:
@@ -80,20 +80,32 @@ async def _load_sources(config: Config, folder: Path) -> Loaded:
             await channel.close()
 
 
-def _missing_files(settings: Settings, folder: Path) -> list[Problem]:
-    """The TLS files that cannot be read, before a connection is what fails."""
-    legacy = settings.upstreams.legacy
-    names = [] if legacy is None or legacy.tls is None else [legacy.tls.ca]
-    for upstream in settings.upstreams.grpc.values():
-        if upstream.tls is not None:
-            names += [upstream.tls.ca, upstream.tls.cert, upstream.tls.key]
-    problems: list[Problem] = []
-    for path in dict.fromkeys(folder / name for name in names if name is not None):
+def _bad_tls_files(settings: Settings, folder: Path) -> list[Problem]:
+    """The TLS files that cannot be read or used, before a connection is what fails."""
+    legacy, upstreams = settings.upstreams.legacy, settings.upstreams.grpc.values()
+    every = [None if legacy is None else _legacy_tls(legacy, folder)]
+    every += [_tls(upstream, folder) for upstream in upstreams]
+    problems: dict[str, Problem] = {}
+    for tls in every:
+        for problem in () if tls is None else _tls_problems(tls):
+            problems.setdefault(str(problem), problem)
+    return list(problems.values())
+
+
+def _tls_problems(tls: TlsOptions) -> Iterator[Problem]:
+    """Every file that cannot be read, or else the first that cannot be used."""
+    readable = True
+    for path in (tls.ca, tls.certificate, tls.key):
         try:
-            path.read_bytes()
-        except OSError as error:
-            problems.append(Problem(Place(str(path)), f"cannot be read: {error.strerror}"))
-    return problems
+            read_pem(path)
+        except ConfigError as error:
+            readable = False
+            yield from error.problems
+    if readable:
+        try:
+            client_context(tls)
+        except ConfigError as error:
+            yield from error.problems
 
 
 def _unserved_targets(config: Config) -> list[Problem]:
@@ -134,6 +146,10 @@ def _tls(settings: GrpcSettings, folder: Path) -> TlsOptions | None:
     )
 
 
+def _legacy_tls(settings: LegacySettings, folder: Path) -> TlsOptions | None:
+    return None if settings.tls is None else TlsOptions(ca=_within(folder, settings.tls.ca))
+
+
 def _within(folder: Path, name: str | None) -> Path | None:
     return None if name is None else folder / name
 
@@ -152,9 +168,8 @@ def make_grpc_upstream(
 
 def make_legacy_upstream(settings: LegacySettings, folder: Path, metrics: Metrics) -> RestUpstream:
     """The legacy upstream; failed verifications are counted like those of gRPC upstreams."""
-    tls = None if settings.tls is None else TlsOptions(ca=_within(folder, settings.tls.ca))
     options = RestOptions(
-        tls=tls,
+        tls=_legacy_tls(settings, folder),
         connect_timeout_s=settings.connect_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         max_connections=settings.max_connections,

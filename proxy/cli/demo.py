@@ -44,7 +44,7 @@ def demo(once: bool, port: int | None) -> None:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)
     except OSError as error:
-        click.echo(str(error), err=True)
+        click.echo(error.strerror or str(error), err=True)
         sys.exit(EXIT_CANNOT_START)
     sys.exit(0 if passed else EXIT_PROBLEMS)
 

@@ -66,6 +66,13 @@ async def test_tls_files_that_cannot_be_read_are_told_at_load(place: Path):
     ]
 
 
+async def test_tls_files_that_cannot_be_used_are_told_at_load(place: Path):
+    (place / "ca.pem").write_text("no certificate")
+    config = BARE.replace("plaintext: true", "tls: {ca: ca.pem}")
+    (problem,) = await problems(place, config)
+    assert problem == f"{place / 'ca.pem'}: holds no certificate that can be read"
+
+
 async def test_reflection_asks_the_upstream_that_it_names(tmp_path: Path):
     server = grpc.aio.server()
     names = ("edge.v1.Items", reflection.SERVICE_NAME)
