@@ -1,9 +1,9 @@
 """The command line: the composition root, the only place that builds the object graph."""
 
-# ruff: noqa: E402 - grpcio reads the variable when it is first imported, and would otherwise
-# write lines of its own between the JSON ones of the process log.
 import os
 
+# grpcio reads the variable when it is first imported, and would otherwise write lines of its own
+# between the JSON ones of the process log.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import click

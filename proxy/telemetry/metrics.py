@@ -33,7 +33,6 @@ class _Reading:
     name: str
     documentation: str
     read: Callable[[], float]
-    kind: type[CounterMetricFamily] | type[GaugeMetricFamily]
 
 
 class Metrics(Collector):
@@ -96,11 +95,7 @@ class Metrics(Collector):
 
     def count_from(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a counter that another object keeps: *name* as shown, without `_total`."""
-        self._readings.append(_Reading(name, documentation, read, CounterMetricFamily))
-
-    def gauge_from(self, name: str, documentation: str, read: Callable[[], float]) -> None:
-        """Show a gauge that another object keeps."""
-        self._readings.append(_Reading(name, documentation, read, GaugeMetricFamily))
+        self._readings.append(_Reading(name, documentation, read))
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """The content type and text of all metrics, in the format that *accept* asks for."""
@@ -209,4 +204,4 @@ class Metrics(Collector):
         self.loop_lag.add_to(lag, ())
         yield lag
         for reading in self._readings:
-            yield reading.kind(reading.name, reading.documentation, value=reading.read())
+            yield CounterMetricFamily(reading.name, reading.documentation, reading.read())

@@ -58,10 +58,10 @@ def parse_traceparent(header: str | None) -> TraceContext | None:
     return TraceContext(match["trace"], match["parent"], int(match["flags"], 16) & _SAMPLED)
 
 
-def start_trace(random_bytes: Callable[[int], bytes], *, sampled: bool = False) -> TraceContext:
+def start_trace(random_bytes: Callable[[int], bytes]) -> TraceContext:
     """A new trace with ids from *random_bytes*, which gives that many bytes (`os.urandom`).
 
-    Not *sampled* by default: the flag says that somebody recorded the trace, and so far nobody
+    Not sampled: the flag says that somebody recorded the trace, and so far nobody
     did (W3C Trace Context §3.2.2.5).
     """
     # One draw for both ids: each is a system call. The last bit of an id is set where all are
@@ -71,5 +71,4 @@ def start_trace(random_bytes: Callable[[int], bytes], *, sampled: bool = False) 
     return TraceContext(
         trace_id if trace_id.strip("0") else f"{1:032x}",
         parent_id if parent_id.strip("0") else f"{1:016x}",
-        _SAMPLED if sampled else 0,
     )

@@ -121,13 +121,11 @@ def test_configuration_in_force() -> None:
 def test_requests_in_flight_and_numbers_of_others_are_read_when_asked_for() -> None:
     metrics = Metrics()
     metrics.inflight += 2
-    kept = {"dropped": 1.0, "depth": 5.0}
+    kept = {"dropped": 1.0}
     metrics.count_from("cutover_log_dropped", "Lines lost.", lambda: kept["dropped"])
-    metrics.gauge_from("cutover_log_depth", "Lines waiting.", lambda: kept["depth"])
     kept["dropped"] = 3.0
     assert value(metrics, "cutover_inflight_requests") == 2
     assert value(metrics, "cutover_log_dropped_total") == 3
-    assert value(metrics, "cutover_log_depth") == 5
 
 
 def test_process_and_garbage_collector_are_shown() -> None:

@@ -57,7 +57,6 @@ def test_new_trace_has_random_ids_and_nobody_recorded_it() -> None:
     context = start_trace(lambda length: bytes(range(1, length + 1)))
     assert str(context) == "00-0102030405060708090a0b0c0d0e0f10-1112131415161718-00"
     assert not context.sampled
-    assert start_trace(lambda length: b"\1" * length, sampled=True).sampled
 
 
 def test_ids_are_never_zero() -> None:
@@ -65,9 +64,9 @@ def test_ids_are_never_zero() -> None:
     assert parse_traceparent(str(context)) == context
 
 
-@given(st.binary(min_size=16, max_size=16), st.booleans())
-def test_what_is_made_can_be_read(random: bytes, sampled: bool) -> None:
-    context = start_trace(lambda length: random[:length], sampled=sampled)
+@given(st.binary(min_size=24, max_size=24))
+def test_what_is_made_can_be_read(random: bytes) -> None:
+    context = start_trace(lambda length: random[:length])
     assert parse_traceparent(str(context)) == context
 
 
