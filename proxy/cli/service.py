@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import Self
 
@@ -140,7 +141,8 @@ class Service:
             self._upstreams,
             self._make_passthrough(),
             clock=time.monotonic,
-            random_bytes=os.urandom,
+            # Ids of traces are no secrets, and the system's source costs a call into it each time.
+            random_bytes=Random().randbytes,  # noqa: S311
         )
 
     def _make_passthrough(self) -> Passthrough | None:

@@ -59,12 +59,12 @@ def parse_traceparent(header: str | None) -> TraceContext | None:
 
 
 def start_trace(random_bytes: Callable[[int], bytes]) -> TraceContext:
-    """A new trace with ids from *random_bytes*, which gives that many bytes (`os.urandom`).
+    """A new trace with ids from *random_bytes*, which gives that many bytes.
 
     Not sampled: the flag says that somebody recorded the trace, and so far nobody
     did (W3C Trace Context §3.2.2.5).
     """
-    # One draw for both ids: each is a system call. The last bit of an id is set where all are
+    # One draw for both ids. The last bit of an id is set where all are
     # zero, since zero ids are invalid.
     drawn = random_bytes(24).hex()
     trace_id, parent_id = drawn[:32], drawn[32:]
