@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
 
 from proxy.example import zonefile
 from proxy.example.checks import split_record_name
@@ -217,12 +218,12 @@ def _send_serial(context: Context, serial: str | None) -> None:
 
 
 async def _abort(context: Context, error: ExampleError) -> NoReturn:
-    """End the call with *error*; its details travel as a serialised `google.rpc.Status`."""
+    """End the call with *error* and its details."""
     status = status_pb2.Status(code=error.code, message=error.message)
     for detail in error.details:
         json_format.ParseDict(detail, status.details.add(), descriptor_pool=_DETAIL_POOL)
-    trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(_CODES[error.code], error.message, trailers)
+    rich = rpc_status.to_status(status)
+    await context.abort(rich.code, rich.details, rich.trailing_metadata)
 
 
 def _generic(schema: Schema, service: str, acts: Mapping[str, Any]) -> grpc.GenericRpcHandler:
@@ -243,7 +244,6 @@ def _generic(schema: Schema, service: str, acts: Mapping[str, Any]) -> grpc.Gene
 
 #: Where the types of the details are found by name.
 _DETAIL_POOL: Final = error_details_pb2.DESCRIPTOR.pool
-_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
 if __name__ == "__main__":
