@@ -1,7 +1,7 @@
 """`./run bench proxy`: our proxy beside Envoy's JSON transcoder and grpc-gateway, in one run.
 
 All stand before the same backend, serve the same API, take the same load, and have the same one
-core, each alone in its rounds.
+core, each alone in its rounds. Ours takes part twice, once with each transport to the backend.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,22 @@ from typing import Final
 from rich.table import Table
 
 from bench.figures import Figure, Unavailable
-from bench.stand.comparison import Targets, comparison_table
+from bench.stand.comparison import CPU, RATIO_TO, SEPARATOR, Targets, comparison_table
 from bench.stand.cutover import start_cutover
 from bench.stand.envoy import Transcoded, envoy_version, start_envoy
 from bench.stand.gateway import build_gateway, start_gateway
 from bench.stand.peers import Starter, run_peers
 from bench.stand.zone import SERVICE, zone
 
-# Our CPU per request over a peer's, by case and peer.
-TARGETS: Final[Targets] = {("small GET", "Envoy"): 2.0}
+OURS: Final = "cutover"
+OVER_H2: Final = "h2"  # ours, with the other transport
+ENVOY: Final = "Envoy"
+JUDGED: Final = "small GET"
+
+# Our CPU per request over a peer's, by case and peer, with the default transport.
+TARGETS: Final[Targets] = {(JUDGED, ENVOY): 2.0}
+# The same with transport h2.
+H2_TARGET: Final = 1.5
 
 
 def run() -> list[Figure]:
@@ -30,15 +37,38 @@ def run() -> list[Figure]:
     with TemporaryDirectory() as name:
         prepared = zone(Path(name))
         proxies = starters(Transcoded(prepared.descriptor_set, [SERVICE]))
-        return run_peers(prepared.canned, attrgetter("grpc_port"), proxies, prepared.cases, TARGETS)
+        figures = run_peers(
+            prepared.canned, attrgetter("grpc_port"), proxies, prepared.cases, TARGETS
+        )
+        return [*figures, *ratios_over_h2(figures)]
+
+
+def ratios_over_h2(figures: Sequence[Figure]) -> list[Figure]:
+    """Our CPU per request with transport h2 over Envoy's, from the medians of each.
+
+    Judged where the ratio with the default transport is.
+    """
+    known = {figure.name: figure for figure in figures}
+    ratios = []
+    for name, figure in known.items():
+        case, column, metric = name.split(SEPARATOR)
+        if column == OVER_H2 and metric == CPU:
+            envoy = known[SEPARATOR.join((case, ENVOY, CPU))]
+            default = known[SEPARATOR.join((case, RATIO_TO + ENVOY, CPU))]
+            target = None if default.target is None else H2_TARGET
+            ratio = SEPARATOR.join((case, f"{OVER_H2} {RATIO_TO}{ENVOY}", CPU))
+            value = figure.value / envoy.value
+            ratios.append(Figure(ratio, value, "x", target, higher_is_better=False))
+    return ratios
 
 
 def starters(transcoded: Transcoded) -> Mapping[str, Starter]:
     """Our proxy first, then Envoy, then grpc-gateway where it can be built."""
     print(f"peers: {envoy_version()}", end="")
     proxies: dict[str, Starter] = {
-        "cutover": partial(start_cutover, transcoded),
-        "Envoy": partial(start_envoy, transcoded),
+        OURS: partial(start_cutover, transcoded),
+        OVER_H2: partial(start_cutover, transcoded, transport="h2"),
+        ENVOY: partial(start_envoy, transcoded),
     }
     try:
         print(f", {build_gateway()}")

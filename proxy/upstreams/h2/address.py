@@ -3,10 +3,13 @@
 Belongs here: the grammar of targets. Does not: looking names up (`dialing`).
 """
 
+import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Final
 
 _DEFAULT_PORT: Final = 443
+_NAME: Final = re.compile(r"[\w.-]+")
 _SERVED: Final = "host:port, dns:///host:port, ipv4:, ipv6: or unix:"
 
 
@@ -35,7 +38,8 @@ def parse_target(text: str) -> Target:
         return _unix(rest)
     if colon and scheme in ("ipv4", "ipv6"):
         return _addresses(scheme, rest)
-    if colon and scheme == "dns":
+    # A host may be called dns; and no host is called like a port.
+    if colon and scheme == "dns" and not rest.isdecimal():
         text = rest.removeprefix("///")
     host = _host(text)
     return Target(text, (host,))
@@ -61,13 +65,24 @@ def _addresses(scheme: str, rest: str) -> Target:
 
 def _host(text: str) -> tuple[str, int]:
     """A host and its port; an IPv6 address in brackets, or bare without a port."""
-    host, _, port = text.rpartition(":")
-    if (text.count(":") > 1 and not host.endswith("]")) or not host:
+    host, colon, port = text.rpartition(":")
+    if not colon or _is_ipv6(text):
         host, port = text, ""
-    host = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
-    if not host or any(mark in host for mark in "/[]@?#%,") or not _is_port(port):
+    if host[:1] == "[" and host[-1:] == "]" and _is_ipv6(host[1:-1]):
+        host = host[1:-1]
+    elif not _NAME.fullmatch(host) and not _is_ipv6(host):
+        raise _refused()
+    if not _is_port(port):
         raise _refused()
     return host, int(port or _DEFAULT_PORT)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_port(text: str) -> bool:

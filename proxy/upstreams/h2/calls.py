@@ -22,7 +22,7 @@ from proxy.upstreams.h2.stream import STREAM_WINDOW, Stream
 _OK: Final = "0"
 
 #: What a reset stream means (gRPC over HTTP/2, "Errors"); INTERNAL for all others.
-_CODE_OF_RESET: Final = {
+_CODE_OF_RESET: Final[dict[int, Code]] = {
     ErrorCode.CANCEL: Code.CANCELLED,
     ErrorCode.ENHANCE_YOUR_CALM: Code.RESOURCE_EXHAUSTED,
     ErrorCode.INADEQUATE_SECURITY: Code.PERMISSION_DENIED,
@@ -49,6 +49,10 @@ class Keeper(Protocol):
     """Who keeps the calls that are open."""
 
     max_receive_bytes: int
+
+    def now_s(self) -> float:
+        """The time on the monotonic clock."""
+        ...
 
     def ended(self, call: "CallStream") -> None:
         """A call is over."""
@@ -170,12 +174,15 @@ class CallStream(Stream):
 
     def take_reset(self, code: int) -> None:
         """The server has given the stream up, or never looked at it."""
-        if code == ErrorCode.REFUSED_STREAM:
+        if code == ErrorCode.REFUSED_STREAM and self._head is None:
             self.fail(Unprocessed("the server did not take the call"))
-            return
-        text = f"the server reset the stream: {error_name(code)}"
-        meaning = _CODE_OF_RESET.get(code, Code.INTERNAL)  # type: ignore[call-overload]  # an int is found
-        self.fail(answer_error(meaning, text, initial=self.initial))
+        elif code == ErrorCode.CANCEL and self._keeper.now_s() >= self.deadline_s:
+            # It knows the deadline, too.
+            self.expire()
+        else:
+            text = f"the server reset the stream: {error_name(code)}"
+            meaning = _CODE_OF_RESET.get(code, Code.INTERNAL)
+            self.fail(answer_error(meaning, text, initial=self.initial))
 
     def _finish(self, head: Head) -> None:
         if self.is_over:
@@ -292,9 +299,11 @@ class ServerStream(CallStream):
         self._wake()
 
     def drop(self) -> None:
-        """End the call, and forget what has come."""
-        self._queue.clear()
-        self.fail(UpstreamError(_CANCELLED))
+        """End the call and forget what has come; does nothing when it was read to its end."""
+        if self._queue or not self.is_over:
+            self._queue.clear()
+            self.cancel()
+            self.failed(UpstreamError(_CANCELLED))
 
     def _wake(self) -> None:
         reader, self._reader = self._reader, None

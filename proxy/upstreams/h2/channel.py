@@ -27,6 +27,8 @@ _BACKOFF_GROWTH: Final = 1.6
 #: The share of a back-off that is left to chance, lest all clients come back at once.
 _JITTER: Final = 0.2
 
+#: A server that complains of pings gets half as many; and at last one in so many seconds.
+_LONGEST_KEEPALIVE_S: Final = 3600.0
 _TOO_MANY_PINGS: Final = "too_many_pings"
 
 
@@ -43,7 +45,7 @@ class Channel:
     ) -> None:
         self._options = options
         self._heads = heads
-        self._clock = clock
+        self.now_s = clock
         self._random = random
         self._dialer = make_dialer(self._make_session)
         self._calls = OpenCalls(asyncio.get_running_loop(), clock)
@@ -132,7 +134,7 @@ class Channel:
         self._backoff_s = min(grown_s, options.max_reconnect_backoff_s)
 
     def _make_session(self) -> Session:
-        return Session(self, self._heads, self._options, self._keepalive_time_s, self._clock)
+        return Session(self, self._heads, self._options, self._keepalive_time_s, self.now_s)
 
     # --- what sessions say
 
@@ -151,7 +153,7 @@ class Channel:
         minutes. A server that takes connections and drops them unused is given time.
         """
         if code == ErrorCode.ENHANCE_YOUR_CALM and _TOO_MANY_PINGS in text:
-            self._keepalive_time_s *= 2
+            self._keepalive_time_s = min(self._keepalive_time_s * 2, _LONGEST_KEEPALIVE_S)
         if session.lost.done():
             self._left.discard(session)
         else:
@@ -159,7 +161,7 @@ class Channel:
         if session is not self._session:
             return
         self._session = None
-        lived_s = self._clock() - session.began_s
+        lived_s = self.now_s() - session.began_s
         if session.was_useful or lived_s > self._options.max_reconnect_backoff_s:
             self._backoff_s = 0.0
         else:

@@ -64,6 +64,7 @@ class Connection:
         "_rest",
         "_sender",
         "_streams",
+        "has_answered",
         "is_draining",
         "is_ready",
         "max_header_bytes",
@@ -84,6 +85,8 @@ class Connection:
         self.is_ready = False
         #: Whether no stream can be opened any more.
         self.is_draining = False
+        #: Whether an answer has begun on any stream.
+        self.has_answered = False
         #: What the server allows: open streams, and the size of a request's headers.
         self.max_streams = LARGEST_STREAM
         self.max_header_bytes: int | None = None
@@ -231,8 +234,6 @@ class Connection:
             self.refill(stream)
 
     def _refill_connection(self) -> None:
-        if self._receive_window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the window")
         self._sender.send(frames.window_frame(0, CONNECTION_WINDOW - self._receive_window))
         self._receive_window = CONNECTION_WINDOW
 
@@ -273,6 +274,7 @@ class Connection:
             self._guard.spend()
             return
         self._guard.budget += PER_PROGRESS
+        self.has_answered = True
         if ended:
             self._close(stream)
         stream.take_head(head, ended=ended)
@@ -299,8 +301,10 @@ class Connection:
         if stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS on a stream")
         if flags & frames.ACK:
-            if payload or not self.is_ready:
+            if payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "an ACK with a payload")
+            if not self.is_ready:
+                raise self._fault(frames.SETTINGS)
             self._guard.spend()
             return
         for setting, value in frames.read_settings(payload):

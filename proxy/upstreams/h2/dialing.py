@@ -4,6 +4,7 @@ Belongs here: looking names up, sockets, TLS. Does not: when to try again (`chan
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -68,8 +69,8 @@ class Dialer:
             except ssl.SSLError as error:
                 is_tls = True
                 texts.append(f"{_shown(address)}: TLS failed: {error}")
-            except OSError as error:
-                texts.append(f"{_shown(address)}: {error.strerror or error}")
+            except (OSError, ValueError) as error:
+                texts.append(f"{_shown(address)}: {_reason(error)}")
         raise Unreachable(self._cannot(", ".join(texts)), is_tls=is_tls)
 
     def _cannot(self, why: str) -> str:
@@ -109,10 +110,11 @@ class Dialer:
         try:
             connected.setblocking(False)
             await loop.sock_connect(connected, place)  # type: ignore[arg-type]  # of any family
-            await self._adopt(session, host, connected)
         except BaseException:
             connected.close()
             raise
+        # From here on the socket is the transport's.
+        await self._adopt(session, host, connected)
 
     async def _adopt(self, session: Session, host: str, connected: socket.socket) -> None:
         """Run *session* on a socket, over TLS if need be. Raises `ssl.SSLError` when that fails."""
@@ -131,7 +133,6 @@ class Dialer:
                 sock=connected,
                 ssl=self._tls,
                 server_hostname=self._server_name or host,
-                ssl_handshake_timeout=self._timeout_s,
                 ssl_shutdown_timeout=_TLS_GOODBYE_S,
             )
         except ssl.SSLError:
@@ -140,6 +141,12 @@ class Dialer:
             raise ssl.SSLError(f"the server broke the handshake off: {error}") from error
         if transport.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
             raise ssl.SSLError("the server does not offer HTTP/2")
+
+
+def _reason(error: Exception) -> str:
+    """What the system says; asyncio has words of its own for it, with the address in them."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number and number > 0 else str(error)
 
 
 def _shown(address: _Address) -> str:

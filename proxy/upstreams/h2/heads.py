@@ -27,8 +27,9 @@ _BREAKS: Final = re.compile(rb"[\0\r\n]")
 #: Names that belong to the transport and are no metadata.
 _OF_TRANSPORT: Final = frozenset(
     {
-        *(b"content-type", b"content-length", b"te", b"connection", b"grpc-status"),
-        *(b"grpc-message", b"grpc-encoding", b"grpc-accept-encoding"),
+        *(b"content-type", b"content-length", b"te", b"grpc-status", b"grpc-message"),
+        *(b"grpc-encoding", b"grpc-accept-encoding", b"connection", b"keep-alive"),
+        *(b"proxy-connection", b"transfer-encoding", b"upgrade"),
     }
 )
 

@@ -5,10 +5,18 @@ Belongs here: when to ping, and when silence is death. Does not: sending (`sessi
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 #: Timers may fire a little early.
 _EARLY_S: Final = 0.001
+
+
+class Timers(Protocol):
+    """What calls back later: an event loop."""
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> asyncio.TimerHandle:
+        """Call *callback* in *delay* seconds."""
+        ...
 
 
 class Keepalive:
@@ -22,17 +30,18 @@ class Keepalive:
         "_clock",
         "_dead",
         "_is_needed",
-        "_loop",
         "_ping",
         "_since_s",
         "_time_s",
         "_timeout_s",
         "_timer",
+        "_timers",
         "heard_s",
     )
 
     def __init__(
         self,
+        timers: Timers,
         clock: Callable[[], float],
         *,
         time_s: float,
@@ -41,7 +50,7 @@ class Keepalive:
         ping: Callable[[], None],
         dead: Callable[[], None],
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._timers = timers
         self._clock = clock
         self._time_s = time_s
         self._timeout_s = timeout_s
@@ -60,7 +69,7 @@ class Keepalive:
         """A call is open: begin, unless watching already."""
         if self._timer is None:
             self._since_s = self._clock()
-            self._timer = self._loop.call_later(self._time_s, self._check)
+            self._timer = self._timers.call_later(self._time_s, self._check)
 
     def stop(self) -> None:
         """The connection is gone."""
@@ -74,15 +83,15 @@ class Keepalive:
         now_s = self._clock()
         left_s = self._time_s - (now_s - max(self.heard_s, self._since_s))
         if left_s > _EARLY_S:
-            self._timer = self._loop.call_later(left_s, self._check)
+            self._timer = self._timers.call_later(left_s, self._check)
             return
         self._since_s = now_s
-        self._timer = self._loop.call_later(self._timeout_s, self._judge)
+        self._timer = self._timers.call_later(self._timeout_s, self._judge)
         self._ping()
 
     def _judge(self) -> None:
         self._timer = None
         if self.heard_s < self._since_s:
             self._dead()
-        elif self._is_needed():
-            self.watch()
+        else:
+            self._check()

@@ -56,10 +56,15 @@ class Messages:
         """Bytes of a message that is not whole yet."""
         return self._size
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Take bytes, give the messages that they complete. Raises `MessageFault`."""
-        self._chunks.append(chunk)
-        self._size += len(chunk)
+        if not self._size and len(data) >= PREFIX_SIZE:
+            flag, length = _PREFIX.unpack_from(data)
+            # By far the most frequent: one message, whole and plain.
+            if flag == 0 and length == len(data) - PREFIX_SIZE <= self._limit:
+                return [data[PREFIX_SIZE:]]
+        self._chunks.append(data)
+        self._size += len(data)
         return self._take() if self._size >= self._needed else []
 
     def _take(self) -> list[bytes]:

@@ -24,6 +24,16 @@ _METHOD: Final = re.compile(r"/[!-~]+")
 _TIMEOUT: Final = b"grpc-timeout"
 _MOST_DIGITS: Final = 99_999_999
 
+#: Metadata of these names would contradict the transport's own headers, or HTTP/2; like grpcio we
+#: leave them out.
+_OF_TRANSPORT: Final = frozenset(
+    {
+        *("te", "content-type", "user-agent", "host", "grpc-timeout", "grpc-encoding"),
+        *("grpc-accept-encoding", "connection", "keep-alive", "proxy-connection"),
+        *("transfer-encoding", "upgrade"),
+    }
+)
+
 _Key = TypeVar("_Key")
 _Made = TypeVar("_Made")
 
@@ -92,11 +102,13 @@ class RequestHeads:
         parts, size = [head.block], head.size
         try:
             for name, value in metadata:
+                if name in _OF_TRANSPORT:
+                    continue
                 raw = _value(name, value)
                 known = self._names.get(name) or _remember(self._names, name, _name)
                 parts += (known, string_bytes(raw))
                 size += len(name) + len(raw) + ENTRY_OVERHEAD
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise Refused(f"metadata that gRPC cannot carry ({type(error).__name__})") from None
         return RequestHead(b"".join(parts), size)
 

@@ -5,7 +5,6 @@ Belongs here: reading, writing, keepalive, the end of the socket. Does not: maki
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -56,9 +55,11 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._is_waking = False
         self._is_paused = False
-        self._end_text = "the server closed the connection"
+        self._is_over = False
+        self._closing: asyncio.TimerHandle | None = None
         self._connection = Connection(self, options.max_metadata_bytes, clock)
         self._keepalive = Keepalive(
+            self._loop,
             clock,
             time_s=keepalive_time_s,
             timeout_s=options.keepalive_timeout_s,
@@ -69,8 +70,6 @@ class Session(asyncio.Protocol):
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.began_s = clock()
-        #: Whether a call has been answered.
-        self.was_useful = False
 
     def __repr__(self) -> str:
         return f"<Session {self._connection!r}{' paused' if self._is_paused else ''}>"
@@ -80,7 +79,12 @@ class Session(asyncio.Protocol):
     @property
     def has_room(self) -> bool:
         """Whether a call can be made now."""
-        return self._connection.has_room and not self._is_paused
+        return not self._is_paused and self._connection.has_room
+
+    @property
+    def was_useful(self) -> bool:
+        """Whether the server has answered a call."""
+        return self._connection.has_answered
 
     def open(self, call: CallStream) -> None:
         """Make a call; only while there `has_room`."""
@@ -102,15 +106,11 @@ class Session(asyncio.Protocol):
     async def close(self) -> None:
         """Close now: what is to be said still goes out, if the peer reads it soon."""
         self._leave(ErrorCode.NO_ERROR, "")
-        try:
-            async with asyncio.timeout(_CLOSE_S):
-                await asyncio.shield(self.lost)
-        except TimeoutError:
-            self.abort()
+        await self.lost
 
     def abort(self) -> None:
         """Close now, without a word."""
-        if self._transport is not None:
+        if self._transport is not None and not self.lost.done():
             self._transport.abort()
 
     # --- what the socket does
@@ -122,13 +122,14 @@ class Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a peer that breaks the protocol loses the connection."""
+        if self._is_over:
+            return
         self._keepalive.heard_s = self._clock()
         try:
             self._connection.receive(data)
         except ConnectionFault as fault:
-            self._end_text = f"broken HTTP/2: {fault}"
             self._leave(fault.code, str(fault))
-            self.abort()
+            self._end(ConnectionError(f"broken HTTP/2: {fault}"))
         if not self.ready.done() and self._connection.is_ready:
             self.ready.set_result(None)
 
@@ -144,17 +145,10 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what is open."""
-        self._keepalive.stop()
-        if exc is not None:
-            self._end_text = f"the connection broke: {exc or type(exc).__name__}"
-        for stream in self._connection.abandon():
-            cast("CallStream", stream).fail(answer_error(Code.UNAVAILABLE, self._end_text))
-        if not self.ready.done():
-            is_tls = isinstance(exc, ssl.SSLError)
-            self.ready.set_exception(exc if is_tls and exc else ConnectionError(self._end_text))
-            self.ready.exception()  # whoever connects may have gone; then nobody asks
         self.lost.set_result(None)
-        self._owner.leaving(self, ErrorCode.NO_ERROR, self._end_text)
+        if self._closing is not None:
+            self._closing.cancel()
+        self._end(exc or ConnectionError("the server closed the connection"))
 
     # --- what the connection says
 
@@ -166,7 +160,6 @@ class Session(asyncio.Protocol):
 
     def stream_closed(self) -> None:
         """One call less."""
-        self.was_useful = True
         if self._connection.is_draining:
             self.retire()
         else:
@@ -189,14 +182,29 @@ class Session(asyncio.Protocol):
             transport.write(output)
 
     def _leave(self, code: int, text: str) -> None:
+        """Say goodbye and close; a peer that reads nothing is cut off."""
         if self._transport is not None and not self._transport.is_closing():
             self._connection.leave(code, text)
             self._flush()
             self._transport.close()
+            self._closing = self._loop.call_later(_CLOSE_S, self.abort)
 
     def _died(self) -> None:
-        self._end_text = "the server does not answer: keepalive timed out"
+        self._end(ConnectionError("the server does not answer: keepalive timed out"))
         self.abort()
+
+    def _end(self, reason: Exception) -> None:
+        """Nothing will come any more: fail what waits for it. The first reason counts."""
+        self._keepalive.stop()
+        text = str(reason) or type(reason).__name__
+        if not self._is_over:
+            self._is_over = True
+            for stream in self._connection.abandon():
+                cast("CallStream", stream).fail(answer_error(Code.UNAVAILABLE, text))
+            if not self.ready.done():
+                self.ready.set_exception(reason)
+                self.ready.exception()  # whoever connects may have gone; then nobody asks
+        self._owner.leaving(self, ErrorCode.NO_ERROR, text)
 
 
 def _metadata_too_large(size: int, limit: int) -> UpstreamError:

@@ -150,6 +150,8 @@ class H2Upstream:
             return await reply
         except asyncio.CancelledError:
             stream.cancel()
+            if reply.done() and not reply.cancelled():
+                reply.exception()  # nobody else will ask
             raise
 
     def stream(self, call: Call) -> H2ReplyStream:
@@ -178,12 +180,12 @@ class H2Upstream:
 
     def _encoded(self, call: Call) -> tuple[RequestHead, bytes]:
         """The headers and the body of a call. Raises `UpstreamError`."""
-        size, limit = len(call.message), self._options.max_send_bytes
-        if size > limit:
-            raise request_too_large(size, limit)
-        if call.timeout_s <= 0:
-            raise timed_out(sent=False)
+        limit = self._options.max_send_bytes
         try:
+            if len(call.message) > limit:
+                raise request_too_large(len(call.message), limit)
+            if call.timeout_s <= 0:
+                raise timed_out(sent=False)
             return self._heads.of(call.method, call.metadata), prefixed(call.message)
         except (Refused, TypeError) as error:
             status = Status(Code.INTERNAL, f"a call that gRPC cannot carry: {error}")
