@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import grpc
 import pytest
+import trustme
 
 from proxy.errors import UpstreamError
 from proxy.status import HTTP_STATUS, Code, Detail
@@ -12,6 +15,7 @@ from proxy.upstreams import Call, Upstream
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.h2 import H2Upstream
 from proxy.upstreams.options import GrpcOptions
+from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, FakeUpstream, Served
 from tests.upstreams.servers import grpc_server
 
@@ -97,18 +101,33 @@ async def _h2(handlers: Handlers):
         yield upstream
 
 
+@asynccontextmanager
+async def _h2_tls(handlers: Handlers):
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    pair = (issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes())
+    with authority.cert_pem.tempfile() as ca:
+        options = GrpcOptions(tls=TlsOptions(Path(ca)))
+        async with (
+            grpc_server(handlers.table(), grpc.ssl_server_credentials([pair])) as port,
+            H2Upstream(f"127.0.0.1:{port}", options) as upstream,
+        ):
+            yield upstream
+
+
 @pytest.fixture
 def handlers() -> Handlers:
     return Handlers()
 
 
-@pytest.fixture(params=["fake", "direct", "public", "h2"])
+@pytest.fixture(params=["fake", "direct", "public", "h2", "h2 over TLS"])
 async def upstream(request, handlers) -> AsyncIterator[Upstream]:
     kinds = {
         "fake": lambda: _fake(handlers),
         "direct": lambda: _real(handlers, direct=True),
         "public": lambda: _real(handlers, direct=False),
         "h2": lambda: _h2(handlers),
+        "h2 over TLS": lambda: _h2_tls(handlers),
     }
     async with kinds[request.param]() as made:
         yield made

@@ -311,6 +311,7 @@ class Connection:
             self._apply(setting, value)
         self.is_ready = True
         self._sender.reply(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
+        self._owner.room_changed()
 
     def _apply(self, setting: int, value: int) -> None:
         if setting == frames.MAX_CONCURRENT_STREAMS:
@@ -374,7 +375,7 @@ class Connection:
         del self._streams[stream.id]
         # What is queued with it is passed over when its turn comes.
         stream.pending = None
-        self._owner.stream_closed()
+        self._owner.room_changed()
 
     def _drain(self, code: int, text: str) -> None:
         if not self.is_draining:

@@ -21,6 +21,8 @@ from proxy.upstreams.options import GrpcOptions
 #: How long the last bytes may take when a connection is closed.
 _CLOSE_S: Final = 1.0
 
+_CLOSED: Final = "the server closed the connection"
+
 
 class SessionOwner(Protocol):
     """Who has a connection."""
@@ -143,12 +145,17 @@ class Session(asyncio.Protocol):
         self._flush()
         self._owner.has_room()
 
+    def eof_received(self) -> None:
+        """The peer says no more: what it has not answered, it never will."""
+        self._end(ConnectionError(_CLOSED))
+        self._leave(ErrorCode.NO_ERROR, "")
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what is open."""
         self.lost.set_result(None)
         if self._closing is not None:
             self._closing.cancel()
-        self._end(exc or ConnectionError("the server closed the connection"))
+        self._end(exc or ConnectionError(_CLOSED))
 
     # --- what the connection says
 
@@ -158,8 +165,8 @@ class Session(asyncio.Protocol):
             self._is_waking = True
             self._loop.call_soon(self._flush)
 
-    def stream_closed(self) -> None:
-        """One call less."""
+    def room_changed(self) -> None:
+        """A call has ended, or more calls may be made."""
         if self._connection.is_draining:
             self.retire()
         else:
@@ -183,7 +190,7 @@ class Session(asyncio.Protocol):
 
     def _leave(self, code: int, text: str) -> None:
         """Say goodbye and close; a peer that reads nothing is cut off."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and self._closing is None:
             self._connection.leave(code, text)
             self._flush()
             self._transport.close()

@@ -53,8 +53,8 @@ class Owner(Protocol):
         """There are bytes to send."""
         ...
 
-    def stream_closed(self) -> None:
-        """There is one stream less."""
+    def room_changed(self) -> None:
+        """There is one stream less, or the server allows more of them."""
         ...
 
     def going_away(self, code: int, text: str) -> None:

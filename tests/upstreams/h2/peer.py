@@ -75,9 +75,18 @@ class Peer:
             self._asked[event.stream_id].message += event.data
             self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
+    async def half_close(self) -> None:
+        """Say that nothing more will be sent, and wait until the client has closed, too."""
+        await self.flush()
+        self._writer.write_eof()
+        await self._read_all()
+
     async def gone(self) -> None:
         """Wait until the client has closed the connection."""
         await self.flush()
+        await self._read_all()
+
+    async def _read_all(self) -> None:
         while await self._reader.read(1 << 16):
             pass
 

@@ -41,14 +41,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.wakes = 0
-        self.closed = 0
+        self.rooms = 0
         self.left: list[tuple[int, str]] = []
 
     def wake(self) -> None:
         self.wakes += 1
 
-    def stream_closed(self) -> None:
-        self.closed += 1
+    def room_changed(self) -> None:
+        self.rooms += 1
 
     def going_away(self, code: int, text: str) -> None:
         self.left.append((code, text))
@@ -90,6 +90,7 @@ class Line:
         self.connection = Connection(self.owner, 16_384, self.clock)
         self.connection.receive(greeting)
         self.connection.take_output()
+        self.owner.rooms = 0
 
     def open(self, body: bytes = b"body", *, wants: bool = True) -> RecordingStream:
         stream = RecordingStream(wants=wants)
@@ -169,7 +170,7 @@ def test_an_answer_reaches_its_stream():
     first, second = line.open(), line.open()
     line.receive(answer(3), answer(1))
     assert first.events == second.events == ANSWERED
-    assert (line.connection.open_streams, line.owner.closed) == (0, 2)
+    assert (line.connection.open_streams, line.owner.rooms) == (0, 2)
 
 
 @given(st.lists(st.integers(1, 40), max_size=30))

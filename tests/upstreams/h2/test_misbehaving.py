@@ -4,7 +4,13 @@ import asyncio
 
 import h2.errors
 import pytest
-from h2.events import PingAckReceived, PingReceived, RequestReceived, StreamReset
+from h2.events import (
+    PingAckReceived,
+    PingReceived,
+    RequestReceived,
+    SettingsAcknowledged,
+    StreamReset,
+)
 from h2.settings import SettingCodes
 
 from proxy.errors import UpstreamError
@@ -324,6 +330,17 @@ async def test_a_connection_lost_in_a_call_is_told_and_not_repeated():
         assert (error.status.code, error.sent, len(seen)) == (Code.UNAVAILABLE, True, 1)
 
 
+async def test_a_server_that_ends_its_side_fails_the_calls_at_once():
+    async def script(peer: Peer) -> None:
+        await peer.call()
+        await peer.half_close()
+
+    async with peer_server(script) as port, upstream_of(port) as upstream:
+        error = await failure(upstream.unary(call()))
+        assert (error.status.code, error.sent) == (Code.UNAVAILABLE, True)
+        assert "the server closed the connection" in error.status.message
+
+
 async def test_a_server_that_drops_every_connection_is_given_time():
     connections = 0
 
@@ -503,6 +520,18 @@ async def test_a_server_that_allows_no_stream_is_waited_for_until_the_deadline()
     async with peer_server(script) as port, upstream_of(port) as upstream:
         error = await failure(upstream.unary(call(timeout_s=0.1)))
         assert (error.status.code, error.sent) == (Code.DEADLINE_EXCEEDED, False)
+
+
+async def test_a_server_that_allows_streams_later_gets_the_calls_that_wait():
+    async def script(peer: Peer) -> None:
+        peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+        await peer.event(SettingsAcknowledged)
+        await peer.event(SettingsAcknowledged)
+        peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 10})
+        await peer.serve()
+
+    async with peer_server(script) as port, upstream_of(port) as upstream:
+        assert (await upstream.unary(call(b"late"))).message == b"late"
 
 
 # --- keepalive
