@@ -165,7 +165,11 @@ class Exchange:
         reply = StreamingReply(
             binding, replies, stream_format, outcome, self._late_error, self._keep_alive_s
         )
-        return await reply.answer()
+        started_s = self._clock()
+        try:
+            return await reply.answer()
+        finally:
+            outcome.upstream_s = self._clock() - started_s
 
     def _late_error(self, error: StatusError, binding: RouteBinding) -> bytes:
         return error_body(error, self.snapshot.pool, binding)

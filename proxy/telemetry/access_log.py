@@ -25,9 +25,9 @@ MAX_PATH_LENGTH: Final = 1024
 class AccessEntry:
     """What is said about one request.
 
-    *path* is raw, as sent; *grpc_code* the name of the status code, "" when no call was made.
-    Bytes are those of the bodies. *upstream_s* is the part of *duration_s* in which an upstream
-    was waited for.
+    *path* is raw, as sent; *grpc_code* the name of the status code, of a refusal or a failure of
+    the proxy too, "" when the legacy host answered. Bytes are those of the bodies. *upstream_s*
+    is the part of *duration_s* in which an upstream was waited for, until its answer began.
     """
 
     http_method: str

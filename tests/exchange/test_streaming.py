@@ -307,6 +307,14 @@ async def test_streams_count_no_overhead(lone_snapshot: Snapshot):
         assert 'cutover_overhead_seconds_count{route="get-item"} 1.0' in edge.shown_metrics()
 
 
+@pytest.mark.parametrize("handler", [answers(b""), fails(Code.NOT_FOUND)])
+async def test_the_wait_for_the_first_message_is_the_upstream_s(
+    lone_snapshot: Snapshot, handler: Handler
+):
+    async with edge_of(lone_snapshot, watching(handler)) as edge:
+        assert (await edge.ask("GET", WATCH)).outcome.upstream_s > 0
+
+
 async def over_the_wire(edge: Edge, target: str) -> None:
     async with client_of(edge.url) as client:
         await client.ask(request("GET", target))
