@@ -64,6 +64,7 @@ class Service:
         self._metrics = Metrics()
         self._upstreams: dict[str, AnyGrpcUpstream] = {}
         self._draining = False
+        self._drained_by_s = 0.0
         self._stack = AsyncExitStack()
         #: Base URLs of the two listeners, once started.
         self.url = ""
@@ -157,7 +158,7 @@ class Service:
             timeout_s=settings.timeout_s,
             clock=time.monotonic,
         )
-        self._stack.push_async_callback(passthrough.settle, self._settings.drain.timeout_s)
+        self._stack.push_async_callback(self._settle, passthrough)
         return passthrough
 
     def _make_frontend(self, exchange: Exchange, observer: Observer) -> Frontend:
@@ -190,7 +191,15 @@ class Service:
         drain = self._settings.drain
         frontend.discourage()
         await asyncio.sleep(drain.wait_s)
+        self._drained_by_s = time.monotonic() + drain.timeout_s
         await frontend.drain(drain.timeout_s)
+
+    async def _settle(self, passthrough: Passthrough) -> None:
+        """Give writes whose clients have left what is left of the drain's time, and no more.
+
+        Whoever sends SIGTERM kills when that time is over.
+        """
+        await passthrough.settle(self._drained_by_s)
 
 
 def _bound(address: Listen | AdminSection) -> socket.socket:

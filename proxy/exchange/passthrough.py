@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from proxy.errors import ProxyError, UpstreamError
@@ -94,10 +95,11 @@ class Passthrough:
             orphan.add_done_callback(self._orphans.discard)
             raise
 
-    async def settle(self, timeout_s: float) -> None:
-        """Wait for requests whose clients have left, at most *timeout_s* seconds."""
+    async def settle(self, deadline_s: float) -> None:
+        """Wait for requests whose clients have left, until *deadline_s* on the clock."""
         if self._orphans:
-            await asyncio.wait(self._orphans, timeout=timeout_s)
+            left_s = max(0.0, deadline_s - self._clock())
+            await asyncio.wait(self._orphans, timeout=left_s)
 
     def _forwarded(self, request: Request) -> RestRequest:
         headers = request.headers
@@ -108,7 +110,9 @@ class Passthrough:
             if status < _CONTINUE:
                 raise UpstreamError(_NO_STATUS, http_status=502)
             if status != _CONTINUE:
-                request.send_interim(status, reason, interim_headers)
+                # Nobody is told when the client has left, and the answer is read to its end.
+                with suppress(ConnectionError):
+                    request.send_interim(status, reason, interim_headers)
 
         return RestRequest(
             request.http_method,
