@@ -56,6 +56,7 @@ class Frontend:
         self._wall_clock = wall_clock
         self._date = HttpDate()
         self._draining = False
+        self._cutting_off = False
         self._listener: asyncio.Server | None = None
         self._server = HttpServer(
             self._handle, self._refuse, header_limits, keepalive_timeout_s=keepalive_timeout_s
@@ -88,6 +89,7 @@ class Frontend:
                 # It would wait as long again for what it has cut off.
                 await self._server.shutdown(timeout_s)
         except TimeoutError:
+            self._cutting_off = True
             await self._server.shutdown(_CUT_OFF_S)
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
@@ -110,12 +112,19 @@ class Frontend:
             outcome.broke_off(error)
             return WRITTEN_AND_CLOSE
         except asyncio.CancelledError:
-            outcome.error = outcome.error or "the client went away"
-            outcome.http_status = outcome.http_status or 499
+            self._note_end(outcome)
             raise
         finally:
             peer = (http.remote or "") if request is None else request.client
             self._observer.ended(http.method, http.raw_path, peer, request, outcome, received_s)
+
+    def _note_end(self, outcome: Outcome) -> None:
+        """Note why a request was cancelled. One that we cut off has no status: none was sent."""
+        if self._cutting_off:
+            outcome.error = outcome.error or "cut off: the drain's time was over"
+            return
+        outcome.error = outcome.error or "the client went away"
+        outcome.http_status = outcome.http_status or 499
 
     def _refuse(self, http: web.BaseRequest, http_status: int, message: str) -> None:
         """Answer what could not be parsed; its method and target are not known."""
