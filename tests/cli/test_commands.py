@@ -83,6 +83,13 @@ def test_the_package_runs_as_a_module() -> None:
     assert done.stdout == f"cutover, version {__version__}\n"
 
 
+def test_help_names_the_command_however_it_was_started() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "proxy", "--help"], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.startswith("Usage: cutover ")
+
+
 def test_check_of_a_good_folder_says_what_it_holds() -> None:
     result = run("check", "-c", EXAMPLE)
     assert result.exit_code == 0
