@@ -80,6 +80,7 @@ async def _start_on(stack: AsyncExitStack, port: int | None) -> Service:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
+        await stack.aclose()  # Both hosts are up by then, and would stay beside the next two.
         return await _start(stack, 0)
 
 
