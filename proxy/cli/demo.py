@@ -10,7 +10,13 @@ import click
 from rich.console import Console
 
 from proxy.cli.composition import load_snapshot
-from proxy.cli.options import EXIT_CANNOT_START, EXIT_PROBLEMS, run_loop, tell_problems
+from proxy.cli.options import (
+    EXIT_CANNOT_START,
+    EXIT_PROBLEMS,
+    c_parser_or_exit,
+    run_loop,
+    tell_problems,
+)
 from proxy.cli.serve import stop_on_signals
 from proxy.cli.service import Service
 from proxy.config.sections import Admin, Listen
@@ -38,6 +44,7 @@ def demo(once: bool, port: int | None) -> None:
     a scripted walk and exits with 0 only if every step gave what it should.
     """
     set_up_logging(sys.stderr, level="warning")
+    c_parser_or_exit()
     try:
         passed = run_loop(_walk(port) if once else _stay(port))
     except ConfigError as error:

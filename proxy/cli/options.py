@@ -16,6 +16,7 @@ import click
 from proxy.cli.composition import load_snapshot
 from proxy.errors import ConfigError
 from proxy.routing.snapshot import Snapshot
+from proxy.server.protocol import require_c_parser
 
 #: Exit codes, as `cutover --help` documents them.
 EXIT_PROBLEMS: Final = 1
@@ -39,6 +40,15 @@ def snapshot_or_exit(folder: Path) -> Snapshot:
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)
+
+
+def c_parser_or_exit() -> None:
+    """Exit with 3 when HTTP would be parsed in Python."""
+    try:
+        require_c_parser()
+    except RuntimeError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_CANNOT_START)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -11,10 +11,15 @@ import click
 import structlog
 
 from proxy import __version__
-from proxy.cli.options import EXIT_CANNOT_START, config_option, run_loop, snapshot_or_exit
+from proxy.cli.options import (
+    EXIT_CANNOT_START,
+    c_parser_or_exit,
+    config_option,
+    run_loop,
+    snapshot_or_exit,
+)
 from proxy.cli.service import Service
 from proxy.routing.snapshot import Snapshot
-from proxy.server.protocol import require_c_parser
 from proxy.telemetry.logs import LEVELS, set_up_logging
 from proxy.telemetry.sink import BackgroundSink
 
@@ -43,11 +48,7 @@ def serve(folder: Path, log_level: str) -> None:
     process at once.
     """
     set_up_logging(sys.stderr, level=log_level)
-    try:
-        require_c_parser()
-    except RuntimeError as error:
-        click.echo(str(error), err=True)
-        sys.exit(EXIT_CANNOT_START)
+    c_parser_or_exit()
     snapshot = snapshot_or_exit(folder)
     sink = BackgroundSink(_write_stdout)
     try:

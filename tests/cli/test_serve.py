@@ -201,9 +201,10 @@ async def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path):
     assert "Traceback" not in errors
 
 
-async def test_a_missing_c_parser_is_told(tmp_path: Path):
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_a_missing_c_parser_is_told(command: str):
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy", "serve", "--config", str(tmp_path)),
+        *(sys.executable, "-m", "proxy", command),
         env={"AIOHTTP_NO_EXTENSIONS": "1"},
         stderr=asyncio.subprocess.PIPE,
     )
