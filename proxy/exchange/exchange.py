@@ -69,19 +69,27 @@ class Exchange:
         try:
             answer = await self._route(request, outcome)
         except StatusError as error:
-            answer = self.refuse(error, outcome)
+            answer = self._refusal(error, outcome)
         except ConnectionError:
             raise
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
             # A bug of ours must cost one request, not the connection or the process.
             _log.exception("exchange failed", rpc=outcome.binding and outcome.binding.binding.rpc)
-            answer = self.refuse(_INTERNAL, outcome)
-        if self._exposes_side:
-            answer.headers += (("x-cutover-side", outcome.decision.side.value),)
+            answer = self._refusal(_INTERNAL, outcome)
+        self._tell_side(answer, outcome)
         return answer
 
     def refuse(self, error: StatusError, outcome: Outcome) -> Answer:
-        """The answer for a request that ends in *error*."""
+        """The answer for a request that the front end cannot take, for *error*."""
+        answer = self._refusal(error, outcome)
+        self._tell_side(answer, outcome)
+        return answer
+
+    def _tell_side(self, answer: Answer | StreamAnswer, outcome: Outcome) -> None:
+        if self._exposes_side:
+            answer.headers += (("x-cutover-side", outcome.decision.side.value),)
+
+    def _refusal(self, error: StatusError, outcome: Outcome) -> Answer:
         outcome.code, outcome.error = error.status.code, str(error)
         outcome.upstream_failed = isinstance(error, UpstreamError)
         if not outcome.upstream_failed:

@@ -27,6 +27,7 @@ from tests.live.edge import (
     method,
     read,
 )
+from tests.live.wire import client_of, request
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NEW_TRACE = "00-07070707070707070707070707070707-0707070707070707-00"
@@ -478,6 +479,8 @@ async def test_the_side_is_told_by_option_alone(edge: Edge):
         assert (await told.ask("GET", "/v1/items/1"))["x-cutover-side"] == "grpc"
         assert (await told.ask("GET", "/nothing"))["x-cutover-side"] == "proxy"
         assert (await told.ask("GET", "/v1/items/%zz"))["x-cutover-side"] == "proxy"
+        async with client_of(told.url) as client:
+            assert (await client.ask(request("GET", "/a#b"))).all("x-cutover-side") == ["proxy"]
 
 
 def test_an_exchange_says_what_it_is_over(lone_snapshot: Snapshot):
