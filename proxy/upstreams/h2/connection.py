@@ -21,6 +21,7 @@ from proxy.upstreams.h2.frames import (
 )
 from proxy.upstreams.h2.guard import PER_PROGRESS, Guard
 from proxy.upstreams.h2.heads import Heads
+from proxy.upstreams.h2.hpack import NO_TABLE
 from proxy.upstreams.h2.sending import Sender
 from proxy.upstreams.h2.stream import STREAM_WINDOW, Owner, Stream
 
@@ -137,6 +138,8 @@ class Connection:
     def open(self, stream: Stream, block: bytes, body: bytes) -> None:
         """Open a stream for a call with one message; only while there `has_room`."""
         stream.id = stream_id = self._next_id
+        if stream_id == 1:
+            block = NO_TABLE + block
         self._next_id = stream_id + 2
         self._streams[stream_id] = stream
         self._sender.begin(stream, frames.header_frames(stream_id, block), body)
@@ -373,8 +376,7 @@ class Connection:
 
     def _forget(self, stream: Stream) -> None:
         del self._streams[stream.id]
-        # What is queued with it is passed over when its turn comes.
-        stream.pending = None
+        self._sender.forget(stream)
         self._owner.room_changed()
 
     def _drain(self, code: int, text: str) -> None:

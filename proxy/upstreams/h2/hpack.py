@@ -18,6 +18,10 @@ _LARGEST_TABLE: Final = 4096
 #: No number in a header block needs more; longer ones are an attack.
 _LONGEST_NUMBER: Final = 5
 
+#: Begins our first block: we use no dynamic table. A peer that allows less than the default of
+#: 4096 bytes must be told that we keep to it (RFC 9113 §4.3.1), and strict ones insist.
+NO_TABLE: Final = b"\x20"
+
 _STATUSES: Final = (b"200", b"204", b"206", b"304", b"400", b"404", b"500")
 _NAMES: Final = (
     *(b"accept-charset", b"accept-encoding", b"accept-language", b"accept-ranges", b"accept"),

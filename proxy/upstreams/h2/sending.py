@@ -4,7 +4,7 @@ Belongs here: send windows (RFC 9113 §5.2), fairness between bodies, bounds on 
 not: receiving.
 """
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,7 +27,7 @@ class Sender:
         self._guard = guard
         self._output: list[bytes] = []
         #: Streams whose bodies wait for a window, in turn.
-        self._queue: deque[Stream] = deque()
+        self._queue: OrderedDict[Stream, None] = OrderedDict()
         self._replies = 0
         self._window = frames.DEFAULT_WINDOW
         #: The send window of a new stream.
@@ -68,7 +68,7 @@ class Sender:
             self._output.append(start + body)
         else:
             stream.pending = memoryview(body)
-            self._queue.append(stream)
+            self._queue[stream] = None
             self.pump()
         self._owner.wake()
 
@@ -76,7 +76,7 @@ class Sender:
         """Send what the windows allow, one frame of each body in turn."""
         blocked: list[Stream] = []
         while self._queue and self._window > 0:
-            stream = self._queue.popleft()
+            stream, _ = self._queue.popitem(last=False)
             body = stream.pending
             if body is None:
                 continue
@@ -86,8 +86,14 @@ class Sender:
                 continue
             self._send_part(stream, body, size)
             if stream.pending is not None:
-                self._queue.append(stream)
-        self._queue.extend(blocked)
+                self._queue[stream] = None
+        self._queue.update(dict.fromkeys(blocked))
+
+    def forget(self, stream: Stream) -> None:
+        """Send no more of a body. Where no window ever opens, nothing else would let go of it."""
+        if stream.pending is not None:
+            stream.pending = None
+            self._queue.pop(stream, None)
 
     def _send_part(self, stream: Stream, body: memoryview, size: int) -> None:
         is_last = size == len(body)

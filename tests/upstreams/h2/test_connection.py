@@ -1,5 +1,7 @@
 """The protocol without a socket: bytes in, calls on streams and bytes out."""
 
+from weakref import ref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,11 +160,22 @@ def test_a_call_is_a_head_and_a_body():
     line = Line()
     line.open(b"abc")
     assert line.output() == [
-        (HEADERS, END_HEADERS, 1, b"block"),
+        (HEADERS, END_HEADERS, 1, b"\x20block"),
         (DATA, END_STREAM, 1, b"abc"),
     ]
     line.open()
-    assert [each[2] for each in line.output()] == [3, 3]
+    assert line.output()[0] == (HEADERS, END_HEADERS, 3, b"block")
+
+
+def test_a_body_that_no_window_lets_out_is_let_go_of_with_its_call():
+    line = Line()
+    line.open(bytes(65_535))
+    waiting = ref(line.open(bytes(1000)))
+    line.connection.reset(waiting())
+    assert waiting() is None
+    line.output()
+    line.receive(frames.window_frame(0, 5000))
+    assert line.output() == []
 
 
 def test_an_answer_reaches_its_stream():
@@ -232,7 +245,7 @@ def test_a_long_head_is_continued():
     output = line.output()
     assert [each[0] for each in output] == [HEADERS, *[CONTINUATION] * 3, DATA]
     assert [each[1] for each in output] == [0, 0, 0, END_HEADERS, END_STREAM]
-    assert b"".join(each[3] for each in output[:-1]) == block
+    assert b"".join(each[3] for each in output[:-1]) == b"\x20" + block
 
 
 # --- ends
