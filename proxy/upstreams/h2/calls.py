@@ -15,7 +15,7 @@ from proxy.upstreams.failure import answer_error, closed
 from proxy.upstreams.h2.connection import Connection
 from proxy.upstreams.h2.frames import ErrorCode, error_name
 from proxy.upstreams.h2.heads import Head
-from proxy.upstreams.h2.messages import MessageFault, Messages
+from proxy.upstreams.h2.messages import PREFIX_SIZE, MessageFault, Messages
 from proxy.upstreams.h2.requests import RequestHead
 from proxy.upstreams.h2.stream import STREAM_WINDOW, Stream
 
@@ -247,7 +247,7 @@ class UnaryStream(CallStream):
         """Keep the one message. Raises `MessageFault` for another one."""
         if self._message is not None or len(messages) > 1:
             raise MessageFault(Code.INTERNAL, "a unary call with more than one answer")
-        self._message = messages[0]
+        self._message = self._messages.opened(messages[0])
 
     def succeeded(self, trailers: Metadata) -> None:
         """The call has ended well, if there was a message."""
@@ -285,7 +285,7 @@ class ServerStream(CallStream):
     def arrived(self, messages: list[bytes]) -> None:
         """Keep messages for the reader."""
         self._queue.extend(messages)
-        self._queued_bytes += sum(map(len, messages))
+        self._queued_bytes += sum(map(len, messages)) + PREFIX_SIZE * len(messages)
         self._wake()
 
     def succeeded(self, trailers: Metadata) -> None:
@@ -322,9 +322,18 @@ class ServerStream(CallStream):
                 return None
             await self._wait()
         message = self._queue.popleft()
-        self._queued_bytes -= len(message)
+        self._queued_bytes -= len(message) + PREFIX_SIZE
         self._refill()
-        return message
+        return self._opened(message)
+
+    def _opened(self, message: bytes) -> bytes:
+        try:
+            return self._messages.opened(message)
+        except MessageFault as fault:
+            self._queue.clear()
+            self.cancel()
+            self._error = answer_error(fault.code, str(fault), initial=self.initial)
+            raise self._error from fault
 
     async def _wait(self) -> None:
         self._reader = asyncio.get_running_loop().create_future()

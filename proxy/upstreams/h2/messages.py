@@ -25,6 +25,12 @@ class MessageFault(Exception):
         self.code = code
 
 
+class Packed(bytes):
+    """A message that is still compressed."""
+
+    __slots__ = ()
+
+
 def prefixed(message: bytes) -> bytes:
     """A message as it is sent: never compressed.
 
@@ -57,7 +63,11 @@ class Messages:
         return self._size
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes, give the messages that they complete. Raises `MessageFault`."""
+        """Take bytes, give the messages that they complete. Raises `MessageFault`.
+
+        Compressed ones stay so until `opened`: while they wait for a reader, they take the room
+        that their window gave them, and not a thousand times as much.
+        """
         if not self._size and len(data) >= PREFIX_SIZE:
             flag, length = _PREFIX.unpack_from(data)
             # By far the most frequent: one message, whole and plain.
@@ -95,7 +105,13 @@ class Messages:
 
     def _message(self, data: bytes, start: int, end: int) -> bytes:
         message = data[start + PREFIX_SIZE : end]
-        return inflate(message, self.encoding, self._limit) if data[start] else message
+        return Packed(message) if data[start] else message
+
+    def opened(self, message: bytes) -> bytes:
+        """A message of `feed`, inflated if it has to be. Raises `MessageFault`."""
+        if type(message) is not Packed:
+            return message
+        return inflate(message, self.encoding, self._limit)
 
 
 def too_large(size: int, limit: int) -> MessageFault:
