@@ -173,10 +173,12 @@ class Channel:
     async def close(self) -> None:
         """End all calls and close all connections."""
         self._is_closed = True
+        sessions = {*self._left, *((self._session,) if self._session is not None else ())}
+        # Before the calls: one that ends makes room, which none of those that wait may have now.
+        self._session = None
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
         self._calls.close()
-        sessions = {*self._left, *((self._session,) if self._session is not None else ())}
         await asyncio.gather(*(session.close() for session in sessions))

@@ -98,6 +98,8 @@ class Dialer:
         try:
             await self._open(session, host, address)
             await session.ready
+            if session.is_leaving:
+                raise ConnectionError("the server took the connection and gave it up at once")
         except BaseException:
             session.abort()
             raise

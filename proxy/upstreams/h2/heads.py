@@ -115,7 +115,7 @@ def interpret(fields: list[Field]) -> Head:
         for name, value in fields:
             _check(name, value)
             if name[:1] == b":" or name in _OF_TRANSPORT:
-                special[name] = value
+                _add_once(special, name, value)
             else:
                 metadata += _pairs(name, value)
         return _head(special, tuple(metadata))
@@ -129,6 +129,12 @@ def _check(name: bytes, value: bytes) -> None:
         raise ValueError("a header name that is none")
     if _BREAKS.search(value):
         raise ValueError("a line break within a header")
+
+
+def _add_once(special: dict[bytes, bytes], name: bytes, value: bytes) -> None:
+    """Raise `ValueError` when a name says two things: which one counts, each hop guesses anew."""
+    if special.setdefault(name, value) != value:
+        raise ValueError(f"two values of {name.decode('ascii')}")
 
 
 def _pairs(name: bytes, value: bytes) -> list[tuple[str, str | bytes]]:

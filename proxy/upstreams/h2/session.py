@@ -84,20 +84,28 @@ class Session(asyncio.Protocol):
         return not self._is_paused and self._connection.has_room
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether no call can be made any more."""
+        return self._connection.is_draining
+
+    @property
     def was_useful(self) -> bool:
         """Whether the server has answered a call."""
         return self._connection.has_answered
 
     def open(self, call: CallStream) -> None:
         """Make a call; only while there `has_room`."""
+        left_s = call.deadline_s - self._clock()
+        if left_s <= 0:
+            call.expire()  # it waited too long; the server must not see it
+            return
         connection = self._connection
         limit = connection.max_header_bytes
         if limit is not None and call.head.size > limit:
             call.fail(_metadata_too_large(call.head.size, limit))
             return
         call.connection = connection
-        timeout = self._heads.timeout(call.deadline_s - self._clock())
-        connection.open(call, call.head.block + timeout, call.body)
+        connection.open(call, call.head.block + self._heads.timeout(left_s), call.body)
         self._keepalive.watch()
 
     def retire(self) -> None:

@@ -34,6 +34,9 @@ _MAX_TIMEOUT_S: Final = 365 * 86400.0
 #: How often a call is made again that the server has not looked at. Any number would be safe; a
 #: server that takes nothing must not keep us busy.
 _MAX_UNPROCESSED: Final = 5
+#: How long the third attempt may wait, doubled for each one after it. A server that is full of
+#: calls just cancelled refuses others until it has cleared those away.
+_UNPROCESSED_PAUSE_S: Final = 0.01
 
 
 def _ignore(_: object) -> None:
@@ -77,7 +80,6 @@ class H2Upstream:
         )
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"<H2Upstream {self._target} health={self.health.value} {self._channel!r}>"
@@ -198,7 +200,7 @@ class H2Upstream:
         if is_tls_error(error):
             self._on_tls_error(error)
         if isinstance(error, Unprocessed) and attempt <= _MAX_UNPROCESSED:
-            return 0.0
+            return _unprocessed_delay_s(attempt, random.random)
         if not call.idempotent or self._retries is None:
             return None
         return self._retries.delay_s(error, attempt, deadline_s - time.monotonic())
@@ -210,6 +212,13 @@ class H2Upstream:
             with suppress(asyncio.CancelledError):
                 await self._task
         await self._channel.close()
+
+
+def _unprocessed_delay_s(attempt: int, chance: Callable[[], float]) -> float:
+    """Seconds until a call that the server has not looked at is made again: at first at once."""
+    if attempt == 1:
+        return 0.0
+    return (0.5 + chance() / 2) * _UNPROCESSED_PAUSE_S * 2.0 ** (attempt - 2)
 
 
 def _deadline_s(call: Call) -> float:

@@ -67,6 +67,12 @@ def test_what_http_does_not_allow_is_malformed(field):
     assert interpret([field]).problem
 
 
+@pytest.mark.parametrize("name", [b":status", b"grpc-status", b"content-type"])
+def test_two_different_values_where_one_counts_are_malformed(name):
+    assert interpret([(name, b"200"), (name, b"0")]).problem == f"two values of {name.decode()}"
+    assert not interpret([(name, b"200"), (name, b"200")]).problem
+
+
 def test_names_of_the_connection_are_no_metadata():
     names = (b"connection", b"transfer-encoding", b"te", b"grpc-accept-encoding", b"upgrade")
     assert interpret([(name, b"x") for name in names]).metadata == ()

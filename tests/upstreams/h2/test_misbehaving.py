@@ -1,6 +1,7 @@
 """The transport before servers that misbehave, or behave in ways that are rare."""
 
 import asyncio
+import gzip
 
 import h2.errors
 import pytest
@@ -341,6 +342,35 @@ async def test_a_server_that_ends_its_side_fails_the_calls_at_once():
         assert "the server closed the connection" in error.status.message
 
 
+async def test_a_server_that_greets_and_leaves_at_once_is_left_for_another():
+    greeted = asyncio.Event()
+
+    async def leave(peer: Peer) -> None:
+        peer.h2.close_connection()
+        await peer.gone()
+
+    async def stay(peer: Peer) -> None:
+        await peer.event(SettingsAcknowledged)
+        greeted.set()
+        await peer.serve()
+
+    async with peer_server(leave, stay) as port, upstream_of(port) as upstream:
+        error = await failure(upstream.unary(call()))
+        assert (error.status.code, error.sent) == (Code.UNAVAILABLE, False)
+        await greeted.wait()
+        assert (await upstream.unary(call(b"again"))).message == b"again"
+
+
+async def test_a_server_that_allows_no_table_of_headers_is_told_that_there_is_none():
+    async def script(peer: Peer) -> None:
+        peer.h2.update_settings({SettingCodes.HEADER_TABLE_SIZE: 0})
+        await peer.serve()
+
+    async with peer_server(script) as port, upstream_of(port) as upstream:
+        for message in (b"one", b"two"):
+            assert (await upstream.unary(call(message))).message == message
+
+
 async def test_a_server_that_drops_every_connection_is_given_time():
     connections = 0
 
@@ -461,6 +491,50 @@ async def test_a_slow_reader_keeps_the_window_of_its_stream_shut():
         assert len(rest) == STREAM_WINDOW // 16_384 - 1
 
 
+async def test_empty_messages_fill_a_window_too():
+    """Each takes room where it waits."""
+    count = STREAM_WINDOW // 5
+    part = prefixed(b"") * 3276
+    sent = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        asked = await peer.call()
+        peer.head(asked)
+        for _ in range(count // 3276):
+            peer.data(asked, part)
+            await peer.flush()
+        peer.h2.ping(bytes(8))
+        await peer.event(PingAckReceived)  # all is there, and what it allows is here
+        sent.set()
+        await peer.answer(await peer.call())
+        assert peer.h2.local_flow_control_window(asked.stream_id) < STREAM_WINDOW // 2
+        peer.trailers(asked)
+        await peer.serve()
+
+    async with peer_server(script) as port, upstream_of(port) as upstream:
+        stream = upstream.stream(call())
+        await anext(stream)
+        await sent.wait()
+        await upstream.unary(call())
+        assert len([message async for message in stream]) == count // 3276 * 3276 - 1
+
+
+async def test_a_compressed_message_of_a_stream_is_taken_to_pieces_when_it_is_read():
+    def write(peer: Peer, asked: Asked) -> None:
+        peer.head(asked, [*HEAD, ("grpc-encoding", "gzip")])
+        for message in (gzip.compress(b"good"), b"bad"):
+            peer.data(asked, b"\x01" + prefixed(message)[1:])
+        peer.trailers(asked)
+
+    async with peer_server(answering(write)) as port, upstream_of(port) as upstream:
+        stream = upstream.stream(call())
+        assert await anext(stream) == b"good"
+        for _ in range(2):
+            error = await failure(anext(stream))
+            assert error.status.code is Code.INTERNAL
+        assert (await upstream.unary(call(b"next"))).message == b"next"
+
+
 async def test_a_server_that_does_not_read_stops_new_calls_until_it_does():
     reads = asyncio.Event()
 
@@ -532,6 +606,50 @@ async def test_a_server_that_allows_streams_later_gets_the_calls_that_wait():
 
     async with peer_server(script) as port, upstream_of(port) as upstream:
         assert (await upstream.unary(call(b"late"))).message == b"late"
+
+
+async def test_a_call_whose_deadline_passes_while_it_waits_is_not_sent():
+    seen = []
+
+    async def script(peer: Peer) -> None:
+        peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+        while True:
+            asked = await peer.call()
+            seen.append(asked.message)
+            if asked.message != b"hang":
+                await peer.answer(asked)
+
+    async with peer_server(script) as port, upstream_of(port) as upstream:
+        await upstream.unary(call(b"first"))
+        deadline = [call(message, timeout_s=0.1) for message in (b"hang", *[b"late"] * 20)]
+        errors = await asyncio.gather(*(failure(upstream.unary(each)) for each in deadline))
+        assert {error.status.code for error in errors} == {Code.DEADLINE_EXCEEDED}
+        assert [error.sent for error in errors] == [True, *[False] * 20]
+        await upstream.unary(call(b"last"))
+    assert seen == [b"first", b"hang", b"last"]
+
+
+async def test_closing_makes_none_of_the_calls_that_wait():
+    seen = []
+    asked = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+        while True:
+            seen.append((await peer.event(RequestReceived)).stream_id)
+            asked.set()
+
+    async with peer_server(script) as port:
+        async with upstream_of(port) as upstream:
+            calls = [asyncio.create_task(failure(upstream.unary(call()))) for _ in range(20)]
+            await asked.wait()
+            closing = asyncio.create_task(upstream.close())
+            errors = await asyncio.gather(*calls)
+            late = await failure(upstream.unary(call()))
+            await closing
+        assert [error.sent for error in errors] == [True, *[False] * 19]
+        assert (late.status.code, late.sent) == (Code.UNAVAILABLE, False)
+    assert seen == [1]
 
 
 # --- keepalive
