@@ -177,11 +177,16 @@ class TreeBuilder:
         return value
 
     def _variable(self, match: re.Match[str], node: ScalarNode, location: Location) -> str:
-        name = match["name"]
         if match["escaped"]:
             return "${"
-        if name is None or not _VARIABLE_NAME.fullmatch(name):
-            message = f"{match[0]} is not a variable; write ${{NAME}}, or $${{ for a plain ${{"
+        name, has_default, default = (match["name"] or "").partition(":-")
+        if not _VARIABLE_NAME.fullmatch(name):
+            message = (
+                f"{match[0]} is not a variable; write ${{NAME}} or ${{NAME:-default}}, or $${{ for "
+                "a plain ${"
+            )
+        elif has_default and not self._environ.get(name):
+            return default
         elif name not in self._environ:
             message = f"the environment has no variable {name}"
         elif not _is_text(self._environ[name]):

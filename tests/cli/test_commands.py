@@ -126,11 +126,20 @@ def test_check_reports_problems_of_protos_with_their_place(tmp_path: Path) -> No
     assert count == "1 problem"
 
 
-def test_check_names_a_variable_that_is_not_set() -> None:
-    result = CliRunner().invoke(main, ["check", "-c", str(EXAMPLE)], env={"LEGACY_URL": None})
+def test_the_example_is_complete_without_an_environment() -> None:
+    unset = {"LEGACY_URL": None, "DNS_TARGET": None}
+    result = CliRunner().invoke(main, ["check", "-c", str(EXAMPLE)], env=unset)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_check_names_a_variable_that_is_not_set(tmp_path: Path) -> None:
+    folder = shop(tmp_path)
+    with (folder / "shop.yaml").open("a") as file:
+        file.write('admin: {host: "${NO_SUCH_HOST}"}\n')
+    result = run("check", "-c", folder)
     assert result.exit_code == 1
-    place = r"cutover\.yaml:\d+:17: upstreams\.legacy\.url: "
-    assert re.search(place + "the environment has no variable LEGACY_URL", result.stderr)
+    place = r"shop\.yaml:\d+:15: admin\.host: "
+    assert re.search(place + "the environment has no variable NO_SUCH_HOST", result.stderr)
 
 
 def test_check_of_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ The configuration is a flat folder of YAML files, read as one. A complete one:
 - **Scalars** are read as in JSON: `yes`, `on`, `010` and `1:30` are text. Anchors and aliases
   work; tags and merge keys (`<<`) do not.
 - **Environment.** `${{NAME}}` in a value is replaced by that variable, and `$${{` stands for a
-  plain `${{`. A variable that is not set is an error. Numbers and truth values may come from
+  plain `${{`. A variable that is not set is an error, but for `${{NAME:-default}}`, which also
+  stands in for an empty one. Numbers and truth values may come from
   variables too, quoted or not. The admin port shows `${{NAME}}` and not what it stood for.
 - **Durations** have a unit, `ms`, `s`, `m` or `h`: `250ms`, `1.5s`. **Sizes** have one as well,
   `B`, `KiB`, `MiB` or `GiB`: `64KiB`.

@@ -71,7 +71,8 @@ def test_escaped_and_lonely_dollars_stay(text: str, value: str) -> None:
     [
         ("${MISSING}", "the environment has no variable MISSING"),
         ("${}", "${} is not a variable"),
-        ("${A:-b}", "${A:-b} is not a variable"),
+        ("${A-b}", "${A-b} is not a variable"),
+        ("${:-b}", "${:-b} is not a variable"),
         ("x${A", "${ is not a variable"),
         ("${BYTES}", "the variable BYTES is not UTF-8"),
     ],
@@ -80,6 +81,23 @@ def test_bad_variable_is_a_problem_at_its_place(text: str, message: str) -> None
     [problem] = build(f"a: {text}", BYTES="\udcff").problems
     assert problem.message.startswith(message)
     assert str(problem.place) == "0.yaml:1:4: a"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${UNSET:-b}", "b"),
+        ("${EMPTY:-b}", "b"),
+        ("${A:-b}", "1"),
+        ("${UNSET:-}", ""),
+        ("${UNSET:-http://h:1/:-}", "http://h:1/:-"),
+    ],
+)
+def test_default_stands_in_for_an_unset_or_empty_variable(text: str, value: str) -> None:
+    """As in a POSIX shell."""
+    tree = build(f"a: '{text}'", A="1", EMPTY="")
+    assert (tree.values, tree.problems) == ({"a": value}, [])
+    assert tree.templates == {("a",): text}
 
 
 def test_empty_variable_is_empty_text() -> None:

@@ -43,9 +43,10 @@ def test_folder_of_mappings_loads(texts: list[SourceText], mapping: dict[str, An
         assert (found.name, found.stage) == (route["name"], route["stage"])
 
 
-def test_environment_that_it_needs_is_the_two_addresses(texts: list[SourceText]) -> None:
-    names = {name for text in texts for name in re.findall(r"\$\{(\w+)\}", text.text)}
+def test_environment_may_give_the_two_addresses(texts: list[SourceText]) -> None:
+    names = {name for text in texts for name in re.findall(r"\$\{(\w+):-", text.text)}
     assert names == set(ENVIRONMENT)
+    assert load_config(texts, {}).digest == load_config(texts, ENVIRONMENT).digest
 
 
 def test_hello_is_bound_by_the_service_config_alone(schema: Schema) -> None:
