@@ -33,6 +33,10 @@ _METADATA_TOO_LARGE: Final = "received metadata size exceeds"
 _ENDED_HERE: Final = "Stream removed ("
 
 
+def ignore_error(_: UpstreamError) -> None:
+    """Stand in for a hook that nobody gave."""
+
+
 def is_tls_error(error: UpstreamError) -> bool:
     """Whether the call failed because TLS could not be set up with the server."""
     return not error.sent and error.http_status == 502

@@ -41,33 +41,26 @@ class Health(Enum):
 class HealthWatch:
     """Follows the health of one service; run `follow` as a task.
 
-    *start* makes the one streaming call, and does not repeat it. *changed* is called with every
-    new state.
+    *start* makes the one streaming call, and does not repeat it.
     """
 
-    __slots__ = ("_call", "_changed", "_start", "_state")
+    __slots__ = ("_call", "_start", "state")
 
     def __init__(
         self,
         start: Callable[[Call], ReplyStream],
         service: str,
         keepalive_time_s: float,
-        changed: Callable[[Health], None],
     ) -> None:
         request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
         window_s = min(_LONGEST_WINDOW_S, keepalive_time_s * _WINDOW_SHARE)
         self._call = Call(_WATCH, request, (), window_s)
         self._start = start
-        self._changed = changed
-        self._state = Health.UNKNOWN
+        #: The last that is known.
+        self.state = Health.UNKNOWN
 
     def __repr__(self) -> str:
-        return f"<HealthWatch {self._state.value}>"
-
-    @property
-    def state(self) -> Health:
-        """The last that is known."""
-        return self._state
+        return f"<HealthWatch {self.state.value}>"
 
     async def follow(self) -> None:
         """Watch until cancelled, or until the server says that it has no health service."""
@@ -77,13 +70,13 @@ class HealthWatch:
             began_s = loop.time()
             code = await self._watch_once()
             if code is Code.UNIMPLEMENTED:
-                self._set(Health.UNKNOWN)
+                self.state = Health.UNKNOWN
                 return
             is_over = loop.time() - began_s >= self._call.timeout_s * _WHOLE_WINDOW
-            if code is Code.DEADLINE_EXCEEDED and self._state is not Health.UNKNOWN and is_over:
+            if code is Code.DEADLINE_EXCEEDED and self.state is not Health.UNKNOWN and is_over:
                 pause_s = _FIRST_PAUSE_S
                 continue
-            self._set(Health.UNKNOWN)
+            self.state = Health.UNKNOWN
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
@@ -93,17 +86,12 @@ class HealthWatch:
         try:
             async for message in self._start(self._call):
                 heard = True
-                self._set(_read_state(message))
+                self.state = _read_state(message)
         except UpstreamError as error:
             if not heard:
-                self._set(Health.UNKNOWN)
+                self.state = Health.UNKNOWN
             return error.status.code
         return Code.OK
-
-    def _set(self, state: Health) -> None:
-        if state is not self._state:
-            self._state = state
-            self._changed(state)
 
 
 def _read_state(message: bytes) -> Health:

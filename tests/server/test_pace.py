@@ -1,7 +1,7 @@
 """Clients that send or read too slowly, and those that go away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import StreamReader
@@ -14,16 +14,10 @@ from proxy.status import Code
 from tests.fakes import Handler, Served
 from tests.live.edge import HANDLERS, answers, edge_of, item, method
 from tests.live.wire import LegacyScript, client_of, legacy_of, request
+from tests.waiting import until
 
 #: A pace that no test can keep, for those that are to fail by it.
 HASTE = ReadLimits(16 << 10, Pace(body_grace_s=0.05, body_bytes_per_s=1e9, stall_s=0.05))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Give the loop turns until *condition* holds; a test that hangs here is one that fails."""
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(lambda: None))])
 
 
 async def test_a_body_that_drips_gets_408_and_the_end_of_the_connection(snapshot: Snapshot):

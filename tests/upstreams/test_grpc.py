@@ -26,6 +26,7 @@ from proxy.upstreams.retry import Retries, RetryOptions
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
 from tests.upstreams.servers import grpc_server, raw_server
+from tests.waiting import until
 
 
 def call(name="echo", message=b"x", *, timeout_s=30.0, metadata=(), idempotent=False) -> Call:
@@ -504,72 +505,70 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_the_health_service_is_followed():
-    changes: asyncio.Queue[Health] = asyncio.Queue()
     async with (
         HealthServer() as server,
-        GrpcUpstream(f"127.0.0.1:{server.port}", on_health=changes.put_nowait) as upstream,
+        GrpcUpstream(f"127.0.0.1:{server.port}") as upstream,
     ):
         await upstream.start()
-        assert await changes.get() is Health.SERVING
+        await until(lambda: upstream.health is Health.SERVING)
         assert upstream.ready
         await server.set(NOT_SERVING)
-        assert await changes.get() is Health.NOT_SERVING
+        await until(lambda: upstream.health is Health.NOT_SERVING)
         assert not upstream.ready
         await server.set(SERVING)
-        assert await changes.get() is Health.SERVING
+        await until(lambda: upstream.health is Health.SERVING)
         assert "health=serving" in repr(upstream)
     assert not upstream.ready
 
 
 async def test_health_is_unknown_when_the_server_is_gone():
-    changes: asyncio.Queue[Health] = asyncio.Queue()
     async with HealthServer() as server:
-        upstream = GrpcUpstream(f"127.0.0.1:{server.port}", on_health=changes.put_nowait)
+        upstream = GrpcUpstream(f"127.0.0.1:{server.port}")
         await upstream.start()
-        assert await changes.get() is Health.SERVING
-    assert await changes.get() is Health.UNKNOWN
+        await until(lambda: upstream.health is Health.SERVING)
+    await until(lambda: upstream.health is Health.UNKNOWN)
     await upstream.close()
 
 
 async def test_a_watch_is_renewed_without_a_change_of_health():
-    watches: asyncio.Queue[Served] = asyncio.Queue()
-    changes: list[Health] = []
+    before: asyncio.Queue[Health] = asyncio.Queue()
 
-    async def watch(served: Served) -> AsyncIterator[bytes]:
-        watches.put_nowait(served)
+    async def watch(_: Served) -> AsyncIterator[bytes]:
+        before.put_nowait(upstream.health)
         yield health_pb2.HealthCheckResponse(status=SERVING).SerializeToString()
         await asyncio.Event().wait()
 
     options = GrpcOptions(keepalive_time_s=0.2)
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", options, on_health=changes.append) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}", options) as upstream,
     ):
         await upstream.start()
-        for _ in range(4):
-            await watches.get()
-        assert changes == [Health.SERVING]
+        seen = [await before.get() for _ in range(4)]
+        assert seen == [Health.UNKNOWN, *[Health.SERVING] * 3]
 
 
 @pytest.mark.parametrize(
     ("status", "state"), [(0, Health.UNKNOWN), (2, Health.NOT_SERVING), (3, Health.NOT_SERVING)]
 )
 async def test_a_watch_that_the_server_ends_is_begun_again(status, state):
-    watches: asyncio.Queue[Served] = asyncio.Queue()
-    changes: list[Health] = []
+    before: asyncio.Queue[Health] = asyncio.Queue()
+    seen = asyncio.Event()
 
-    async def watch(served: Served) -> AsyncIterator[bytes]:
-        watches.put_nowait(served)
+    async def watch(_: Served) -> AsyncIterator[bytes]:
+        before.put_nowait(upstream.health)
         yield health_pb2.HealthCheckResponse(status=status).SerializeToString()
+        await seen.wait()
 
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", on_health=changes.append) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}") as upstream,
     ):
         await upstream.start()
-        for _ in range(2):
-            await watches.get()
-        assert changes[:1] == ([] if state is Health.UNKNOWN else [state])
+        assert await before.get() is Health.UNKNOWN
+        await until(lambda: upstream.health is state)
+        seen.set()
+        assert await before.get() is Health.UNKNOWN
 
 
 async def test_a_health_service_that_speaks_junk_leaves_health_unknown():
@@ -590,7 +589,6 @@ async def test_a_health_service_that_speaks_junk_leaves_health_unknown():
 
 
 async def test_health_is_unknown_when_a_renewed_watch_says_nothing():
-    changes: asyncio.Queue[Health] = asyncio.Queue()
     watches = 0
 
     async def watch(_: Served) -> AsyncIterator[bytes]:
@@ -603,29 +601,36 @@ async def test_health_is_unknown_when_a_renewed_watch_says_nothing():
     options = GrpcOptions(keepalive_time_s=0.4)
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", options, on_health=changes.put_nowait) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}", options) as upstream,
     ):
         await upstream.start()
-        assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
+        await until(lambda: upstream.health is Health.SERVING)
+        await until(lambda: upstream.health is Health.UNKNOWN)
+        assert watches > 1
 
 
 async def test_a_watch_that_the_server_ends_as_if_by_its_deadline_is_not_renewed_at_once():
-    changes: asyncio.Queue[Health] = asyncio.Queue()
+    before: asyncio.Queue[Health] = asyncio.Queue()
+    seen = asyncio.Event()
 
     async def watch(_: Served) -> AsyncIterator[bytes]:
+        before.put_nowait(upstream.health)
         yield health_pb2.HealthCheckResponse(status=SERVING).SerializeToString()
+        await seen.wait()
         raise Abort(Code.DEADLINE_EXCEEDED)
 
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", on_health=changes.put_nowait) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}") as upstream,
     ):
         await upstream.start()
-        assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
+        await until(lambda: upstream.health is Health.SERVING)
+        seen.set()
+        # Between the two it was forgotten, which is when a pause is made.
+        assert [await before.get(), await before.get()] == [Health.UNKNOWN] * 2
 
 
 async def test_a_health_service_that_goes_away_is_asked_no_more():
-    changes: asyncio.Queue[Health] = asyncio.Queue()
     watches = 0
 
     async def watch(_: Served) -> AsyncIterator[bytes]:
@@ -639,10 +644,11 @@ async def test_a_health_service_that_goes_away_is_asked_no_more():
     options = GrpcOptions(keepalive_time_s=0.2)
     async with (
         grpc_server({"/grpc.health.v1.Health/Watch": watch, **ECHO}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", options, on_health=changes.put_nowait) as upstream,
+        GrpcUpstream(f"127.0.0.1:{port}", options) as upstream,
     ):
         await upstream.start()
-        assert [await changes.get(), await changes.get()] == [Health.SERVING, Health.UNKNOWN]
+        await until(lambda: upstream.health is Health.SERVING)
+        await until(lambda: upstream.health is Health.UNKNOWN)
         for _ in range(20):
             await upstream.unary(call())
         assert (watches, upstream.ready) == (2, True)

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import grpc
 
 from proxy.errors import UpstreamError
 from proxy.upstreams import Call, Reply
-from proxy.upstreams.failure import is_tls_error, request_too_large
+from proxy.upstreams.closing import Closing
+from proxy.upstreams.failure import ignore_error, is_tls_error, request_too_large
 from proxy.upstreams.grpc.calls import PublicCalls, UnaryCalls, deadline_at_s, direct_calls
 from proxy.upstreams.grpc.options import make_channel
 from proxy.upstreams.grpc.stream import GrpcStream
@@ -27,16 +27,12 @@ from proxy.upstreams.retry import Retries
 _READY: Final = grpc.ChannelConnectivity.READY
 
 
-def _ignore(_: object) -> None:
-    """Stand in for a hook that nobody gave."""
-
-
-class GrpcUpstream:
+class GrpcUpstream(Closing):
     """A gRPC server over grpcio; implements `proxy.upstreams.Upstream`.
 
     *target* is a gRPC name, `dns:///host:port` or `host:port`. Make it in the event loop that
     will use it. *on_tls_error* is called for every call that failed because TLS could not be set
-    up, *on_health* for every change of health. *direct* False makes calls by grpcio's public
+    up. *direct* False makes calls by grpcio's public
     interface only. Raises `ConfigError` when a PEM file cannot be read.
     """
 
@@ -45,8 +41,7 @@ class GrpcUpstream:
         target: str,
         options: GrpcOptions | None = None,
         *,
-        on_tls_error: Callable[[UpstreamError], None] = _ignore,
-        on_health: Callable[[Health], None] = _ignore,
+        on_tls_error: Callable[[UpstreamError], None] = ignore_error,
         direct: bool = True,
     ) -> None:
         self._target = target
@@ -57,7 +52,7 @@ class GrpcUpstream:
         retry = self._options.retry
         self._retries = None if retry is None else Retries(retry, random.random)
         self._health = HealthWatch(
-            self._once, self._options.health_service, self._options.keepalive_time_s, on_health
+            self._once, self._options.health_service, self._options.keepalive_time_s
         )
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -65,17 +60,6 @@ class GrpcUpstream:
     def __repr__(self) -> str:
         state = "closed" if self._closed else self.connectivity
         return f"<GrpcUpstream {self._target} {state} health={self.health.value} {self._calls!r}>"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def start(self) -> None:
         """Begin to connect, and to watch the server's health. Calls work without it too."""

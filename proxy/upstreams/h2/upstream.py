@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from proxy.errors import UpstreamError
 from proxy.status import Code, Status
 from proxy.upstreams import Call, Reply
-from proxy.upstreams.failure import is_tls_error, request_too_large
+from proxy.upstreams.closing import Closing
+from proxy.upstreams.failure import ignore_error, is_tls_error, request_too_large
 from proxy.upstreams.h2.address import parse_target
 from proxy.upstreams.h2.calls import ServerStream, UnaryStream, Unprocessed, timed_out
 from proxy.upstreams.h2.channel import Channel
@@ -39,17 +39,13 @@ _MAX_UNPROCESSED: Final = 5
 _UNPROCESSED_PAUSE_S: Final = 0.01
 
 
-def _ignore(_: object) -> None:
-    """Stand in for a hook that nobody gave."""
-
-
-class H2Upstream:
+class H2Upstream(Closing):
     """A gRPC server over our own HTTP/2; implements `proxy.upstreams.Upstream`.
 
     *target* is `host:port`, `dns:///host:port`, `ipv4:`, `ipv6:` or `unix:`; others are a
     `ValueError`. All calls share one connection, to the first address that takes it. Make it in
     the event loop that will use it. *on_tls_error* is called for every call that failed because
-    TLS could not be set up, *on_health* for every change of health. Raises `ConfigError` when a
+    TLS could not be set up. Raises `ConfigError` when a
     PEM file cannot be read.
     """
 
@@ -58,8 +54,7 @@ class H2Upstream:
         target: str,
         options: GrpcOptions | None = None,
         *,
-        on_tls_error: Callable[[UpstreamError], None] = _ignore,
-        on_health: Callable[[Health], None] = _ignore,
+        on_tls_error: Callable[[UpstreamError], None] = ignore_error,
     ) -> None:
         self._target = target
         self._options = options = options or GrpcOptions()
@@ -75,25 +70,12 @@ class H2Upstream:
             random.random,
         )
         self._retries = None if options.retry is None else Retries(options.retry, random.random)
-        self._health = HealthWatch(
-            self._once, options.health_service, options.keepalive_time_s, on_health
-        )
+        self._health = HealthWatch(self._once, options.health_service, options.keepalive_time_s)
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:
         return f"<H2Upstream {self._target} health={self.health.value} {self._channel!r}>"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def start(self) -> None:
         """Begin to connect, and to watch the server's health. Calls work without it too."""

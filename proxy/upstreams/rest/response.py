@@ -5,11 +5,10 @@ Belongs here: reading a body and giving the connection back. Does not: getting t
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Self
 
 from aiohttp import ClientError, StreamReader
 
+from proxy.upstreams.closing import Closing
 from proxy.upstreams.rest.connection import bad_gateway
 
 
@@ -49,7 +48,7 @@ class ResponseBody:
             self._done(whole)
 
 
-class RestResponse:
+class RestResponse(Closing):
     """An answer: status, headers of the end-to-end kind, a body. Close it in any case.
 
     *length* is what Content-Length announces, None without one; an answer to HEAD and a 304
@@ -82,14 +81,3 @@ class RestResponse:
     async def close(self) -> None:
         """Stop reading; a connection with an unread rest is not used again."""
         self.body.end(whole=False)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()

@@ -6,13 +6,14 @@ and bodies themselves.
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from aiohttp import ClientError, StreamReader
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 
 from proxy.errors import UpstreamError
+from proxy.upstreams.closing import Closing
+from proxy.upstreams.failure import ignore_error
 from proxy.upstreams.rest.connection import Pool, bad_gateway
 from proxy.upstreams.rest.exchange import Exchange, RestRequest, StaleConnection, end_to_end_headers
 from proxy.upstreams.rest.head import request_head
@@ -23,11 +24,7 @@ from proxy.upstreams.rest.response import ResponseBody, RestResponse
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-def _ignore(_: object) -> None:
-    """Stand in for a hook that nobody gave."""
-
-
-class RestUpstream:
+class RestUpstream(Closing):
     """The legacy host. Make it in the event loop that will use it.
 
     *url* is scheme, host and port. *on_tls_error* is called when TLS could not be set up. Raises
@@ -39,7 +36,7 @@ class RestUpstream:
         url: str,
         options: RestOptions | None = None,
         *,
-        on_tls_error: Callable[[UpstreamError], None] = _ignore,
+        on_tls_error: Callable[[UpstreamError], None] = ignore_error,
     ) -> None:
         self._address = parse_url(url)
         self._options = options or RestOptions()
@@ -47,17 +44,6 @@ class RestUpstream:
 
     def __repr__(self) -> str:
         return f"<RestUpstream {self._pool!r}>"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def close(self) -> None:
         """Close the connections; answers that are being read end with an error."""

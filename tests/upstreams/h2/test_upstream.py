@@ -23,6 +23,7 @@ from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
 from tests.upstreams.servers import grpc_server, raw_server
+from tests.waiting import until
 
 
 def call(name="echo", message=b"x", *, timeout_s=30.0, metadata=(), idempotent=False) -> Call:
@@ -571,17 +572,16 @@ class HealthServer:
 
 
 async def test_the_health_service_is_followed():
-    changes: asyncio.Queue[Health] = asyncio.Queue()
     async with (
         HealthServer() as server,
-        H2Upstream(f"127.0.0.1:{server.port}", on_health=changes.put_nowait) as upstream,
+        H2Upstream(f"127.0.0.1:{server.port}") as upstream,
     ):
         await upstream.start()
         await upstream.start()
-        assert await changes.get() is Health.SERVING
+        await until(lambda: upstream.health is Health.SERVING)
         assert upstream.ready
         await server.servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        assert await changes.get() is Health.NOT_SERVING
+        await until(lambda: upstream.health is Health.NOT_SERVING)
         assert not upstream.ready
         assert "health=not_serving" in repr(upstream)
 
