@@ -310,10 +310,12 @@ class Connection:
                 raise self._fault(frames.SETTINGS)
             self._guard.spend()
             return
-        for setting, value in frames.read_settings(payload):
+        settings = frames.read_settings(payload)
+        # Before what a wider window lets out: to the peer it is open from the ACK on.
+        self._sender.reply(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
+        for setting, value in settings:
             self._apply(setting, value)
         self.is_ready = True
-        self._sender.reply(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
         self._owner.room_changed()
 
     def _apply(self, setting: int, value: int) -> None:

@@ -167,6 +167,14 @@ def test_a_call_is_a_head_and_a_body():
     assert line.output()[0] == (HEADERS, END_HEADERS, 3, b"block")
 
 
+def test_what_a_wider_window_lets_out_follows_the_acknowledgement():
+    line = Line(frames.settings_frame([(frames.INITIAL_WINDOW_SIZE, 10)]))
+    line.open(bytes(30))
+    line.output()
+    line.receive(frames.settings_frame([(frames.INITIAL_WINDOW_SIZE, 25)]))
+    assert line.output() == [(SETTINGS, ACK, 0, b""), (DATA, 0, 1, bytes(15))]
+
+
 def test_a_body_that_no_window_lets_out_is_let_go_of_with_its_call():
     line = Line()
     line.open(bytes(65_535))
@@ -333,7 +341,7 @@ def test_a_body_waits_for_the_window_of_its_stream():
     line.receive(frames.window_frame(1, 2))
     assert line.output() == [(SETTINGS, ACK, 0, b"")]
     line.receive(frames.settings_frame([(4, 9)]))
-    assert line.output() == [(DATA, END_STREAM, 1, b"ef"), (SETTINGS, ACK, 0, b"")]
+    assert line.output() == [(SETTINGS, ACK, 0, b""), (DATA, END_STREAM, 1, b"ef")]
     assert stream.pending is None
 
 
