@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.figures import Broken, Figure, Unavailable, figure_table, json_line
 
 HARNESS: Final = frozenset({"__main__", "figures"})
-WIDTH_WITHOUT_TERMINAL: Final = 130  # columns; in a log, a wrapped table is hard to read
+WIDTH_WITHOUT_TERMINAL: Final = 180  # columns; in a log, a wrapped table is hard to read
 
 
 def benchmark_names(folders: Sequence[str]) -> list[str]:
