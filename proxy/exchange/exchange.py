@@ -20,7 +20,12 @@ from proxy.exchange.streaming import StreamingReply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
 from proxy.status import Code, Status
-from proxy.telemetry.tracing import parse_traceparent, start_trace
+from proxy.telemetry.tracing import (
+    TRACEPARENT,
+    parse_traceparent,
+    start_trace,
+    without_trace,
+)
 from proxy.transcoding.metadata import call_timeout_s
 from proxy.transcoding.streams import choose_format
 from proxy.upstreams import Call, Metadata, Upstream
@@ -31,9 +36,6 @@ _log: Final = structlog.get_logger("proxy.exchange")
 #: time that proxies and load balancers commonly allow.
 STREAM_KEEP_ALIVE_S: Final = 15.0
 
-_TRACEPARENT: Final = "traceparent"
-#: What says something about a trace, and nothing about one that begins here (W3C §3.3.1).
-_OF_OLD_TRACE: Final = frozenset({_TRACEPARENT, "tracestate"})
 _INTERNAL: Final = StatusError(Status(Code.INTERNAL, "internal error"))
 
 
@@ -99,7 +101,7 @@ class Exchange:
     async def _route(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
         found = self.snapshot.table.find(request.http_method, request.path)
         binding = outcome.binding = found.binding
-        trace = parse_traceparent(request.headers.get(_TRACEPARENT))
+        trace = parse_traceparent(request.headers.get(TRACEPARENT))
         outcome.trace_id = "" if trace is None else trace.trace_id
         decision = decide(None if binding is None else binding.route.stage)
         if decision.side is Side.GRPC and binding is not None:
@@ -155,8 +157,7 @@ class Exchange:
         if route.traced and not outcome.trace_id:
             trace = start_trace(self._random_bytes)
             outcome.trace_id = trace.trace_id
-            kept = (pair for pair in metadata if pair[0] not in _OF_OLD_TRACE)
-            return (*kept, (_TRACEPARENT, str(trace)))
+            return (*without_trace(metadata), (TRACEPARENT, str(trace)))
         return metadata
 
     async def _stream(

@@ -14,14 +14,14 @@ from multidict import CIMultiDictProxy
 
 from proxy.config.upstreams import LEGACY, Upstreams
 from proxy.cutover import REFUSED, Decision, Side, decide
-from proxy.errors import LimitExceeded, StatusError
+from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.failure import failure
-from proxy.exchange.messages import Answer
+from proxy.exchange.messages import Answer, body_too_large
 from proxy.routing.outcomes import Candidate
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
-from proxy.telemetry.tracing import parse_traceparent
+from proxy.telemetry.tracing import TRACEPARENT, parse_traceparent, without_trace
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.metadata import Pairs, call_timeout_s
 from proxy.transcoding.protojson import Codecs, JsonOptions
@@ -29,9 +29,6 @@ from proxy.transcoding.protojson.faults import DecodeFailure
 from proxy.transcoding.response import JSON_CONTENT
 from proxy.transcoding.streams import choose_format
 
-_TRACEPARENT: Final = "traceparent"
-#: What an exchange leaves out of a call that begins a trace.
-_OF_OLD_TRACE: Final = frozenset({_TRACEPARENT, "tracestate"})
 _DEFAULT_JSON: Final = JsonOptions()
 
 
@@ -158,15 +155,14 @@ def _call(
     if route.cardinality.request_streams:
         raise not_served(route)
     if len(inquiry.body) > route.max_request_bytes:
-        text = f"the body is larger than {route.max_request_bytes} bytes"
-        raise LimitExceeded(text, http_status=413)
+        raise body_too_large(route.max_request_bytes)
     given = (captures, inquiry.query, inquiry.body, headers.get("content-type"))
     built = binding.request.build(*given)
     timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
     metadata = route.metadata_of(headers)
-    begins_trace = route.traced and parse_traceparent(headers.get(_TRACEPARENT)) is None
+    begins_trace = route.traced and parse_traceparent(headers.get(TRACEPARENT)) is None
     if begins_trace:
-        metadata = tuple(pair for pair in metadata if pair[0] not in _OF_OLD_TRACE)
+        metadata = without_trace(metadata)
     return ExplainedCall(
         method_path=route.method_path,
         timeout_s=timeout_s,

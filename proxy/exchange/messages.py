@@ -11,12 +11,17 @@ from typing import Protocol
 from multidict import CIMultiDictProxy
 
 from proxy.cutover import REFUSED, Decision
-from proxy.errors import UpstreamError
+from proxy.errors import LimitExceeded, UpstreamError
 from proxy.routing.table import RouteBinding
 from proxy.status import Code
 
 #: Response headers in order; names as they go on the wire.
 Headers = tuple[tuple[str, str], ...]
+
+
+def body_too_large(limit: int) -> LimitExceeded:
+    """The refusal (413) of a body of more than *limit* bytes."""
+    return LimitExceeded(f"the body is larger than {limit} bytes", http_status=413)
 
 
 class BodyReader(Protocol):

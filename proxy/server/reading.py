@@ -14,7 +14,7 @@ from aiohttp import web, web_protocol
 from multidict import CIMultiDictProxy
 
 from proxy.errors import LimitExceeded, RequestError
-from proxy.exchange.messages import Request
+from proxy.exchange.messages import Request, body_too_large
 from proxy.server.pace import BodyDeadline, Pace
 from proxy.server.writing import write_interim
 from proxy.status import Code
@@ -64,7 +64,7 @@ class Body:
         if self.length == 0:
             return b""
         if self.length is not None and self.length > limit:
-            raise _too_large(limit)
+            raise body_too_large(limit)
         raw = await self._read_raw(limit)
         return raw if self._coding in ("", "identity") else _decoded(raw, self._coding, limit)
 
@@ -76,7 +76,7 @@ class Body:
             while piece := await source.piece():
                 self.received += len(piece)
                 if self.received > limit:
-                    raise _too_large(limit)
+                    raise body_too_large(limit)
                 pieces.append(piece)
         except web_protocol.RequestPayloadError as error:
             raise RequestError("the body is not well-formed HTTP/1.1") from error
@@ -121,10 +121,6 @@ def _length(request: web.BaseRequest, headers: CIMultiDictProxy[str]) -> int | N
     return None if announced is None else int(announced)
 
 
-def _too_large(limit: int) -> LimitExceeded:
-    return LimitExceeded(f"the body is larger than {limit} bytes", http_status=413)
-
-
 def _decoded(raw: bytes, coding: str, limit: int) -> bytes:
     if coding not in _CODINGS:
         raise RequestError(
@@ -139,7 +135,7 @@ def _decoded(raw: bytes, coding: str, limit: int) -> bytes:
     except zlib.error as error:
         raise RequestError(f"the body is not {coding}") from error
     if len(body) > limit:
-        raise _too_large(limit)
+        raise body_too_large(limit)
     if not inflater.eof or inflater.unused_data:
         raise RequestError(f"the body is not one whole {coding} stream")
     return body

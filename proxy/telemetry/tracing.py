@@ -8,6 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+#: The header, and the metadata key, that says where in a trace a call stands.
+TRACEPARENT: Final = "traceparent"
+_OF_TRACE: Final = frozenset({TRACEPARENT, "tracestate"})
+
 #: Version, trace id, parent id, flags (W3C Trace Context §3.2); a later version may append more.
 _TRACEPARENT: Final = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})"
@@ -56,6 +60,17 @@ def parse_traceparent(header: str | None) -> TraceContext | None:
     if not int(match["trace"], 16) or not int(match["parent"], 16):
         return None
     return TraceContext(match["trace"], match["parent"], int(match["flags"], 16) & _SAMPLED)
+
+
+def without_trace(
+    metadata: tuple[tuple[str, str | bytes], ...],
+) -> tuple[tuple[str, str | bytes], ...]:
+    """The pairs without those of a trace; a new one carries no state of another (W3C §3.3.1).
+
+    >>> without_trace((("tracestate", "a=1"), ("x-request-id", "7")))
+    (('x-request-id', '7'),)
+    """
+    return tuple(pair for pair in metadata if pair[0] not in _OF_TRACE)
 
 
 def start_trace(random_bytes: Callable[[int], bytes]) -> TraceContext:
