@@ -17,17 +17,19 @@ PROXY = Path(__file__).parents[1] / "proxy"
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
+    frozenset({"supervisor"}),
     frozenset({"server", "admin"}),
     frozenset({"exchange"}),
-    frozenset({"upstreams", "sources", "telemetry"}),
+    frozenset({"upstreams", "sources", "telemetry", "state"}),
     frozenset({"routing"}),
-    frozenset({"cutover", "config"}),
+    frozenset({"config"}),
+    frozenset({"cutover"}),
     frozenset({"transcoding"}),
     frozenset({"errors"}),
     frozenset({"status"}),
 )
 #: base, core and policy
-PURE = frozenset().union(*ROWS[5:])
+PURE = frozenset().union(*ROWS[6:])
 
 #: A library and the modules of `proxy` that may import it.
 FENCES: dict[str, tuple[str, ...]] = {

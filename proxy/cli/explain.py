@@ -12,7 +12,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cli.options import aligned, config_option, snapshot_or_exit
 from proxy.config.units import duration_text
-from proxy.cutover import Reason, Side
+from proxy.cutover.decision import Reason
+from proxy.cutover.stages import Side
 from proxy.exchange.explanation import (
     ExplainedCall,
     Explanation,

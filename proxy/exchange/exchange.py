@@ -10,7 +10,8 @@ from typing import Final
 import structlog
 from multidict import CIMultiDictProxy
 
-from proxy.cutover import REFUSED, Side, decide
+from proxy.cutover.decision import REFUSED, decide
+from proxy.cutover.stages import Side
 from proxy.errors import RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import error_body, failure

@@ -13,7 +13,8 @@ import orjson
 from multidict import CIMultiDictProxy
 
 from proxy.config.upstreams import LEGACY, Upstreams
-from proxy.cutover import REFUSED, Decision, Side, decide
+from proxy.cutover.decision import REFUSED, Decision, decide
+from proxy.cutover.stages import Side
 from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.failure import failure

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from multidict import CIMultiDictProxy
 
-from proxy.cutover import REFUSED, Decision
+from proxy.cutover.decision import REFUSED, Decision
 from proxy.errors import LimitExceeded, UpstreamError
 from proxy.routing.table import RouteBinding
 from proxy.status import Code

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from proxy.config.options import UNMAPPED
 from proxy.config.upstreams import LEGACY
-from proxy.cutover import Side
+from proxy.cutover.stages import Side
 from proxy.exchange.messages import Outcome, Request
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Route

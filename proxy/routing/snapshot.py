@@ -12,7 +12,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.config.resolved import Config, ResolvedRoute
-from proxy.cutover import Stage
+from proxy.cutover.stages import Stage
 from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.table import Route, RouteBinding, RouteTable
 from proxy.routing.trie import DuplicateRoutes, MatcherBuilder

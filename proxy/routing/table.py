@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from proxy.cutover import Stage
+from proxy.cutover.stages import Stage
 from proxy.errors import RequestError, StatusError
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
 from proxy.status import Code

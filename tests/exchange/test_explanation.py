@@ -14,7 +14,8 @@ from google.protobuf import json_format
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cli.composition import load_snapshot
-from proxy.cutover import Reason, Side
+from proxy.cutover.decision import Reason
+from proxy.cutover.stages import Side
 from proxy.example.files import folder
 from proxy.exchange.exchange import Exchange
 from proxy.exchange.explanation import ExplainedCall, Explanation, Inquiry, describe, explain

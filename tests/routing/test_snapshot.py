@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli.composition import load_snapshot
-from proxy.cutover import Stage
+from proxy.cutover.stages import Stage
 from proxy.errors import ConfigError, RequestError
 from proxy.example.schema import compile_folder
 from proxy.routing.snapshot import Snapshot

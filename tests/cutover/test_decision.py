@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.cutover import REFUSED, UNMAPPED, Reason, Side, Stage, decide
+from proxy.cutover.decision import REFUSED, UNMAPPED, Reason, decide
+from proxy.cutover.stages import Side, Stage
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-
-class Side(StrEnum):
-    """Who answers: the old host or the new backend; `PROXY` when a request is refused here."""
-
-    LEGACY = "legacy"
-    GRPC = "grpc"
-    PROXY = "proxy"
-
-
-class Stage(StrEnum):
-    """How far a route has moved."""
-
-    LEGACY = "legacy"
-    GRPC = "grpc"
+from proxy.cutover.stages import Side, Stage
 
 
 class Reason(StrEnum):
@@ -45,6 +32,8 @@ REFUSED: Final = Decision(Side.PROXY, Reason.REFUSED)
 
 _BY_STAGE: Final = {
     Stage.LEGACY: Decision(Side.LEGACY, Reason.STAGE),
+    Stage.SHADOW: Decision(Side.LEGACY, Reason.STAGE),
+    Stage.CANARY: Decision(Side.LEGACY, Reason.STAGE),
     Stage.GRPC: Decision(Side.GRPC, Reason.STAGE),
 }
 
