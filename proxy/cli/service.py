@@ -5,7 +5,6 @@ Belongs here: the order in which they start and stop. Does not: signals and the 
 """
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -28,8 +27,10 @@ from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
-from proxy.server.protocol import HeaderLimits
+from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
+from proxy.server.serving import Serving
+from proxy.supervisor.sockets import bind, url_of
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.loop_lag import LoopLag
 from proxy.telemetry.metrics import Metrics
@@ -39,9 +40,10 @@ class Service:
     """Serves *snapshot*, whose files are in *folder*, from `async with` to its end.
 
     *write_log* takes the access log's lines, whole ones, and must not block; *lost_lines* is how
-    many of them it has lost since. *listen* and *admin*
-    stand in for those of the configuration. The end drains: requests in flight are finished, for
-    as long as the configuration allows.
+    many of them it has lost since. *listen* and *admin* stand in for those of the configuration;
+    *listening* and *admin_listening* are sockets that are bound already, and then neither address
+    is read. *metrics* is where to count, when others of this service count with it. The end
+    drains: requests in flight are finished, for as long as the configuration allows.
     """
 
     def __init__(
@@ -53,6 +55,9 @@ class Service:
         lost_lines: Callable[[], int] = int,
         listen: Listen | None = None,
         admin: AdminSection | None = None,
+        listening: socket.socket | None = None,
+        admin_listening: socket.socket | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._settings = snapshot.config.settings
@@ -61,7 +66,9 @@ class Service:
         self._lost_lines = lost_lines
         self._listen = listen or self._settings.listen
         self._admin = admin or self._settings.admin
-        self._metrics = Metrics()
+        self._listening = listening
+        self._admin_listening = admin_listening
+        self._metrics = metrics or Metrics()
         self._upstreams: dict[str, AnyGrpcUpstream] = {}
         self._draining = False
         self._drained_by_s = 0.0
@@ -108,11 +115,11 @@ class Service:
 
     def _bind(self) -> tuple[socket.socket, socket.socket]:
         """Bind both addresses before anything is started that would have to be undone."""
-        listening = _bound(self._listen)
+        listening = self._listening or bind(self._listen.host, self._listen.port)
         self._stack.callback(listening.close)
-        admin_listening = _bound(self._admin)
+        admin_listening = self._admin_listening or bind(self._admin.host, self._admin.port)
         self._stack.callback(admin_listening.close)
-        self.url, self.admin_url = _url(listening), _url(admin_listening)
+        self.url, self.admin_url = url_of(listening), url_of(admin_listening)
         return listening, admin_listening
 
     def _open_access_log(self) -> AccessLog:
@@ -163,17 +170,14 @@ class Service:
 
     def _make_frontend(self, exchange: Exchange, observer: Observer) -> Frontend:
         limits = self._settings.limits
-        return Frontend(
+        serving = Serving(
             exchange,
             observer,
-            header_limits=HeaderLimits(
-                limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers
-            ),
-            read_limits=ReadLimits(limits.max_header_bytes),
-            keepalive_timeout_s=self._settings.connections.keepalive_timeout_s,
-            clock=time.monotonic,
-            wall_clock=time.time,
+            HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
+            ReadLimits(limits.max_header_bytes),
+            ConnectionLimits(self._settings.connections.keepalive_timeout_s),
         )
+        return Frontend(serving, clock=time.monotonic, wall_clock=time.time)
 
     def _readiness(self) -> dict[str, str]:
         """What keeps traffic away. One upstream that can answer is enough to be of use."""
@@ -200,25 +204,3 @@ class Service:
         Whoever sends SIGTERM kills when that time is over.
         """
         await passthrough.settle(self._drained_by_s)
-
-
-def _bound(address: Listen | AdminSection) -> socket.socket:
-    """A socket bound to *address*. Raises `OSError` naming it."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    dual = address.host == "::" and socket.has_dualstack_ipv6()
-    try:
-        return socket.create_server(
-            (address.host, address.port), family=family, dualstack_ipv6=dual
-        )
-    except OSError as error:
-        # `create_server` adds the address to the text, in words of its own; what is below zero
-        # are failed look-ups of a name, which have texts of their own.
-        number = error.errno or 0
-        reason = os.strerror(number) if number > 0 else error.strerror
-        message = f"cannot listen on {address.host}:{address.port}: {reason}"
-        raise OSError(error.errno, message) from error
-
-
-def _url(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
