@@ -11,12 +11,11 @@ from typing import Final
 from aiohttp import web
 
 from proxy.errors import ProxyError, StatusError
-from proxy.exchange.exchange import Exchange
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
-from proxy.exchange.observer import Observer
-from proxy.server.pace import drained
-from proxy.server.protocol import Connection, HeaderLimits, HttpServer
-from proxy.server.reading import ReadLimits, read_request
+from proxy.server.pace import Pace, drained
+from proxy.server.protocol import Connection, HttpServer
+from proxy.server.reading import read_request
+from proxy.server.serving import Serving
 from proxy.server.writing import (
     CLOSES,
     STAYS,
@@ -36,22 +35,12 @@ _CUT_OFF_S: Final = 0.1
 
 
 class Frontend:
-    """Serves one exchange on one address."""
+    """Serves on one address, with one serving at a time."""
 
     def __init__(
-        self,
-        exchange: Exchange,
-        observer: Observer,
-        *,
-        header_limits: HeaderLimits,
-        read_limits: ReadLimits,
-        keepalive_timeout_s: float,
-        clock: Callable[[], float],
-        wall_clock: Callable[[], float],
+        self, serving: Serving, *, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
-        self._exchange = exchange
-        self._observer = observer
-        self._read_limits = read_limits
+        self._serving = serving
         self._clock = clock
         self._wall_clock = wall_clock
         self._date = HttpDate()
@@ -59,12 +48,28 @@ class Frontend:
         self._cutting_off = False
         self._listener: asyncio.Server | None = None
         self._server = HttpServer(
-            self._handle, self._refuse, header_limits, keepalive_timeout_s=keepalive_timeout_s
+            self._handle, self._refuse, serving.header_limits, serving.connection_limits
         )
 
     def __repr__(self) -> str:
         state = "draining" if self._draining else "serving" if self._listener else "idle"
         return f"<Frontend {state} connections={len(self._server.connections)}>"
+
+    @property
+    def serving(self) -> Serving:
+        """What requests that come now are served with."""
+        return self._serving
+
+    def serve(self, serving: Serving) -> None:
+        """Serve requests that come from now on with *serving*, and retire the one before it.
+
+        Requests in flight keep the one they began with. Connections that are made later get its
+        limits.
+        """
+        replaced, self._serving = self._serving, serving
+        self._server.limit(serving.header_limits, serving.connection_limits)
+        if replaced is not serving:
+            replaced.retire()
 
     async def start(self, listening: socket.socket) -> None:
         """Accept connections on a bound socket, which the front end closes in the end."""
@@ -94,19 +99,22 @@ class Frontend:
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         received_s = self._clock()
-        outcome = self._observer.started()
+        serving = self._serving
+        serving.entered()
+        outcome = serving.observer.started()
         request: Request | None = None
         connection = ""
         try:
             try:
-                request = read_request(http, self._read_limits)
+                request = read_request(http, serving.read_limits)
             except StatusError as error:
                 # Where the request ends may be in doubt too: nothing behind it is read.
-                answer: Answer | StreamAnswer = self._exchange.refuse(error, outcome)
+                answer: Answer | StreamAnswer = serving.exchange.refuse(error, outcome)
                 connection = CLOSES
             else:
-                answer = await self._exchange.answer(request, outcome)
-            return await self._send(http, answer, outcome, connection or self._connection(http))
+                answer = await serving.exchange.answer(request, outcome)
+            connection = connection or self._connection(http)
+            return await self._send(http, answer, outcome, connection, serving.read_limits.pace)
         except (ConnectionError, ProxyError) as error:
             # The client is gone, or was cut off from an answer that broke off.
             outcome.broke_off(error)
@@ -116,7 +124,8 @@ class Frontend:
             raise
         finally:
             peer = (http.remote or "") if request is None else request.client
-            self._observer.ended(http.method, http.raw_path, peer, request, outcome, received_s)
+            serving.observer.ended(http.method, http.raw_path, peer, request, outcome, received_s)
+            serving.left()
 
     def _note_end(self, outcome: Outcome) -> None:
         """Note why a request was cancelled. One that we cut off has no status: none was sent."""
@@ -129,11 +138,12 @@ class Frontend:
     def _refuse(self, http: web.BaseRequest, http_status: int, message: str) -> None:
         """Answer what could not be parsed; its method and target are not known."""
         received_s = self._clock()
-        outcome = self._observer.started()
+        observer = self._serving.observer
+        outcome = observer.started()
         outcome.http_status, outcome.error = http_status, message
         date = self._date.at(self._wall_clock())
         outcome.bytes_out = write_refusal(http, http_status, message, date)
-        self._observer.ended("", "", http.remote or "", None, outcome, received_s)
+        observer.ended("", "", http.remote or "", None, outcome, received_s)
 
     def _connection(self, http: web.BaseRequest) -> str:
         """The header line about what becomes of the connection.
@@ -153,10 +163,10 @@ class Frontend:
         answer: Answer | StreamAnswer,
         outcome: Outcome,
         connection: str,
+        pace: Pace,
     ) -> web.StreamResponse:
         outcome.http_status = answer.http_status
         date = "" if answer.as_is else self._date.at(self._wall_clock())
-        pace = self._read_limits.pace
         if isinstance(answer, Answer):
             outcome.bytes_out = write_answer(http, answer, date, connection)
             await drained(http, pace)

@@ -48,6 +48,16 @@ class HeaderLimits:
     fields: int
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What one connection may do, and how many there may be.
+
+    A connection without a request is closed after *keepalive_timeout_s*.
+    """
+
+    keepalive_timeout_s: float = 75.0
+
+
 def refusal_of(error: BaseException | None, limits: HeaderLimits) -> tuple[int, str]:
     """The HTTP status and the text for a request that aiohttp could not parse."""
     if isinstance(error, http_exceptions.LineTooLong):
@@ -132,23 +142,22 @@ class HttpServer(web.Server):
     """aiohttp's low-level server over our connections."""
 
     def __init__(
-        self,
-        handler: Handler,
-        refuse: Refuse,
-        limits: HeaderLimits,
-        *,
-        keepalive_timeout_s: float,
+        self, handler: Handler, refuse: Refuse, headers: HeaderLimits, limits: ConnectionLimits
     ) -> None:
-        # The URL and field limits must differ, or a LineTooLong would not say which it was.
-        field_bytes = limits.field_bytes + (limits.field_bytes == limits.url_bytes)
         super().__init__(handler, handler_cancellation=True)
-        self._limits = limits
         self._refuse = refuse
+        self.limit(headers, limits)
+
+    def limit(self, headers: HeaderLimits, limits: ConnectionLimits) -> None:
+        """Set the limits of connections that are made from now on."""
+        # The URL and field limits must differ, or a LineTooLong would not say which it was.
+        field_bytes = headers.field_bytes + (headers.field_bytes == headers.url_bytes)
+        self._limits = headers
         self._options = {
-            "keepalive_timeout": keepalive_timeout_s,
-            "max_line_size": limits.url_bytes,
+            "keepalive_timeout": limits.keepalive_timeout_s,
+            "max_line_size": headers.url_bytes,
             "max_field_size": field_bytes,
-            "max_headers": limits.fields,
+            "max_headers": headers.fields,
             "access_log": None,
             "auto_decompress": False,
         }

@@ -23,8 +23,9 @@ from proxy.exchange.messages import Answer
 from proxy.exchange.observer import Observer
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
-from proxy.server.protocol import HeaderLimits
+from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
+from proxy.server.serving import Serving
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
 from proxy.transcoding.descriptors import message_class
@@ -114,17 +115,17 @@ async def served(snapshot: Snapshot, upstream: FakeUpstream) -> AsyncIterator[in
     """Serve over *upstream* on loopback; gives the port."""
     loop = asyncio.get_running_loop()
     log = AccessLog(lambda _: None, clock=time.time, call_later=loop.call_later)
-    frontend = Frontend(
-        Exchange(
-            snapshot, {"dns": upstream}, None, clock=time.monotonic, random_bytes=lambda n: b"r" * n
-        ),
-        Observer(snapshot, Metrics(), log, time.monotonic),
-        header_limits=HeaderLimits(8192, 8192, 128),
-        read_limits=ReadLimits(16384),
-        keepalive_timeout_s=1.0,
-        clock=time.monotonic,
-        wall_clock=time.time,
+    exchange = Exchange(
+        snapshot, {"dns": upstream}, None, clock=time.monotonic, random_bytes=lambda n: b"r" * n
     )
+    serving = Serving(
+        exchange,
+        Observer(snapshot, Metrics(), log, time.monotonic),
+        HeaderLimits(8192, 8192, 128),
+        ReadLimits(16384),
+        ConnectionLimits(keepalive_timeout_s=1.0),
+    )
+    frontend = Frontend(serving, clock=time.monotonic, wall_clock=time.time)
     listening = socket.create_server(("127.0.0.1", 0))
     await frontend.start(listening)
     try:

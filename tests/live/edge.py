@@ -27,8 +27,9 @@ from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
-from proxy.server.protocol import HeaderLimits
+from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
+from proxy.server.serving import Serving
 from proxy.status import Code
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
@@ -339,7 +340,7 @@ async def edge_of(
     legacy_options: RestOptions | None = None,
     legacy_timeout_s: float = 30.0,
     trusted_hops: int = 0,
-    keepalive_timeout_s: float = 75.0,
+    connection_limits: ConnectionLimits | None = None,
     read_limits: ReadLimits | None = None,
     keep_alive_s: float = 15.0,
     exchange: Any = None,
@@ -367,17 +368,14 @@ async def edge_of(
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
     observer = Observer(snapshot, metrics, access_log, clock)
     limits = snapshot.config.settings.limits
-    made = Frontend(
+    serving = Serving(
         exchange,
         observer,
-        header_limits=HeaderLimits(
-            limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers
-        ),
-        read_limits=read_limits or ReadLimits(limits.max_header_bytes),
-        keepalive_timeout_s=keepalive_timeout_s,
-        clock=clock,
-        wall_clock=time.time,
+        HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
+        read_limits or ReadLimits(limits.max_header_bytes),
+        connection_limits or ConnectionLimits(),
     )
+    made = Frontend(serving, clock=clock, wall_clock=time.time)
     listening = socket.create_server(("127.0.0.1", 0))
     url = "http://127.0.0.1:{1}".format(*listening.getsockname())
     await made.start(listening)

@@ -17,12 +17,14 @@ import pytest
 import structlog
 
 from proxy.routing.snapshot import Snapshot
+from proxy.server.protocol import ConnectionLimits
 from tests.fakes import Served
 from tests.live.edge import HANDLERS, Edge, edge_of, method, read
 from tests.live.wire import Client, LegacyScript, chunked, client_of, legacy_of, request
 
 #: One path of each side. MARK is looked for in answers: they must not echo the request.
 TARGETS = ("/v1/items", "/old/path")
+HASTE = ConnectionLimits(keepalive_timeout_s=0.05)
 MARK = "m4rk"
 
 
@@ -362,7 +364,7 @@ async def test_connection_close_is_obeyed(stand: Stand):
 
 
 async def test_an_idle_connection_is_closed(snapshot: Snapshot):
-    async with stand_of(snapshot, keepalive_timeout_s=0.05) as stand:
+    async with stand_of(snapshot, connection_limits=HASTE) as stand:
         assert await stand.client.rest() == b""
         async with client_of(stand.edge.url) as client:
             assert (await client.ask(request("GET", "/v1/items"))).status == 200
@@ -370,7 +372,7 @@ async def test_an_idle_connection_is_closed(snapshot: Snapshot):
 
 
 async def test_a_header_that_drips_ends_with_the_idle_time(snapshot: Snapshot):
-    async with stand_of(snapshot, keepalive_timeout_s=0.05) as stand:
+    async with stand_of(snapshot, connection_limits=HASTE) as stand:
         stand.client.write(b"GET /v1/items HTTP/1.1\r\nHost: a\r\nA: ")
         assert await stand.client.rest() == b""
         assert stand.reached() == 0
