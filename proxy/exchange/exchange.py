@@ -11,7 +11,9 @@ import structlog
 from multidict import CIMultiDictProxy
 
 from proxy.cutover.decision import REFUSED, decide
+from proxy.cutover.position import Position
 from proxy.cutover.stages import Side
+from proxy.cutover.sticky import Caller
 from proxy.errors import RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import error_body, failure
@@ -104,7 +106,15 @@ class Exchange:
         binding = outcome.binding = found.binding
         trace = parse_traceparent(request.headers.get(TRACEPARENT))
         outcome.trace_id = "" if trace is None else trace.trace_id
-        decision = decide(None if binding is None else binding.route.stage)
+        decision = decide(
+            None if binding is None else Position(binding.route.stage),
+            None,
+            Caller(request.headers, request.query, request.client),
+            killed=False,
+            override=None,
+            breaker_open=False,
+            pinned=None,
+        )
         if decision.side is Side.GRPC and binding is not None:
             outcome.decision = decision
             if found.refusal is not None:

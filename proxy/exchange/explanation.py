@@ -14,7 +14,9 @@ from multidict import CIMultiDictProxy
 
 from proxy.config.upstreams import LEGACY, Upstreams
 from proxy.cutover.decision import REFUSED, Decision, decide
+from proxy.cutover.position import Position
 from proxy.cutover.stages import Side
+from proxy.cutover.sticky import Caller
 from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.failure import failure
@@ -107,7 +109,15 @@ def explain(snapshot: Snapshot, inquiry: Inquiry) -> Explanation:
     """Explain a request as *snapshot* would serve it. Raises nothing."""
     found = snapshot.table.find(inquiry.http_method, inquiry.path)
     binding = found.binding
-    decision = decide(None if binding is None else binding.route.stage)
+    decision = decide(
+        None if binding is None else Position(binding.route.stage),
+        None,
+        Caller(inquiry.headers, inquiry.query, ""),
+        killed=False,
+        override=None,
+        breaker_open=False,
+        pinned=None,
+    )
     outcome = _outcome(snapshot, inquiry, found)
     asked = _asked(snapshot.config.settings.upstreams, decision.side, binding, outcome)
     return Explanation(

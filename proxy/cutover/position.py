@@ -1,0 +1,31 @@
+"""Where a route stands between its two sides at this moment.
+
+Belongs here: the one value that the file and the moves of operators come to, as a decision reads
+it. Does not: how it is come to (`plan`, `moves`), what is decided by it (`decision`).
+"""
+
+from dataclasses import dataclass
+
+from proxy.cutover.bucket import BUCKETS
+from proxy.cutover.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The stage of a route, and its share of gRPC in basis points (1/100 of a percent).
+
+    *basis_points* counts in stage canary only, 0 to 10,000. *rolled_back* says that the proxy took
+    the route back by itself: legacy answers, whatever the stage says, until an operator acts.
+
+    >>> Position(Stage.CANARY, 10_001)
+    Traceback (most recent call last):
+    ValueError: 10001 basis points are not within 0 and 10000
+    """
+
+    stage: Stage
+    basis_points: int = 0
+    rolled_back: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.basis_points <= BUCKETS:
+            raise ValueError(f"{self.basis_points} basis points are not within 0 and {BUCKETS}")
