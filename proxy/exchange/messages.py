@@ -38,7 +38,10 @@ class BodyReader(Protocol):
         ...
 
     async def read(self, limit: int) -> bytes:
-        """Read it whole, inflated. Raises `LimitExceeded` (413) past *limit* bytes."""
+        """Read it whole, inflated. Raises `LimitExceeded` (413) past *limit* bytes.
+
+        What it takes is kept as it came: `arrived` and `chunks` give it again.
+        """
         ...
 
     @property

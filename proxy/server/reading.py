@@ -40,9 +40,15 @@ class ReadLimits:
 
 
 class Body:
-    """The body of one request (`exchange.messages.BodyReader` over aiohttp's payload)."""
+    """The body of one request (`exchange.messages.BodyReader` over aiohttp's payload).
 
-    __slots__ = ("_coding", "_expects", "_pace", "_request", "is_awaited", "length", "received")
+    What `read` takes is kept as it came, for a side that is asked after the first one failed.
+    """
+
+    __slots__ = (
+        *("_coding", "_expects", "_is_whole", "_kept", "_pace", "_request"),
+        *("is_awaited", "length", "received"),
+    )
 
     def __init__(
         self, request: web.BaseRequest, headers: CIMultiDictProxy[str], pace: Pace
@@ -52,6 +58,8 @@ class Body:
         self.is_awaited = False
         self.length = _length(request, headers)
         self.received = 0
+        self._kept: tuple[bytes, ...] = ()
+        self._is_whole = False
         self._coding = headers.get("content-encoding", "").lower()
         self._expects = "expect" in headers and self.length != 0
 
@@ -63,36 +71,52 @@ class Body:
         """
         if self.length == 0:
             return b""
-        if self.length is not None and self.length > limit:
+        if (self.length or self.received) > limit:
             raise body_too_large(limit)
-        raw = await self._read_raw(limit)
+        if not self._is_whole:
+            await self._read_raw(limit)
+        (raw,) = self._kept
         return raw if self._coding in ("", "identity") else _decoded(raw, self._coding, limit)
 
-    async def _read_raw(self, limit: int) -> bytes:
+    async def _read_raw(self, limit: int) -> None:
+        """Read what is left of it into one piece, which is kept; what came of it in any case."""
         self._send_continue()
         source = BodyDeadline(self._request.content, self._pace)
-        pieces: list[bytes] = []
+        pieces = list(self._kept)
         try:
             while piece := await source.piece():
+                pieces.append(piece)
                 self.received += len(piece)
                 if self.received > limit:
                     raise body_too_large(limit)
-                pieces.append(piece)
+            # The bytes themselves when they came in one piece: most do, and need no copy.
+            pieces = [b"".join(pieces)]
+            self._is_whole = True
         except web_protocol.RequestPayloadError as error:
             raise RequestError("the body is not well-formed HTTP/1.1") from error
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        finally:
+            self._kept = tuple(pieces)
 
     def arrived(self) -> bytes | None:
         """All of it, as it came, when it is here already; else None, and nothing is taken."""
+        if self._is_whole:
+            return self._kept[0]
         content = self._request.content
-        if self.length is None or content.total_bytes != self.length or self._expects:
+        if self.length is None or content.total_bytes != self.length:
+            return None
+        if self._expects or self.received:
             return None
         whole = content.read_nowait()
+        self._kept, self._is_whole = (whole,), True
         self.received = len(whole)
         return whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read it piece by piece, coded as it came, as fast as the taker reads."""
+        for piece in filter(None, self._kept):
+            yield piece
+        if self._is_whole:
+            return
         self._send_continue()
         content = self._request.content
         try:
