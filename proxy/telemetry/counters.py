@@ -1,7 +1,7 @@
 """What is counted per request: plain numbers, on the way of every request.
 
 Belongs here: the counters of a route, which the exchange holds on to. Does not: how they are named
-and shown (`metrics`).
+(`names`) and shown (`exposition`).
 
 All counting happens on one event loop, so that numbers in dicts and lists do. The counters of
 prometheus_client take a lock each and its histograms walk their buckets, on every request; here a
@@ -9,10 +9,9 @@ request costs one look-up and a few additions.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
-
-from prometheus_client.metrics_core import HistogramMetricFamily
 
 #: Upper bounds of the duration buckets, in seconds: a transcoded call takes about a millisecond,
 #: the default timeout is 15 s.
@@ -29,6 +28,7 @@ MAX_OUTCOMES: Final = 64
 _OTHER: Final = ("other", "other", "other")
 
 _CODE_CLASSES: Final = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")
+_ERROR: Final = "5xx"
 
 
 def code_class(http_status: int) -> str:
@@ -59,25 +59,36 @@ class Histogram:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
-    def add_to(self, family: HistogramMetricFamily, labels: Iterable[str]) -> None:
-        """Add the cumulated buckets to *family*."""
-        total, buckets = 0, []
-        names = (*(str(bound) for bound in self._bounds), "+Inf")
-        for name, count in zip(names, self._counts, strict=True):
-            total += count
-            buckets.append((name, float(total)))
-        family.add_metric(list(labels), buckets, self._sum)
+    @property
+    def counts(self) -> list[int]:
+        """The observations in each bucket, those beyond the last bound at the end."""
+        return self._counts
+
+    def sample(self) -> tuple[float, ...]:
+        """The counts and then the sum, as a tally holds them."""
+        return (*self._counts, self._sum)
 
 
 class NameCounters:
     """What is counted per route name. Two RPCs share it when a reload moves the name."""
 
-    __slots__ = ("durations", "overhead", "unknown_fields")
+    __slots__ = ("durations", "fallbacks", "overhead", "rollbacks", "routes", "unknown_fields")
 
     def __init__(self) -> None:
+        self.routes: list[RouteMetrics] = []
         self.durations: dict[str, Histogram] = {}
         self.overhead = Histogram(OVERHEAD_BOUNDS_S)
         self.unknown_fields = 0
+        self.fallbacks: Counter[str] = Counter()
+        self.rollbacks: Counter[str] = Counter()
+
+    def errors(self) -> Counter[str]:
+        """The requests by side that ended with 500 or above."""
+        errors: Counter[str] = Counter()
+        for route in self.routes:
+            for (side, code, _), count in route.outcomes():
+                errors[side] += count if code == _ERROR else 0
+        return errors
 
 
 class RouteMetrics:
@@ -90,6 +101,7 @@ class RouteMetrics:
         self.rpc = rpc
         self._named = named
         self._outcomes: dict[tuple[str, str, str], int] = {}
+        named.routes.append(self)
 
     def __repr__(self) -> str:
         return f"RouteMetrics({self.name!r}, {self.rpc!r}, requests={self.requests})"

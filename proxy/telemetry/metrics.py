@@ -1,67 +1,95 @@
-"""All metrics of the process under their Prometheus names.
+"""All metrics of the service, counted in this process and told of all its workers as one.
 
-Belongs here: names, labels and texts of metrics, and the counters that are not per route. Labels
-are names from the configuration or words from small tables, never a path, a user or a text from a
-request. Does not: when to count (`exchange`), the listener (`admin`).
+Belongs here: the counters that are not per route, and where each number of a tally comes from.
+Does not: when to count (`exchange`), names and texts (`names`), the listener (`admin`).
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
-
+from proxy.cutover.stages import Stage
+from proxy.telemetry import names
+from proxy.telemetry.arms import Arm, ArmBaselines, arm_of
 from proxy.telemetry.counters import Histogram, NameCounters, RouteMetrics
+from proxy.telemetry.exposition import Exposition, ProcessNumbers
+from proxy.telemetry.shared import SharedTallies
+from proxy.telemetry.tally import Definition, Kind, Tally
 
-#: How late the event loop runs a timer, in seconds.
-LAG_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+@dataclass(frozen=True, slots=True)
+class RouteReading:
+    """Where a route stands now.
+
+    *percent_ratio* is the share of its keys that gRPC answers for, from 0 to 1; *e_value* the
+    evidence of its error test; *breaker_state* is 0 closed, 1 half-open, 2 open.
+    """
+
+    name: str
+    stage: str
+    percent_ratio: float
+    e_value: float
+    breaker_state: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """A number that somebody else keeps, read when the metrics are."""
 
-    name: str
-    documentation: str
+    definition: Definition
     read: Callable[[], float]
 
 
-class Metrics(Collector):
-    """All metrics of one process, in a registry of their own.
+class View:
+    """The metrics of all workers at one moment."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def __repr__(self) -> str:
+        return f"View({self._tally!r})"
+
+    def arms(self, route: str) -> dict[str, Arm]:
+        """The sides that have answered for *route* since it was last moved."""
+        arms = self._tally.arms.get(route)
+        return {} if arms is None else {side: arm_of(each) for side, each in arms.sides.items()}
+
+    def render(self, accept: str = "") -> tuple[str, bytes]:
+        """The content type and text of all metrics, in the format that *accept* asks for."""
+        return Exposition(self._tally).encode(accept)
+
+
+class Metrics:
+    """All metrics of one process, and those of the others that share them.
 
     The object outlives a reload: counters must not fall back, so a route that went away keeps its
-    counts. Use it from the event loop's thread only.
+    counts. Use it from the event loop's thread only. With *shared*, `publish` tells the others of
+    this process, and `view` has the numbers of all.
     """
 
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+    def __init__(self, shared: SharedTallies | None = None) -> None:
+        self._shared = shared
+        self._process = ProcessNumbers()
         self._routes: dict[tuple[str, str], RouteMetrics] = {}
         self._named: defaultdict[str, NameCounters] = defaultdict(NameCounters)
+        self._arms = ArmBaselines()
         self._upstream_errors: Counter[tuple[str, str]] = Counter()
         self._tls_errors: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self._stages: Mapping[str, str] = {}
+        self._read_routes: Callable[[], Iterable[RouteReading]] = tuple
         self._readings: list[_Reading] = []
         self._digest = ""
         self._reloads = {"success": 0, "failure": 0}
         self._last_reload_successful = False
         self._last_success_s = 0.0
         self.inflight = 0
-        self.loop_lag = Histogram(LAG_BOUNDS_S)
-        self._registry.register(self)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self._registry)
+        self.loop_lag = Histogram(names.LAG_BOUNDS_S)
 
     def __repr__(self) -> str:
         return f"Metrics(routes={len(self._routes)}, inflight={self.inflight})"
+
+    # --- counting
 
     def for_route(self, name: str, rpc: str) -> RouteMetrics:
         """The counters of a route; the same object for the same names."""
@@ -76,6 +104,18 @@ class Metrics(Collector):
     def upstream_tls_error(self, upstream: str) -> None:
         """Count a connection to *upstream* that failed to verify it."""
         self._tls_errors[upstream] += 1
+
+    def fallback(self, route: str, reason: str) -> None:
+        """Count a request that legacy answers because gRPC failed it; *reason* says how."""
+        self._named[route].fallbacks[reason] += 1
+
+    def rollback(self, route: str, trigger: str) -> None:
+        """Count that *route* was taken back to legacy without an operator."""
+        self._named[route].rollbacks[trigger] += 1
+
+    def refused(self, reason: str, count: int = 1) -> None:
+        """Count requests or connections that were refused to stay within a limit."""
+        self._refused[reason] += count
 
     def config_loaded(self, digest: str, stages: Mapping[str, str], at_s: float) -> None:
         """Note the configuration in force from now on, at *at_s* seconds since the epoch.
@@ -93,115 +133,119 @@ class Metrics(Collector):
         self._last_reload_successful = False
         self._reloads["failure"] += 1
 
+    def moved(self, route: str, revision: int) -> None:
+        """Count the arms of *route* from here on: it was moved, which made that *revision*.
+
+        Every worker calls it, at its start too, so that all count from the same move on.
+        """
+        self._arms.moved(route, revision, self._named[route])
+
+    # --- what others keep
+
     def count_from(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a counter that another object keeps: *name* as shown, without `_total`."""
-        self._readings.append(_Reading(name, documentation, read))
+        self._readings.append(_Reading(Definition(name, documentation, Kind.COUNTER), read))
+
+    def connections_from(self, read: Callable[[], int]) -> None:
+        """Show how many connections clients hold open."""
+        self._readings.append(_Reading(names.CONNECTIONS, read))
+
+    def kill_switch_from(self, read: Callable[[], bool]) -> None:
+        """Show whether the kill switch is on."""
+        self._readings.append(_Reading(names.KILL_SWITCH, read))
+
+    def routes_from(self, read: Callable[[], Iterable[RouteReading]]) -> None:
+        """Show where the routes stand now; until then stages are those of `config_loaded`."""
+        self._read_routes = read
+
+    # --- showing
+
+    def publish(self) -> None:
+        """Tell the other workers what this process has counted."""
+        if self._shared is not None:
+            self._shared.write(self.tally())
+
+    def view(self) -> View:
+        """The numbers of this process and of all that share with it.
+
+        Takes milliseconds per worker. What is shown is published first: were it not, and the
+        process killed, the others would show less of it than was seen here.
+        """
+        tally = self.tally()
+        if self._shared is not None:
+            self._shared.write(tally)
+            for other in self._shared.others():
+                tally.merge(other)
+        return View(tally)
+
+    def arms(self, route: str) -> dict[str, Arm]:
+        """The sides of one route; for several routes ask one `view`."""
+        return self.view().arms(route)
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """The content type and text of all metrics, in the format that *accept* asks for."""
-        encode, content_type = choose_encoder(accept)
-        return content_type, encode(self._registry)
+        return self.view().render(accept)
 
-    def describe(self) -> list[Metric]:
-        """Nothing, which tells the registry not to collect at registration."""
-        return []
+    def tally(self) -> Tally:
+        """What this process alone has counted, as plain values."""
+        tally = Tally()
+        self._add_requests(tally)
+        for name, counters in self._named.items():
+            _add_named(tally, name, counters)
+            tally.arms[name] = self._arms.since(name, counters)
+        self._add_upstreams(tally)
+        self._add_config(tally)
+        self._add_routes(tally)
+        self._add_process(tally)
+        return tally
 
-    def collect(self) -> Iterable[Metric]:
-        """The families that exist now."""
-        yield self._requests()
-        yield from self._by_route_name()
-        yield from self._of_upstreams()
-        yield from self._of_config()
-        yield from self._of_process()
-
-    def _requests(self) -> Metric:
-        family = CounterMetricFamily(
-            "cutover_requests",
-            "Requests answered, by side and reason.",
-            labels=("route", "rpc", "side", "code_class", "reason"),
-        )
+    def _add_requests(self, tally: Tally) -> None:
+        tally.family(names.REQUESTS)
         for route in self._routes.values():
             for outcome, count in route.outcomes():
-                family.add_metric((route.name, route.rpc, *outcome), count)
-        return family
+                tally.put(names.REQUESTS, (route.name, route.rpc, *outcome), count)
 
-    def _by_route_name(self) -> Iterable[Metric]:
-        durations = HistogramMetricFamily(
-            "cutover_request_duration_seconds",
-            "From the end of the request's header to the end of the answer.",
-            labels=("route", "side"),
-        )
-        overhead = HistogramMetricFamily(
-            "cutover_overhead_seconds",
-            "The part of a request in which no upstream was waited for.",
-            labels=("route",),
-        )
-        unknown = CounterMetricFamily(
-            "cutover_unknown_fields",
-            "Query parameters and body fields that the message lacks.",
-            labels=("route",),
-        )
-        for name, counters in self._named.items():
-            for side, histogram in counters.durations.items():
-                histogram.add_to(durations, (name, side))
-            counters.overhead.add_to(overhead, (name,))
-            unknown.add_metric((name,), counters.unknown_fields)
-        return durations, overhead, unknown
-
-    def _of_upstreams(self) -> Iterable[Metric]:
-        errors = CounterMetricFamily(
-            "cutover_upstream_errors",
-            "Calls that an upstream ended with an error.",
-            labels=("upstream", "code"),
-        )
+    def _add_upstreams(self, tally: Tally) -> None:
         for labels, count in self._upstream_errors.items():
-            errors.add_metric(labels, count)
-        tls_errors = CounterMetricFamily(
-            "cutover_upstream_tls_errors",
-            "Connections that failed to verify the upstream.",
-            labels=("upstream",),
-        )
+            tally.put(names.UPSTREAM_ERRORS, labels, count)
         for upstream, count in self._tls_errors.items():
-            tls_errors.add_metric((upstream,), count)
-        return errors, tls_errors
+            tally.put(names.TLS_ERRORS, (upstream,), count)
+        for reason, count in self._refused.items():
+            tally.put(names.REFUSED, (reason,), count)
 
-    def _of_config(self) -> Iterable[Metric]:
-        info = GaugeMetricFamily(
-            "cutover_config_info", "The configuration in force.", labels=("digest",)
-        )
-        info.add_metric((self._digest,), 1)
-        stages = GaugeMetricFamily(
-            "cutover_route_stage", "1 for the stage a route is in.", labels=("route", "stage")
-        )
-        for route, stage in self._stages.items():
-            stages.add_metric((route, stage), 1)
-        reloads = CounterMetricFamily(
-            "cutover_config_reloads", "Configurations read, by result.", labels=("result",)
-        )
+    def _add_config(self, tally: Tally) -> None:
+        tally.put(names.CONFIG_INFO, (self._digest,), 1)
         for result, count in self._reloads.items():
-            reloads.add_metric((result,), count)
-        return info, stages, reloads, *self._last_reload()
+            tally.put(names.RELOADS, (result,), count)
+        tally.put(names.LAST_RELOAD_SUCCESSFUL, (), int(self._last_reload_successful))
+        tally.put(names.LAST_SUCCESS, (), self._last_success_s)
 
-    def _last_reload(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily(
-            "cutover_config_last_reload_successful",
-            "1 when the newest configuration read is in force.",
-            value=int(self._last_reload_successful),
-        )
-        yield GaugeMetricFamily(
-            "cutover_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read.",
-            value=self._last_success_s,
-        )
+    def _add_routes(self, tally: Tally) -> None:
+        stages = dict(self._stages)
+        for route in self._read_routes():
+            stages[route.name] = route.stage
+            labels = (route.name,)
+            tally.put(names.ROUTE_PERCENT, labels, route.percent_ratio)
+            tally.put(names.E_VALUE, labels, route.e_value)
+            tally.put(names.BREAKER_STATE, labels, route.breaker_state)
+        for name, current in stages.items():
+            for stage in Stage:
+                tally.put(names.ROUTE_STAGE, (name, stage.value), int(stage.value == current))
 
-    def _of_process(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily(
-            "cutover_inflight_requests", "Requests being answered.", value=self.inflight
-        )
-        lag = HistogramMetricFamily(
-            "cutover_loop_lag_seconds", "How late the event loop ran a timer."
-        )
-        self.loop_lag.add_to(lag, ())
-        yield lag
+    def _add_process(self, tally: Tally) -> None:
+        tally.put(names.INFLIGHT, (), self.inflight)
+        tally.put(names.LOOP_LAG, (), *self.loop_lag.sample())
         for reading in self._readings:
-            yield CounterMetricFamily(reading.name, reading.documentation, reading.read())
+            tally.put(reading.definition, (), float(reading.read()))
+        self._process.add_to(tally)
+
+
+def _add_named(tally: Tally, name: str, counters: NameCounters) -> None:
+    for side, histogram in counters.durations.items():
+        tally.put(names.DURATIONS, (name, side), *histogram.sample())
+    tally.put(names.OVERHEAD, (name,), *counters.overhead.sample())
+    tally.put(names.UNKNOWN_FIELDS, (name,), counters.unknown_fields)
+    for reason, count in counters.fallbacks.items():
+        tally.put(names.FALLBACKS, (name, reason), count)
+    for trigger, count in counters.rollbacks.items():
+        tally.put(names.ROLLBACKS, (name, trigger), count)

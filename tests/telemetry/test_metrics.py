@@ -4,7 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from proxy.telemetry.counters import MAX_OUTCOMES
-from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.metrics import Metrics, RouteReading
 
 RPC = "dns.v1.RecordService.GetRecord"
 
@@ -109,7 +109,8 @@ def test_configuration_in_force() -> None:
     assert value(metrics, "cutover_config_info", digest="def") == 1
     assert value(metrics, "cutover_config_info", digest="abc") is None
     assert value(metrics, "cutover_route_stage", route="a", stage="grpc") == 1
-    assert value(metrics, "cutover_route_stage", route="a", stage="legacy") is None
+    assert value(metrics, "cutover_route_stage", route="a", stage="legacy") == 0
+    assert value(metrics, "cutover_route_stage", route="gone", stage="legacy") is None
     assert value(metrics, "cutover_config_last_reload_successful") == 1
     metrics.config_refused()
     assert value(metrics, "cutover_config_last_reload_successful") == 0
@@ -156,3 +157,34 @@ def test_objects_show_their_state() -> None:
     assert repr(metrics) == "Metrics(routes=1, inflight=0)"
     assert repr(route) == f"RouteMetrics('a', '{RPC}', requests=1)"
     assert repr(metrics.loop_lag) == "Histogram(count=1, sum=0.25)"
+
+
+def test_what_happens_to_routes_on_their_way_is_counted() -> None:
+    metrics = Metrics()
+    metrics.fallback("a", "not_ready")
+    metrics.fallback("a", "not_ready")
+    metrics.rollback("a", "error_rate")
+    metrics.refused("inflight")
+    metrics.refused("inflight", 3)
+    assert value(metrics, "cutover_fallback_total", route="a", reason="not_ready") == 2
+    assert value(metrics, "cutover_rollback_total", route="a", trigger="error_rate") == 1
+    assert value(metrics, "cutover_refused_total", reason="inflight") == 4
+
+
+def test_where_routes_stand_is_read_when_asked_for() -> None:
+    metrics = Metrics()
+    metrics.config_loaded("abc", {"a": "legacy", "b": "legacy"}, 1000.0)
+    readings = [RouteReading("a", "canary", 0.25, 3.5, 1)]
+    metrics.routes_from(lambda: readings)
+    metrics.kill_switch_from(lambda: True)
+    metrics.connections_from(lambda: 7)
+    assert value(metrics, "cutover_route_stage", route="a", stage="canary") == 1
+    assert value(metrics, "cutover_route_stage", route="a", stage="legacy") == 0
+    assert value(metrics, "cutover_route_stage", route="b", stage="legacy") == 1
+    assert value(metrics, "cutover_route_percent_ratio", route="a") == 0.25
+    assert value(metrics, "cutover_error_e_value", route="a") == 3.5
+    assert value(metrics, "cutover_breaker_state", route="a") == 1
+    assert value(metrics, "cutover_kill_switch") == 1
+    assert value(metrics, "cutover_connections") == 7
+    readings[0] = RouteReading("a", "canary", 0.5, 3.5, 1)
+    assert value(metrics, "cutover_route_percent_ratio", route="a") == 0.5
