@@ -4,45 +4,15 @@ Belongs here: what two sections, or two entries of one, must agree on. Each chec
 problem it finds. Does not: what descriptors are needed for (`resolved.Config.check_rpcs`).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
-from proxy.config.naming import default_route_name, did_you_mean, service_of
-from proxy.config.options import Route
-from proxy.config.resolved import service_table
-from proxy.config.schema import DescriptorSource, Settings
-from proxy.config.tree import Location, Tree
+from proxy.config import cutover_checks
+from proxy.config.draft import Check, Draft, Finding
+from proxy.config.naming import default_route_name, did_you_mean
+from proxy.config.tree import Location
 from proxy.config.upstreams import LEGACY, UPSTREAM_NAME
 from proxy.errors import Problem
-
-Finding = tuple[Location, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A configuration that may have lost parts: those that the schema refused.
-
-    *settings* holds the parts that are valid by themselves. *routes* and *sources* carry the
-    index at which each entry was written. *upstream_names* are all names, of refused ones too.
-    """
-
-    settings: Settings
-    tree: Tree
-    routes: tuple[tuple[int, Route], ...]
-    sources: tuple[tuple[int, DescriptorSource], ...]
-    upstream_names: tuple[str, ...]
-    refused: frozenset[str]
-
-    @property
-    def grpc_names(self) -> tuple[str, ...]:
-        """Names of gRPC upstreams as written."""
-        return tuple(name for name in self.upstream_names if name != LEGACY)
-
-    @property
-    def has_legacy(self) -> bool:
-        """Whether a legacy upstream is written."""
-        return LEGACY in self.upstream_names
 
 
 def check_draft(draft: Draft) -> list[Problem]:
@@ -116,26 +86,6 @@ def _known_upstream(location: Location, name: str, draft: Draft) -> Iterator[Fin
         yield location, f"there is no upstream '{name}'{did_you_mean(name, draft.grpc_names)}"
 
 
-def _legacy_stage_has_legacy(draft: Draft) -> Iterator[Finding]:
-    if draft.has_legacy:
-        return
-    message = "stage legacy needs an upstream named legacy"
-    if draft.settings.defaults.stage == LEGACY:
-        yield ("defaults", "stage"), message
-    for index, route in draft.routes:
-        if route.stage == LEGACY:
-            yield ("routes", index, "stage"), message
-
-
-def _grpc_stage_has_upstream(draft: Draft) -> Iterator[Finding]:
-    settings, table = draft.settings, service_table(draft.settings)
-    fallback = settings.defaults.stage or (LEGACY if draft.has_legacy else "grpc")
-    for index, route in draft.routes:
-        named = route.upstream or table.find(service_of(route.rpc)) or settings.defaults.upstream
-        if (route.stage or fallback) == "grpc" and named is None:
-            yield ("routes", index, "rpc"), "no gRPC upstream has this service in its services"
-
-
 def _rpcs_are_listed_once(draft: Draft) -> Iterator[Finding]:
     first: dict[str, Location] = {}
     for index, route in draft.routes:
@@ -155,7 +105,7 @@ def _names_are_unique(draft: Draft) -> Iterator[Finding]:
             yield location, f"'{name}' is also the name of the route at {draft.tree.place(earlier)}"
 
 
-_CHECKS: Final[tuple[tuple[frozenset[str], Callable[[Draft], Iterator[Finding]]], ...]] = (
+_CHECKS: Final[tuple[Check, ...]] = (
     (frozenset({"listen", "admin"}), _listeners_differ),
     (frozenset({"limits"}), _header_limits_agree),
     (frozenset(), _upstream_names_are_plain),
@@ -163,8 +113,7 @@ _CHECKS: Final[tuple[tuple[frozenset[str], Callable[[Draft], Iterator[Finding]]]
     (frozenset({"upstreams"}), _services_have_one_owner),
     (frozenset(), _reflection_is_grpc),
     (frozenset({"defaults"}), _upstreams_are_known),
-    (frozenset({"defaults"}), _legacy_stage_has_legacy),
-    (frozenset({"defaults", "upstreams"}), _grpc_stage_has_upstream),
     (frozenset(), _rpcs_are_listed_once),
     (frozenset(), _names_are_unique),
+    *cutover_checks.CHECKS,
 )

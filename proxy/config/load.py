@@ -11,9 +11,11 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
-from proxy.config.checks import Draft, check_draft
+from proxy.config.checks import check_draft
+from proxy.config.draft import Draft
 from proxy.config.messages import schema_problems
 from proxy.config.resolved import Config
+from proxy.config.scalars import NUMBER_WANTED
 from proxy.config.schema import Settings
 from proxy.config.source import MappingNode, ScalarNode, SourceText, SyntaxProblem, parse_source
 from proxy.config.tree import Location, Tree, TreeBuilder
@@ -22,7 +24,7 @@ from proxy.errors import ConfigError, Place, Problem
 #: The `type` of a file beside the configuration that is a gRPC service config.
 _SERVICE_CONFIG: Final = "google.api.Service"
 #: Errors of text where a number or a truth value should stand.
-_NOT_TEXT: Final = frozenset({"int_type", "bool_type"})
+_NOT_TEXT: Final = NUMBER_WANTED | {"int_type", "bool_type"}
 #: The lists whose entries stand by themselves: a refused entry does not take the others along.
 _LISTS: Final = ("routes", "descriptors")
 

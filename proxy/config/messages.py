@@ -13,15 +13,15 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from proxy.config.base import Section
 from proxy.config.naming import did_you_mean
 from proxy.config.schema import Settings
-from proxy.config.sections import Section
 from proxy.config.tree import Location, Tree
 from proxy.config.upstreams import GrpcUpstream, Upstreams
 from proxy.errors import Problem
 
 #: Keys that belong to the design and not to this version, so no guess is offered.
-_LATER_KEYS: Final = frozenset({"canary", "dialect", "match", "mirror", "shadow", "shape"})
+_LATER_KEYS: Final = frozenset({"compare", "dialect", "gate", "match", "mirror", "shadow", "shape"})
 _NOT_YET: Final = "is not available in this version"
 
 #: The longest piece of a value that a problem quotes, in characters.
@@ -71,6 +71,7 @@ class _Refusal:
 
     details: ErrorDetails
     shown: str
+    from_environment: bool
 
     @property
     def context(self) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class _Refusal:
 
 def _problem(details: ErrorDetails, tree: Tree) -> Problem:
     location, kind = details["loc"], details["type"]
-    refusal = _Refusal(details, _shown(details, tree))
+    refusal = _Refusal(details, _shown(details, tree), location in tree.templates)
     place = tree.key_place(location) if kind == "extra_forbidden" else tree.place(location)
     text = _TEXTS.get(kind, _own_text)
     return Problem(place, refusal.wants(_WANTED[kind]) if kind in _WANTED else text(refusal))
@@ -121,10 +122,15 @@ def _unknown_key(refusal: _Refusal) -> str:
 
 def _choice(refusal: _Refusal) -> str:
     given = refusal.details["input"]
-    if refusal.details["loc"][-1] == "stage" and given in ("canary", "shadow"):
-        return f"stage {given} {_NOT_YET}"
     choices = refusal.context["expected"].replace("'", "").replace(" or ", ", ")
     return refusal.wants(f"one of {choices}") + did_you_mean(str(given), choices.split(", "))
+
+
+def _window(refusal: _Refusal) -> str:
+    """Why a text is no window; the reason quotes the text, which may have to stay hidden."""
+    if refusal.from_environment:
+        return refusal.wants("a window such as Mon-Thu 09:00-16:00 Europe/Berlin")
+    return f"is no window: {refusal.context['why']}"
 
 
 def _missing(refusal: _Refusal) -> str:
@@ -144,7 +150,9 @@ _TEXTS: Final[dict[str, Callable[[_Refusal], str]]] = {
     "less_than_equal": lambda refusal: refusal.wants(f"at most {refusal.context['le']}"),
     "literal_error": _choice,
     "missing": _missing,
+    "secret": lambda refusal: refusal.details["msg"],
     "string_too_short": lambda _: "must not be empty",
     "string_type": _text_wanted,
     "url_secret": lambda refusal: refusal.details["msg"],
+    "window": _window,
 }

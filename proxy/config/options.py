@@ -6,17 +6,23 @@ that were given, so a default never hides behind a value that means "not set".
 """
 
 import re
+from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from proxy.config.sections import Section
+from proxy.config.base import Distinct, NonEmpty, OrOff, Section
+from proxy.config.canary import Canary
+from proxy.config.safeguards import Breaker, Fallback, Rollback
+from proxy.config.scalars import Day
 from proxy.config.units import DURATION, SIZE, Quantity
-from proxy.config.upstreams import Distinct
 from proxy.transcoding.metadata import is_denied
 
-Stage = Literal["legacy", "grpc"]
+Stage = Literal["legacy", "shadow", "canary", "grpc"]
+#: The stages in which gRPC is called, or is about to be.
+STAGES_OF_GRPC: Final = frozenset[Stage]({"shadow", "canary", "grpc"})
+Safety = Literal["safe", "idempotent", "unsafe"]
 UnknownFields = Literal["warn", "reject", "ignore"]
 TrailingSlash = Literal["strict", "ignore"]
 Names = Literal["json", "proto"]
@@ -72,9 +78,53 @@ class Options(Section):
     stage: Stage | None = Field(
         default=None,
         description=(
-            "Which side answers. Without it: `legacy` when there is a legacy upstream, else `grpc`."
+            "Which side answers: `legacy`, `grpc`, or in `canary` both, by the client. `shadow` is "
+            "`legacy` until mirrors are available. Without it: `legacy` when there is a legacy "
+            "upstream, else `grpc`. Operators move it while the proxy runs."
         ),
         examples=["grpc"],
+    )
+    canary: Canary | None = Field(
+        default=None,
+        description=(
+            "Who goes to gRPC in stage `canary`. In other stages it is kept ready. A route's keys "
+            "go before those of `defaults`, one by one; `percent` and `steps` replace each other."
+        ),
+        examples=[{"percent": 5, "sticky": [{"header": "x-user-id"}]}],
+    )
+    fallback: Annotated[Fallback | None, OrOff()] = Field(
+        default=Fallback(),
+        description=(
+            "When legacy answers a request whose gRPC call failed; `off` is never. Needs a legacy "
+            "upstream. A route's keys go before those of `defaults`, one by one."
+        ),
+        examples=[{"on": ["not_ready", "unavailable"]}],
+    )
+    breaker: Annotated[Breaker | None, OrOff()] = Field(
+        default=Breaker(),
+        description=(
+            "When the route turns to legacy for a moment; `off` is never. Needs a legacy upstream. "
+            "A route's keys go before those of `defaults`, one by one."
+        ),
+        examples=[{"failures": 10}],
+    )
+    rollback: Annotated[Rollback | None, OrOff()] = Field(
+        default=Rollback(),
+        description=(
+            "When the route goes back to legacy by itself; `off` is never. Needs a legacy "
+            "upstream. A route's keys go before those of `defaults`, one by one."
+        ),
+        examples=["off"],
+    )
+    owner: NonEmpty | None = Field(
+        default=None,
+        description="Who answers for the move; shown to operators.",
+        examples=["team-dns"],
+    )
+    target_date: Annotated[date, Day()] | None = Field(
+        default=None,
+        description="Day by which the move is to be done; `cutover stale` lists what is late.",
+        examples=["2026-12-01"],
     )
     upstream: str | None = Field(
         default=None,
@@ -201,3 +251,24 @@ class Route(Options):
         ),
         examples=["get-record"],
     )
+    safety: Safety | None = Field(
+        default=None,
+        description=(
+            "What a second call would do. `safe`: nothing, it only reads. `idempotent`: what the "
+            "first did. `unsafe`: more. It decides about fallback, breaker probes and retries. "
+            "Without it, by `idempotency_level` and the HTTP methods: GET and HEAD are safe, PUT "
+            "and DELETE idempotent, all others unsafe."
+        ),
+        examples=["idempotent"],
+    )
+    safety_reason: NonEmpty | None = Field(
+        default=None,
+        description="Why `safety: safe` holds for an RPC that is bound to other methods than GET.",
+        examples=["a search with its terms in the body"],
+    )
+
+    @model_validator(mode="after")
+    def _reason_for_something(self) -> "Route":
+        if self.safety_reason is not None and self.safety != "safe":
+            raise PydanticCustomError("safety_reason", "has safety_reason without safety: safe")
+        return self

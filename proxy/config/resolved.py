@@ -5,22 +5,31 @@ Belongs here: what a valid configuration says about an RPC. Does not: reading an
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from typing import Any, Final
 
+from proxy.config.agreement import canary_faults, group_faults
+from proxy.config.canary import Canary
+from proxy.config.inheritance import breaker_of, canary_of, fallback_of, rollback_of
 from proxy.config.naming import ServiceTable, default_route_name, did_you_mean, service_of
 from proxy.config.options import (
+    STAGES_OF_GRPC,
     Names,
     Options,
     Route,
+    Safety,
     Stage,
     StreamFormat,
     TrailingSlash,
     UnknownFields,
 )
+from proxy.config.safeguards import Breaker, Fallback, Rollback
 from proxy.config.schema import Settings
+from proxy.config.secret_files import SecretFile, digest_with, read_secrets
 from proxy.config.tree import Location, Tree, Value, parse_path
+from proxy.cutover.override_header import OverrideHeader
 from proxy.errors import Place, Problem
 
 
@@ -29,13 +38,23 @@ class ResolvedRoute:
     """All options of one RPC: its entry's, else those of `defaults`, else the built-in ones.
 
     *upstream* is None when no gRPC upstream serves it; *compress_min_bytes* when answers are not
-    compressed. *listed* says whether the RPC has an entry in `routes`.
+    compressed. *listed* says whether the RPC has an entry in `routes`. *fallback*, *breaker* and
+    *rollback* are None when they are off, and where there is no legacy upstream to turn to.
+    *safety* is None when the descriptors are to say it.
     """
 
     rpc: str
     name: str
     listed: bool
     stage: Stage
+    safety: Safety | None
+    safety_reason: str | None
+    canary: Canary | None
+    fallback: Fallback | None
+    breaker: Breaker | None
+    rollback: Rollback | None
+    owner: str | None
+    target_date: date | None
     upstream: str | None
     timeout_s: float
     unknown_fields: UnknownFields
@@ -52,11 +71,13 @@ class ResolvedRoute:
     compress_min_bytes: int | None
 
 
-#: The options that an entry takes from `defaults` as they are.
+#: The options that an entry takes from `defaults` by rules of their own.
+_BY_RULE: Final = frozenset({"stage", "upstream", "canary", "fallback", "breaker", "rollback"})
+#: Those that it takes as they are.
 _INHERITED: Final = tuple(
     option.name
     for option in fields(ResolvedRoute)
-    if option.name in Options.model_fields and option.name not in ("stage", "upstream")
+    if option.name in Options.model_fields and option.name not in _BY_RULE
 )
 
 
@@ -79,6 +100,7 @@ class Config:
     _tree: Tree = field(repr=False)
     _routes: Mapping[str, Route] = field(repr=False)
     _services: ServiceTable = field(repr=False)
+    _secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, digest: str, tree: Tree) -> "Config":
@@ -93,6 +115,39 @@ class Config:
     def redacted(self) -> dict[str, Any]:
         """The configuration as written: values from the environment stay `${NAME}`."""
         return {key: self._written(value, (key,)) for key, value in self._tree.values.items()}
+
+    def secret_files(self) -> tuple[SecretFile, ...]:
+        """The files with secrets that this configuration names."""
+        override, token = self.settings.override, self.settings.admin.token_file
+        named = (
+            ("override.secret_file", override and override.secret_file),
+            ("admin.token_file", token),
+        )
+        return tuple(SecretFile(path, self.place(key)) for key, path in named if path)
+
+    def with_secrets(self, read: Callable[[str], bytes]) -> "Config":
+        """The same configuration with the content of its secret files, which its digest covers too.
+
+        *read* gives the bytes of a path as written, relative to the folder, or raises `OSError`.
+        Raises `ConfigError` with every file that cannot be read or holds no good secret.
+        """
+        secrets = read_secrets(self.secret_files(), read)
+        return replace(self, digest=digest_with(self.digest, secrets), _secrets=secrets)
+
+    @property
+    def override_header(self) -> OverrideHeader | None:
+        """The override header, None when nobody may override. Needs `with_secrets`."""
+        section = self.settings.override
+        if section is None:
+            return None
+        secret = section.secret or self._secrets[section.secret_file or ""]
+        return OverrideHeader(section.header, secret)
+
+    @property
+    def admin_token(self) -> str | None:
+        """The token of the admin port, None when there is none. Needs `with_secrets`."""
+        path = self.settings.admin.token_file
+        return None if path is None else self._secrets[path]
 
     def upstream_for(self, service: str) -> str | None:
         """The gRPC upstream of a full service name: by `services`, else by `defaults`."""
@@ -111,11 +166,18 @@ class Config:
         inherited = {
             option: getattr(route if option in given else defaults, option) for option in _INHERITED
         }
+        has_legacy = self.settings.upstreams.legacy is not None
         return ResolvedRoute(
             rpc=rpc,
             name=(route and route.name) or default_route_name(rpc),
             listed=route is not None,
             stage=(route and route.stage) or self.default_stage,
+            safety=None if route is None else route.safety,
+            safety_reason=None if route is None else route.safety_reason,
+            canary=canary_of(route, defaults),
+            fallback=fallback_of(route, defaults) if has_legacy else None,
+            breaker=breaker_of(route, defaults) if has_legacy else None,
+            rollback=rollback_of(route, defaults) if has_legacy else None,
             upstream=(route and route.upstream) or self.upstream_for(service_of(rpc)),
             **inherited,
         )
@@ -124,12 +186,15 @@ class Config:
         """Problems that only the descriptors bring to light.
 
         *rpcs* are the full names of all methods that have a binding. Found are entries for other
-        methods, methods without an upstream, and names that two methods share.
+        methods, names that two methods share, and of methods without an entry: those without an
+        upstream or with half a canary, and those that differ from others of their group.
         """
         resolved = [self.options_for(rpc) for rpc in rpcs]
         return (
             *self._unknown_rpcs(rpcs),
             *self._without_upstream(resolved),
+            *self._half_canaries(resolved),
+            *self._groups_that_differ(resolved),
             *self._shared_names(resolved),
         )
 
@@ -143,9 +208,33 @@ class Config:
 
     def _without_upstream(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
         for route in routes:
-            if not route.listed and route.stage == "grpc" and route.upstream is None:
+            if not route.listed and route.stage in STAGES_OF_GRPC and route.upstream is None:
                 message = f"no gRPC upstream has the service of {route.rpc} in its services"
                 yield Problem(self._tree.place(("upstreams",)), message)
+
+    def _half_canaries(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
+        for route in routes:
+            if not route.listed and route.stage == "canary":
+                place = self._tree.place(("defaults", "stage"))
+                for fault in canary_faults(route.canary):
+                    yield Problem(place, f"{fault}, for {route.rpc}")
+                return  # All others have the same: that of `defaults`.
+
+    def _groups_that_differ(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
+        """Where a route without an entry differs: entries have been compared with one another."""
+        places: dict[str, Location] = {
+            route.rpc: ("routes", index, "canary")
+            for index, route in enumerate(self.settings.routes)
+        }
+        canaries = (
+            (route.name, route.canary, places.get(route.rpc, ("defaults", "canary")))
+            for route in sorted(routes, key=lambda route: route.listed)
+            if route.canary is not None
+        )
+        for location, first, message in group_faults(canaries):
+            if first[0] == "defaults":
+                text = f"{message} from {self._tree.place(first)}"
+                yield Problem(self._tree.place(location), text)
 
     def _shared_names(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
         owners: defaultdict[str, list[str]] = defaultdict(list)

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from proxy.config.base import NonEmpty, Section
 from proxy.config.options import Defaults, Route
+from proxy.config.override import Override
 from proxy.config.sections import (
     Admin,
     Connections,
@@ -18,9 +20,10 @@ from proxy.config.sections import (
     Forwarding,
     Limits,
     Listen,
-    Section,
+    Reload,
+    State,
 )
-from proxy.config.upstreams import NonEmpty, Upstreams
+from proxy.config.upstreams import Upstreams
 
 
 class DescriptorSource(Section):
@@ -87,7 +90,14 @@ class Settings(Section):
         description="RPCs that differ from `defaults`.",
         examples=[[{"rpc": "dns.v1.RecordService.GetRecord", "stage": "grpc"}]],
     )
-    limits: Limits = Field(default=Limits(), description="What one request may hold.")
+    override: Override | None = Field(
+        default=None, description="Who may pick the side of a request; nobody without it."
+    )
+    state: State = Field(default=State(), description="Where operators' moves are kept.")
+    reload: Reload = Field(default=Reload(), description="When a changed folder is looked at.")
+    limits: Limits = Field(
+        default=Limits(), description="What one request may hold, and the process."
+    )
     connections: Connections = Field(default=Connections(), description="Client connections.")
     drain: Drain = Field(default=Drain(), description="How the process stops.")
     forwarding: Forwarding = Field(

@@ -1,23 +1,17 @@
-"""The base of every section of the configuration, and the sections about this process.
+"""The sections about this process.
 
-Belongs here: what the proxy itself listens on, allows and waits for. Does not: upstreams and
-per-route options, which have modules of their own.
+Belongs here: what the proxy itself listens on, allows, keeps and waits for. Does not: upstreams,
+per-route options and who may override them, which have modules of their own.
 """
 
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from proxy.config.base import NonEmpty, Section
 from proxy.config.units import DURATION, SIZE, Quantity
-
-
-class Section(BaseModel):
-    """A mapping of the configuration: frozen, strict about types, closed to other keys."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
 
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]+")
 
@@ -44,7 +38,7 @@ class Listen(Section):
 
 
 class Admin(Section):
-    """Where operators connect: health, metrics, routes. It has no access control of its own."""
+    """Where operators connect: health, metrics, routes, moves."""
 
     host: Host = Field(
         default="127.0.0.1",
@@ -56,10 +50,61 @@ class Admin(Section):
         description="TCP port, another one than `listen.port`; 0 takes any free one.",
         examples=[9901],
     )
+    token_file: NonEmpty | None = Field(
+        default=None,
+        description=(
+            "File with the token, at least 16 visible characters, that requests must carry as "
+            "`Authorization: Bearer`. Without it everything can be read and nothing changed."
+        ),
+        examples=["/etc/cutover/admin.token"],
+    )
+    open_reads: bool = Field(
+        default=False,
+        description=(
+            "Only beside `token_file`: let everybody read what needs a token otherwise. Health and "
+            "metrics never need one."
+        ),
+        examples=[True],
+    )
+
+    @model_validator(mode="after")
+    def _reads_need_a_token_to_be_opened(self) -> "Admin":
+        if "open_reads" in self.model_fields_set and self.token_file is None:
+            message = "has open_reads without a token_file, where reads are open anyway"
+            raise PydanticCustomError("open_reads", message)
+        return self
+
+
+class State(Section):
+    """What operators changed while it ran, and the record of it: moves, kill switch, audit."""
+
+    directory: NonEmpty | None = Field(
+        default=None,
+        description=(
+            "Directory to keep it in; made when it is missing. All processes that share it agree. "
+            "Relative to the configuration, outside of it on Kubernetes, where that is read-only. "
+            "Without it, a temporary one: a restart forgets every move."
+        ),
+        examples=["/var/lib/cutover"],
+    )
+
+
+class Reload(Section):
+    """When a changed folder is looked at."""
+
+    poll_s: Annotated[float | None, Quantity(DURATION, "100ms", "1h", can_be_off=True)] = Field(
+        default=2.0,
+        alias="poll",
+        description=(
+            "How often the content of all files is compared. Names and times do not count, since "
+            "Kubernetes swaps whole folders. `off`: only SIGHUP and the admin port reload."
+        ),
+        examples=["10s"],
+    )
 
 
 class Limits(Section):
-    """What one request may hold. More of it is refused before any upstream sees the request."""
+    """What one request may hold, and the process. More is refused before an upstream sees it."""
 
     max_url_bytes: Annotated[int, Quantity(SIZE, "256B", "64KiB")] = Field(
         default=8 << 10,
@@ -100,6 +145,22 @@ class Limits(Section):
         description="Keys of one JSON object in a body, maps included. Beyond: 400.",
         examples=[10_000],
     )
+    max_inflight: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1024,
+        description=(
+            "Requests that a process serves at one time; none waits for a place. Beyond: 503 with "
+            "`Retry-After`, at once."
+        ),
+        examples=[4096],
+    )
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000,
+        description=(
+            "Client connections that a process holds at one time. Beyond: 503, and closed. Each "
+            "needs a file descriptor; the system's limit of those should be well above."
+        ),
+        examples=[50_000],
+    )
 
 
 class Connections(Section):
@@ -113,6 +174,15 @@ class Connections(Section):
             "of the load balancer in front, or requests meet a closing connection."
         ),
         examples=["2m"],
+    )
+    header_timeout_s: Annotated[float, Quantity(DURATION, "100ms", "5m")] = Field(
+        default=10.0,
+        alias="header_timeout",
+        description=(
+            "How long a request's header may take to arrive, from its first byte, and on a new "
+            "connection from the start. Beyond: 408, or closed when nothing came."
+        ),
+        examples=["5s"],
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from proxy.config.sections import Section
+from proxy.config.base import Distinct, NonEmpty, Section, SomeEntry
 from proxy.config.units import DURATION, SIZE, Quantity
 
 #: The upstream that is spoken to in HTTP; all others are gRPC.
@@ -49,23 +49,6 @@ def _checked_glob(glob: str) -> str:
         message = "must be a full service name, a package with .* behind it, or *"
         raise PydanticCustomError("service_glob", message)
     return glob
-
-
-def _without_repeats(items: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = next((item for i, item in enumerate(items) if item in items[:i]), None)
-    if repeated is not None:
-        raise PydanticCustomError("repeated", "must not list {item} twice", {"item": repeated})
-    return items
-
-
-def _some_entry(items: tuple[str, ...]) -> tuple[str, ...]:
-    if not items:
-        raise PydanticCustomError("no_entry", "must have at least one entry")
-    return items
-
-
-NonEmpty = Annotated[str, Field(min_length=1)]
-Distinct = AfterValidator(_without_repeats)
 
 
 class LegacyTls(Section):
@@ -186,7 +169,7 @@ class GrpcUpstream(Section):
     services: Annotated[
         tuple[Annotated[str, AfterValidator(_checked_glob)], ...],
         Distinct,
-        AfterValidator(_some_entry),
+        SomeEntry,
     ] = Field(
         default=("*",),
         description=(
@@ -236,6 +219,23 @@ class GrpcUpstream(Section):
             "readiness; calls are made in any case."
         ),
         examples=["off"],
+    )
+    max_inflight: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=512,
+        description=(
+            "Calls that a process has open to it at one time, streams included. Beyond: not sent, "
+            "503. It keeps a frozen server from holding all of `limits.max_inflight`."
+        ),
+        examples=[100],
+    )
+    resolve_every_s: Annotated[float, Quantity(DURATION, "100ms", "1h")] = Field(
+        default=2.0,
+        alias="resolve_every",
+        description=(
+            "How often the target's name is looked up, so that servers which come and go are "
+            "noticed. Addresses and sockets are never looked up."
+        ),
+        examples=["10s"],
     )
     retries: bool = Field(
         default=True,

@@ -15,12 +15,14 @@ import yaml
 from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
+from proxy.config.base import OrOff, Section
 from proxy.config.messages import keys_of, section_of
 from proxy.config.options import Options, Route
+from proxy.config.scalars import Day, Number, Percent, number_text
 from proxy.config.schema import Settings
-from proxy.config.sections import Section
-from proxy.config.units import Quantity
+from proxy.config.units import OFF, Quantity
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
+from proxy.cutover.percent import percent_text
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -40,12 +42,22 @@ upstreams:
     tls: {ca: "${DNS_CA}"}                 # from the environment
     services: ["dns.v1.*"]
 
-defaults: {stage: legacy, timeout: 15s}    # for every RPC that has an HTTP rule
+state: {directory: /var/lib/cutover}       # what operators moved survives a restart
+
+defaults:                                  # for every RPC that has an HTTP rule
+  stage: legacy
+  timeout: 15s
+  canary: {sticky: [{header: x-user-id}, {cookie: sid}]}
 
 routes:                                    # RPCs that differ
 - rpc: dns.v1.RecordService.GetRecord
   name: get-record
   stage: grpc                              # moved
+- rpc: dns.v1.RecordService.ListRecords
+  name: list-records
+  stage: canary                            # moving: the proxy takes the steps up to 25 %
+  canary: {group: records, steps: [1, 5, 25, 100], hold: 24h, max_auto_percent: 25}
+  fallback: {on: [not_ready, unavailable]}
 - rpc: dns.v1.RecordService.ExportZone
   stage: grpc
   timeout: 2m
@@ -90,6 +102,7 @@ it takes every key of `defaults`.
 
 """
 
+_OR_OFF: Final = f", or `{OFF}`"
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 
 
@@ -110,8 +123,7 @@ def _all_sections() -> Iterator[str]:
             yield from _section("upstreams.legacy", LegacyUpstream)
             yield from _section("upstreams.NAME", GrpcUpstream)
         elif section is not None:
-            is_list = get_origin(info.annotation) is tuple
-            yield from _section(f"{key}[]" if is_list else key, section)
+            yield from _section(_listed(key, info), section)
 
 
 def _upstreams_text() -> str:
@@ -127,7 +139,11 @@ def _section(path: str, section: type[Section]) -> Iterator[str]:
     for key, info in keys_of(section).items():
         inner = section_of(info.annotation)
         if inner is not None:
-            yield from _section(f"{path}.{key}", inner)
+            yield from _section(f"{path}.{_listed(key, info)}", inner)
+
+
+def _listed(key: str, info: FieldInfo) -> str:
+    return f"{key}[]" if get_origin(info.annotation) is tuple else key
 
 
 def _text(section: type[Section]) -> str:
@@ -148,17 +164,29 @@ def _row(key: str, info: FieldInfo) -> str:
 def _type(info: FieldInfo) -> str:
     quantity = _found(info.metadata, Quantity)
     if quantity is not None:
-        off = ", or `off`" if quantity.can_be_off else ""
+        off = _OR_OFF if quantity.can_be_off else ""
         return f"{quantity.kind.name}, {quantity.minimum} to {quantity.maximum}{off}"
+    scalar = _found(info.metadata, (Number, Percent, Day))
+    if scalar is not None:
+        return _scalar(scalar)
     if info.annotation is int:
         low, high = _found(info.metadata, Ge), _found(info.metadata, Le)
         assert low is not None
         assert high is not None
         return f"`{low.ge}`" if low.ge == high.le else f"number, {low.ge} to {high.le}"
-    return _name(info.annotation)
+    return _name(info.annotation) + (_OR_OFF if _found(info.metadata, OrOff) else "")
 
 
-def _found(metadata: Iterable[object], kind: type[Any]) -> Any:
+def _scalar(scalar: Number | Percent | Day) -> str:
+    if isinstance(scalar, Day):
+        return "day"
+    if isinstance(scalar, Percent):
+        return "percentage"
+    ends = f"number, {number_text(scalar.minimum)} to {number_text(scalar.maximum)}"
+    return ends + (_OR_OFF if scalar.can_be_off else "")
+
+
+def _found(metadata: Iterable[object], kind: type[Any] | tuple[type[Any], ...]) -> Any:
     return next((item for item in metadata if isinstance(item, kind)), None)
 
 
@@ -167,12 +195,13 @@ def _name(annotation: Any) -> str:
     if origin in (UnionType, Union):
         return _name(next(part for part in get_args(annotation) if part is not type(None)))
     if origin is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+        return ", ".join(f"`{_flow(choice)}`" for choice in get_args(annotation))
     if origin is tuple:
         entry = _name(get_args(annotation)[0])
         return f"list of {entry}" if entry == "text" else f"list of {entry}s"
     if origin is Annotated:
-        return _name(annotation.__origin__)
+        scalar = _found(annotation.__metadata__, (Number, Percent, Day))
+        return _name(annotation.__origin__) if scalar is None else _scalar(scalar)
     names = {str: "text", bool: "`true`, `false`"}
     return names.get(annotation, "mapping")
 
@@ -180,9 +209,11 @@ def _name(annotation: Any) -> str:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    quantity = _found(info.metadata, Quantity)
-    if quantity is not None:
+    quantity = _found(info.metadata, (Quantity, Number))
+    if quantity is not None and (info.default is not None or quantity.can_be_off):
         return f"`{quantity.text(info.default)}`"
+    if isinstance(info.default, int) and _found(info.metadata, Percent):
+        return f"`{percent_text(info.default).removesuffix(' %')}`"
     if info.default is None or isinstance(info.default, Section):
         return "none" if info.default is None else "see below"
     return f"`{_flow(info.default)}`"

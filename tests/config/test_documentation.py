@@ -7,9 +7,9 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from proxy.config import SourceText, load_config
+from proxy.config.base import Section
 from proxy.config.messages import keys_of, section_of
 from proxy.config.schema import Settings
-from proxy.config.sections import Section
 from proxy.config.upstreams import GrpcUpstream, Upstreams
 from tests.config.documentation import EXAMPLE, PAGE
 
@@ -19,6 +19,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "LegacyUpstream": {"url": "https://legacy"},
     "GrpcUpstream": {"target": "a", "plaintext": True},
     "Route": {"rpc": "a.B.C"},
+    "ValueList": {"values": ("a",)},
+    "HeaderMatch": {"header": "x-a"},
 }
 #: Keys that need others beside them, or instead of them.
 BESIDE: dict[tuple[str, str], dict[str, Any]] = {
@@ -26,6 +28,11 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("Tls", "cert"): {"key": "a"},
     ("Tls", "key"): {"cert": "a"},
     ("GrpcUpstream", "tls"): {"plaintext": False},
+    ("Admin", "open_reads"): {"token_file": "a"},
+    ("HeaderMatch", "header"): {"exact": "a"},
+    ("ValueList", "values"): {"header": "x-a"},
+    ("Route", "safety_reason"): {"safety": "safe"},
+    ("Override", "header"): {"secret_file": "a"},
 }
 
 
@@ -75,6 +82,9 @@ def test_the_page_opens_with_an_example_that_loads() -> None:
     ]
     config = load_config(files, {"DNS_CA": "/etc/tls/ca.pem"})
     assert config.options_for("dns.v1.RecordService.ExportZone").timeout_s == 120.0
+    canary = config.options_for("dns.v1.RecordService.ListRecords").canary
+    assert canary is not None
+    assert (canary.group, len(canary.sticky), canary.hold_s) == ("records", 2, 86_400.0)
 
 
 def test_every_key_is_on_the_page() -> None:

@@ -35,6 +35,8 @@ def test_every_option_is_resolved() -> None:
         "rpc",
         "name",
         "listed",
+        "safety",
+        "safety_reason",
     }
     assert options <= {field.name for field in dataclasses.fields(ResolvedRoute)}
 

@@ -1,0 +1,63 @@
+"""The sections of the cutover to the values that it goes by.
+
+Belongs here: one function per value, for sections that are checked already. Does not: checks, and
+where a section comes from (`inheritance`).
+"""
+
+import re
+
+from proxy.config.canary import Canary, HeaderMatch, StickySource, ValueList
+from proxy.cutover import canary as cutover
+from proxy.cutover import sticky
+from proxy.cutover.ramp import Ramp
+from proxy.cutover.windows import Window
+
+
+def canary_value(section: Canary, group: str) -> cutover.Canary:
+    """A canary as decisions read it; *group* is that of a section without one."""
+    return cutover.Canary(
+        group=section.group or group,
+        sticky=tuple(_source(source) for source in section.sticky),
+        match=tuple(_match(match) for match in section.match),
+        allow=_values(section.allow),
+        deny=_values(section.deny),
+        pin_ttl_s=section.pin_s,
+    )
+
+
+def ramp_value(section: Canary) -> Ramp | None:
+    """The ramp of a canary, None where its percentage is fixed."""
+    if not section.steps:
+        return None
+    return Ramp(
+        steps=section.steps,
+        hold_s=section.hold_s,
+        windows=tuple(Window.parse(text) for text in section.windows),
+        max_auto_basis_points=section.max_auto_basis_points,
+    )
+
+
+def first_basis_points(section: Canary) -> int:
+    """The share with which a route enters canary; 0 for one that says nothing of it."""
+    return section.steps[0] if section.steps else section.basis_points or 0
+
+
+def _source(section: StickySource) -> sticky.StickySource:
+    if section.header is not None:
+        return sticky.HeaderKey(section.header)
+    if section.cookie is not None:
+        return sticky.CookieKey(section.cookie)
+    return sticky.ClientKey() if section.query is None else sticky.QueryKey(section.query)
+
+
+def _match(section: HeaderMatch) -> cutover.HeaderMatch:
+    regex = None if section.regex is None else re.compile(section.regex)
+    return cutover.HeaderMatch(
+        section.header, section.exact, section.prefix, regex, section.present
+    )
+
+
+def _values(section: ValueList | None) -> cutover.ValueList | None:
+    if section is None:
+        return None
+    return cutover.ValueList(_source(section), frozenset(section.values))
