@@ -93,7 +93,7 @@ class Canary:
 
     def matches(self, caller: Caller) -> bool:
         """Whether a header forces *caller* in."""
-        return any(test.matches(caller) for test in self.match)
+        return bool(self.match) and any(test.matches(caller) for test in self.match)
 
     def allows(self, caller: Caller) -> bool:
         """Whether *caller* is in by name."""

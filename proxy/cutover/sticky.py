@@ -98,7 +98,8 @@ class QueryKey:
 def _parameter(query: str, name: str) -> str | None:
     for piece in query.split("&", MAX_PARAMETERS)[:MAX_PARAMETERS]:
         given, _, value = piece.partition("=")
-        if decode_query(given) == name:
+        # Letters and digits stand for themselves; most names are made of nothing else.
+        if (given if given.isalnum() else decode_query(given)) == name:
             return decode_query(value)
     return None
 

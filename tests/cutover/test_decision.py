@@ -8,7 +8,6 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cutover.bucket import bucket
 from proxy.cutover.canary import Canary, HeaderMatch, ValueList
@@ -17,6 +16,7 @@ from proxy.cutover.override_header import OverrideHeader
 from proxy.cutover.position import Position
 from proxy.cutover.stages import Side, Stage
 from proxy.cutover.sticky import Caller, HeaderKey
+from tests.cutover.callers import caller
 
 USER: Final = HeaderKey("x-user-id")
 TENANT: Final = HeaderKey("x-tenant")
@@ -33,19 +33,14 @@ CANARY: Final = Canary(
 BASIS_POINTS: Final = 5000
 
 
-def caller_with(**headers: str) -> Caller:
-    pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return Caller(CIMultiDictProxy(CIMultiDict(pairs)), "", "192.0.2.7")
-
-
 def user(key: str) -> Caller:
-    return caller_with(x_user_id=key)
+    return caller(("x-user-id", key))
 
 
 def decided(
     position: Position | None,
     canary: Canary | None = CANARY,
-    caller: Caller | None = None,
+    asking: Caller | None = None,
     *,
     killed: bool = False,
     override: Side | None = None,
@@ -56,7 +51,7 @@ def decided(
     return decide(
         position,
         canary,
-        caller or user("u-1"),
+        asking or user("u-1"),
         killed=killed,
         override=override,
         breaker_open=breaker_open,
@@ -96,13 +91,13 @@ class Case:
         return self.stage is Stage.CANARY and self.has_canary
 
     def decide(self) -> Decision:
-        headers = {"x_user_id": self.key, "x_tenant": self.tenant}
+        headers = [("x-user-id", self.key), ("x-tenant", self.tenant)]
         if self.matches:
-            headers["x_canary"] = "always"
+            headers.append(("x-canary", "always"))
         return decided(
             self.position,
             CANARY if self.has_canary else None,
-            caller_with(**headers),
+            caller(*headers),
             killed=self.killed,
             override=self.override,
             breaker_open=self.breaker_open,
@@ -204,9 +199,9 @@ def test_nothing_but_a_draw_asks_for_pins():
     for stage in (Stage.LEGACY, Stage.SHADOW, Stage.GRPC):
         decided(Position(stage), pinned=pinned)
     decided(Position(Stage.CANARY), breaker_open=True, pinned=pinned)
-    decided(Position(Stage.CANARY), caller=caller_with(), pinned=pinned)
+    decided(Position(Stage.CANARY), asking=caller(), pinned=pinned)
     assert asked == []
-    decided(Position(Stage.CANARY), caller=user("u-7"), pinned=pinned)
+    decided(Position(Stage.CANARY), asking=user("u-7"), pinned=pinned)
     assert asked == ["u-7"]
 
 
@@ -230,19 +225,19 @@ shares = st.integers(0, 10_000)
 @given(keys, shares, shares)
 def test_raising_the_percent_never_takes_a_key_back(key: str, one: int, other: int):
     low, high = sorted((one, other))
-    if decided(Position(Stage.CANARY, low), caller=user(key)).side is Side.GRPC:
-        assert decided(Position(Stage.CANARY, high), caller=user(key)).side is Side.GRPC
+    if decided(Position(Stage.CANARY, low), asking=user(key)).side is Side.GRPC:
+        assert decided(Position(Stage.CANARY, high), asking=user(key)).side is Side.GRPC
 
 
 @given(keys)
 def test_no_percent_takes_nobody_and_the_whole_takes_everybody_with_a_key(key: str):
-    assert decided(Position(Stage.CANARY, 0), caller=user(key)).side is Side.LEGACY
-    assert decided(Position(Stage.CANARY, 10_000), caller=user(key)).side is Side.GRPC
+    assert decided(Position(Stage.CANARY, 0), asking=user(key)).side is Side.LEGACY
+    assert decided(Position(Stage.CANARY, 10_000), asking=user(key)).side is Side.GRPC
 
 
 @given(shares)
 def test_who_has_no_key_stays_with_legacy_at_any_percent(basis_points: int):
-    decision = decided(Position(Stage.CANARY, basis_points), caller=caller_with())
+    decision = decided(Position(Stage.CANARY, basis_points), asking=caller())
     assert decision == Decision(Side.LEGACY, Reason.MISSING_KEY)
 
 
@@ -257,11 +252,11 @@ def test_routes_of_one_group_decide_alike(key: str, basis_points: int):
 @given(keys, shares, st.text(max_size=50))
 def test_an_override_that_is_not_trusted_changes_nothing(key: str, share: int, said: str):
     header = OverrideHeader("x-cutover-override", "correct horse battery staple")
-    with_header = caller_with(x_user_id=key, x_cutover_override=f"grpc {said}")
+    with_header = caller(("x-user-id", key), ("x-cutover-override", f"grpc {said}"))
     override = header.side_of(with_header.headers)
     position = Position(Stage.CANARY, share)
-    assert decided(position, caller=with_header, override=override) == decided(
-        position, caller=user(key)
+    assert decided(position, asking=with_header, override=override) == decided(
+        position, asking=user(key)
     )
 
 
