@@ -14,9 +14,12 @@ from typing import Any, Final
 import click
 
 from proxy.cli.composition import load_snapshot
+from proxy.config.load import load_config
+from proxy.config.resolved import Config
 from proxy.errors import ConfigError
 from proxy.routing.snapshot import Snapshot
 from proxy.server.protocol import require_c_parser
+from proxy.sources.folder import read_folder
 
 #: Exit codes, as `cutover --help` documents them.
 EXIT_PROBLEMS: Final = 1
@@ -37,6 +40,15 @@ def snapshot_or_exit(folder: Path) -> Snapshot:
     """Load the configuration; print every problem and exit with 1 when there is one."""
     try:
         return asyncio.run(load_snapshot(folder, os.environ))
+    except ConfigError as error:
+        tell_problems(error)
+        sys.exit(EXIT_PROBLEMS)
+
+
+def config_or_exit(folder: Path) -> Config:
+    """Read the configuration without its descriptors; exit as `snapshot_or_exit` does."""
+    try:
+        return load_config(read_folder(folder), os.environ)
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)

@@ -1,13 +1,13 @@
 """The legacy side of an exchange: a request passed on as it came, its answer passed back."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from proxy.errors import ProxyError, UpstreamError
+from proxy.errors import UpstreamError
 from proxy.exchange.failure import too_slow
 from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
+from proxy.exchange.orphans import Orphans
 from proxy.status import Code, Status
 from proxy.transcoding.forwarding import Arrival, request_headers
 from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
@@ -40,10 +40,10 @@ class Passthrough:
         self._trusted_hops = trusted_hops
         self._timeout_s = timeout_s
         self._clock = clock
-        self._orphans: set[asyncio.Task[None]] = set()
+        self.orphans = Orphans(clock)
 
     def __repr__(self) -> str:
-        return f"<Passthrough to {self._legacy!r} orphans={len(self._orphans)}>"
+        return f"<Passthrough to {self._legacy!r} {self.orphans!r}>"
 
     async def answer(
         self, request: Request, outcome: Outcome, timeout_s: float | None
@@ -63,7 +63,7 @@ class Passthrough:
                 raise too_slow() from error
             raise
         finally:
-            outcome.upstream_s = self._clock() - started_s
+            outcome.upstream_s += self._clock() - started_s
         if response.whole is not None:
             headers = response.headers + _length_header(request, response, response.whole)
             return Answer(response.status, headers, response.whole, True, response.reason)
@@ -78,28 +78,12 @@ class Passthrough:
         )
 
     async def _forward(self, request: Request, timeout_s: float) -> RestResponse:
-        """Pass *request* on; to the end, if it may change something, though the client leaves.
-
-        A client that sends and closes its connection has done so before us too, and the legacy
-        host had read the request by then. To cut the connection now could take it away again.
-        """
+        """Pass *request* on; to the end, if it may change something, though the client leaves."""
         forwarding = self._legacy.forward(self._forwarded(request), timeout_s)
         if request.http_method in _SAFE:
             return await forwarding
-        task = asyncio.create_task(forwarding)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            orphan = asyncio.create_task(_see_through(task))
-            self._orphans.add(orphan)
-            orphan.add_done_callback(self._orphans.discard)
-            raise
-
-    async def settle(self, deadline_s: float) -> None:
-        """Wait for requests whose clients have left, until *deadline_s* on the clock."""
-        if self._orphans:
-            left_s = max(0.0, deadline_s - self._clock())
-            await asyncio.wait(self._orphans, timeout=left_s)
+        name = f"{request.http_method} {request.path}"
+        return await self.orphans.finish(forwarding, name, RestResponse.close)
 
     def _forwarded(self, request: Request) -> RestRequest:
         headers = request.headers
@@ -121,15 +105,6 @@ class Passthrough:
             None if body.length == 0 else body.arrived() or body.chunks(),
             interim,
         )
-
-
-async def _see_through(forwarding: asyncio.Task[RestResponse]) -> None:
-    """Wait for an answer that nobody will read."""
-    try:
-        response = await forwarding
-    except (ProxyError, ConnectionError):
-        return
-    await response.close()
 
 
 def _length_header(request: Request, response: RestResponse, whole: bytes) -> Headers:

@@ -1,0 +1,9 @@
+"""The admin port: health, metrics, routes and the configuration; and, by token, changes.
+
+It has a listener of its own, on loopback unless the configuration says otherwise. What it shows
+holds no secrets; what it changes needs a bearer token, and is only changed by POST.
+"""
+
+from proxy.admin.server import Admin, describe_routes
+
+__all__ = ["Admin", "describe_routes"]
