@@ -3,7 +3,9 @@
 The only place where the rows of the architecture meet. What is built here is closed here.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +17,9 @@ from proxy.config.schema import Settings
 from proxy.config.upstreams import LEGACY
 from proxy.config.upstreams import GrpcUpstream as GrpcSettings
 from proxy.config.upstreams import LegacyUpstream as LegacySettings
-from proxy.errors import ConfigError, Problem
+from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.snapshot import Snapshot, build_snapshot
+from proxy.sources.fingerprint import Inputs, inputs_of
 from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
 from proxy.telemetry.metrics import Metrics
@@ -29,6 +32,9 @@ from proxy.upstreams.rest import RestOptions, RestUpstream
 from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions, client_context, read_pem
 
+#: Loads of a folder whose files change while they are read. A deployment swaps them once.
+_MAX_LOADS: Final = 5
+
 #: A gRPC upstream over either transport.
 AnyGrpcUpstream = GrpcUpstream | H2Upstream
 
@@ -38,28 +44,97 @@ _TRANSPORTS: Final[dict[str, type[GrpcUpstream] | type[H2Upstream]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One load of a folder: a snapshot, or every problem that there is instead of it.
+
+    *fingerprint* is of everything that was read, *inputs*: what a later one is compared with.
+    """
+
+    inputs: Inputs
+    fingerprint: str
+    snapshot: Snapshot | None = field(default=None, repr=False)
+    problems: tuple[Problem, ...] = ()
+
+
 async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
     """Load and compile a configuration folder. Raises `ConfigError` with every problem.
 
     *environ* is what `${NAME}` in the files names. Reflection is the only thing that needs an
     upstream to be up.
     """
-    config = load_config(read_folder(folder), environ)
-    loaded = await _load_sources(config, folder)
-    descriptors = examine_files(loaded.files)
-    problems = [
-        *loaded.problems,
-        *_bad_tls_files(config.settings, folder),
-        *_unserved_targets(config),
-    ]
-    try:
-        snapshot = build_snapshot(config, descriptors, loaded.service_configs, loaded.report)
-    except ConfigError as error:
-        # With a source missing, what it would have held is missed all over: say the cause only.
-        raise ConfigError(problems or error.problems) from error
-    if problems:
-        raise ConfigError(problems)
-    return snapshot
+    attempt = await attempt_load(folder, environ)
+    if attempt.snapshot is None:
+        raise ConfigError(attempt.problems)
+    return attempt.snapshot
+
+
+async def attempt_load(
+    folder: Path, environ: Mapping[str, str], known: Inputs | None = None
+) -> Attempt:
+    """Load *folder*, again when its files changed meanwhile: no snapshot is made of two versions.
+
+    *known* is what counts as read when the configuration itself cannot be. What takes long runs
+    in threads. Never raises for a bad folder.
+    """
+    known = known or Inputs(folder)
+    for _ in range(_MAX_LOADS):
+        loading = _Loading(folder, environ, known)
+        try:
+            snapshot: Snapshot | None = await loading.load()
+            problems: tuple[Problem, ...] = ()
+        except ConfigError as error:
+            snapshot, problems = None, error.problems
+        known = loading.inputs
+        if await asyncio.to_thread(known.fingerprint) == loading.fingerprint:
+            whole = snapshot and replace(snapshot, fingerprint=loading.fingerprint)
+            return Attempt(known, loading.fingerprint, whole, problems)
+    unsteady = Problem(Place(str(folder)), "changes faster than it can be read")
+    return Attempt(known, "", problems=(unsteady,))
+
+
+class _Loading:
+    """One pass over a folder. *fingerprint* is of *inputs*, once it is known what those are."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], inputs: Inputs) -> None:
+        self._folder = folder
+        self._environ = environ
+        self.inputs = inputs
+        self.fingerprint = ""
+
+    async def load(self) -> Snapshot:
+        """The folder's snapshot. Raises `ConfigError` with every problem."""
+        config = await asyncio.to_thread(self._read)
+        loaded = await _load_sources(config, self._folder)
+        return await asyncio.to_thread(self._build, config, loaded)
+
+    def _read(self) -> Config:
+        try:
+            sources = read_folder(self._folder)
+        except ConfigError:
+            self.fingerprint = self.inputs.fingerprint()
+            raise
+        self.fingerprint = self.inputs.fingerprint(sources)
+        config = load_config(sources, self._environ)
+        self.inputs = inputs_of(config.settings, self._folder)
+        self.fingerprint = self.inputs.fingerprint(sources)
+        return config
+
+    def _build(self, config: Config, loaded: Loaded) -> Snapshot:
+        descriptors = examine_files(loaded.files)
+        problems = [
+            *loaded.problems,
+            *_bad_tls_files(config.settings, self._folder),
+            *_unserved_targets(config),
+        ]
+        try:
+            snapshot = build_snapshot(config, descriptors, loaded.service_configs, loaded.report)
+        except ConfigError as error:
+            # With a source missing, what it would have held is missed all over: say the cause only.
+            raise ConfigError(problems or error.problems) from error
+        if problems:
+            raise ConfigError(problems)
+        return snapshot
 
 
 async def _load_sources(config: Config, folder: Path) -> Loaded:

@@ -36,7 +36,8 @@ class Snapshot:
     """What requests are answered by.
 
     *report* has a line for each RPC that is not served, or is served otherwise than written; it
-    holds nothing that stops the proxy.
+    holds nothing that stops the proxy. *fingerprint* is a digest of all files that it was read
+    from, "" when it was not read from files.
     """
 
     config: Config
@@ -45,6 +46,7 @@ class Snapshot:
     bindings: tuple[RouteBinding, ...]
     table: RouteTable
     report: tuple[str, ...]
+    fingerprint: str = ""
 
     def __repr__(self) -> str:
         return f"<Snapshot {self.config.digest[:12]} routes={len(self.routes)}>"

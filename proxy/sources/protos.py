@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -64,28 +65,33 @@ def compile_folder(
     ]
 
 
-def _proto_files(folder: Path, shown: str, place: Place) -> list[str]:
-    """Paths relative to *folder*, with "/" between names."""
-    names: list[str] = []
-    for name in _walk(folder, place):
-        names.append(name)
-        if len(names) > MAX_FILES:
-            raise _refused(place, f"more than {MAX_FILES} .proto files in {shown}")
-    if not names:
-        raise _refused(place, f"no .proto file in {shown}")
-    return names
+def proto_names(folder: Path) -> Iterator[str]:
+    """The `.proto` files below *folder* as relative paths, "/" between names, in no order.
 
-
-def _walk(folder: Path, place: Place) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        name = os.path.normpath(error.filename)
-        raise _refused(place, f"cannot read {name}: {error.strerror}") from error
-
-    for parent, folders, files in os.walk(folder, onerror=refuse):
+    Names with a leading dot are passed over. Raises `OSError` for a folder that cannot be read.
+    """
+    for parent, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if name.endswith(".proto") and not name.startswith("."):
                 yield (Path(parent) / name).relative_to(folder).as_posix()
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _proto_files(folder: Path, shown: str, place: Place) -> list[str]:
+    try:
+        names = [*islice(proto_names(folder), MAX_FILES + 1)]
+    except OSError as error:
+        name = os.path.normpath(error.filename)
+        raise _refused(place, f"cannot read {name}: {error.strerror}") from error
+    if len(names) > MAX_FILES:
+        raise _refused(place, f"more than {MAX_FILES} .proto files in {shown}")
+    if not names:
+        raise _refused(place, f"no .proto file in {shown}")
+    return names
 
 
 def _arguments(names: Sequence[str]) -> list[str]:
