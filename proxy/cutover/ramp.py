@@ -45,13 +45,13 @@ class Ramp:
             raise ValueError(f"the steps of a ramp must be within 1 and {WHOLE} basis points")
 
     def step_at(self, basis_points: int) -> int:
-        """The highest step that does not exceed *basis_points*; the first if all do.
+        """The highest step that does not exceed *basis_points*; -1 before the first.
 
         >>> ramp = Ramp((100, 500, 2500))
         >>> ramp.step_at(500), ramp.step_at(2499), ramp.step_at(10_000), ramp.step_at(50)
-        (1, 1, 2, 0)
+        (1, 1, 2, -1)
         """
-        return max(bisect_right(self.steps, basis_points) - 1, 0)
+        return bisect_right(self.steps, basis_points) - 1
 
     def floor(self, basis_points: int) -> int:
         """The share at that step, but never more than *basis_points*.
@@ -62,7 +62,7 @@ class Ramp:
         >>> ramp.floor(2400), ramp.floor(50)
         (500, 50)
         """
-        return min(self.steps[self.step_at(basis_points)], basis_points)
+        return min(self.steps[max(self.step_at(basis_points), 0)], basis_points)
 
     def is_open(self, at: datetime) -> bool:
         """Whether a step may be taken at the aware time *at*, as far as windows go."""
