@@ -17,6 +17,10 @@ from proxy.telemetry.metrics import Metrics
 #: Each check by name, with what is wrong, or "" when nothing is.
 Checks = Callable[[], dict[str, str]]
 
+#: Seconds that a request may take that is being answered when the port closes. aiohttp's own 60
+#: would hold the end of the process.
+_SHUTDOWN_S: Final = 1.0
+
 _INDENTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -37,7 +41,10 @@ class Admin:
                 web.get("/config", self._config),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
+        )
+        self._site: web.SockSite | None = None
 
     def __repr__(self) -> str:
         return f"<Admin {self._runner.addresses}>"
@@ -45,7 +52,14 @@ class Admin:
     async def start(self, listening: socket.socket) -> None:
         """Serve on a bound socket."""
         await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+        self._site = web.SockSite(self._runner, listening)
+        await self._site.start()
+
+    async def stop_accepting(self) -> None:
+        """Take no new connections; what is connected goes on."""
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
 
     async def stop(self) -> None:
         """Close the listener and its connections."""

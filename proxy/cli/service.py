@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from proxy.admin import Admin
 from proxy.cli.composition import (
@@ -34,6 +34,10 @@ from proxy.supervisor.sockets import bind, url_of
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.loop_lag import LoopLag
 from proxy.telemetry.metrics import Metrics
+
+#: Seconds that connections of a process which retires have to send one more request, whose answer
+#: says that it was the last: to close one that is idle is to race with the next request on it.
+RETIRE_WAIT_S: Final = 1.5
 
 
 class Service:
@@ -71,6 +75,9 @@ class Service:
         self._metrics = metrics or Metrics()
         self._upstreams: dict[str, AnyGrpcUpstream] = {}
         self._draining = False
+        self._retiring = False
+        self._frontend: Frontend | None = None
+        self._admin_port: Admin | None = None
         self._drained_by_s = 0.0
         self._stack = AsyncExitStack()
         #: Base URLs of the two listeners, once started.
@@ -97,6 +104,23 @@ class Service:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def drain_limit_s(self) -> float:
+        """The longest that the end of `async with` takes, in seconds."""
+        drain = self._settings.drain
+        return max(drain.wait_s, RETIRE_WAIT_S) + drain.timeout_s
+
+    async def retire(self) -> None:
+        """Leave new connections to others, that have the same sockets; the end then drains.
+
+        Readiness stays: what this process says of it is taken for all of them.
+        """
+        self._retiring = True
+        if self._frontend is not None:
+            self._frontend.stop_accepting()
+        if self._admin_port is not None:
+            await self._admin_port.stop_accepting()
+
     async def _start(self) -> None:
         """Start from the inside out, so that the stack stops from the outside in."""
         listening, admin_listening = self._bind()
@@ -104,8 +128,8 @@ class Service:
         self._watch_loop()
         exchange = await self._make_exchange()
         observer = Observer(self._snapshot, self._metrics, access_log, time.monotonic)
-        frontend = self._make_frontend(exchange, observer)
-        admin = Admin(self._snapshot, self._metrics, self._readiness)
+        frontend = self._frontend = self._make_frontend(exchange, observer)
+        admin = self._admin_port = Admin(self._snapshot, self._metrics, self._readiness)
         self._stack.push_async_callback(admin.stop)
         await admin.start(admin_listening)
         self._stack.push_async_callback(self._drain, frontend)
@@ -191,10 +215,10 @@ class Service:
 
     async def _drain(self, frontend: Frontend) -> None:
         """Not ready first, so that load balancers look elsewhere; then no new connections."""
-        self._draining = True
+        self._draining = not self._retiring
         drain = self._settings.drain
         frontend.discourage()
-        await asyncio.sleep(drain.wait_s)
+        await asyncio.sleep(RETIRE_WAIT_S if self._retiring else drain.wait_s)
         self._drained_by_s = time.monotonic() + drain.timeout_s
         await frontend.drain(drain.timeout_s)
 
@@ -203,4 +227,4 @@ class Service:
 
         Whoever sends SIGTERM kills when that time is over.
         """
-        await passthrough.settle(self._drained_by_s)
+        await passthrough.orphans.settle(self._drained_by_s)

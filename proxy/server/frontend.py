@@ -80,14 +80,18 @@ class Frontend:
         """Close connections after their next answer; new ones are still taken."""
         self._draining = True
 
+    def stop_accepting(self) -> None:
+        """Take no new connections; what is connected goes on."""
+        if self._listener is not None:
+            self._listener.close()
+
     async def drain(self, timeout_s: float) -> None:
         """Stop accepting, end idle connections, finish what is in flight, then close.
 
         Requests still running after *timeout_s* seconds are cut off.
         """
         self.discourage()
-        if self._listener is not None:
-            self._listener.close()
+        self.stop_accepting()
         self._server.pre_shutdown()
         try:
             async with asyncio.timeout(timeout_s):
