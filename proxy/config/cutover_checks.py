@@ -61,7 +61,7 @@ def _ramp_keys_have_steps(draft: Draft) -> Iterator[Finding]:
             continue
         for key in sorted(options.canary.model_fields_set & RAMP_KEYS):
             alias = Canary.model_fields[key].alias or key
-            yield (*location, "canary", alias), f"{alias} does nothing without steps"
+            yield (*location, "canary", alias), "does nothing without steps"
 
 
 def _groups_agree(draft: Draft) -> Iterator[Finding]:

@@ -122,6 +122,8 @@ def _unknown_key(refusal: _Refusal) -> str:
 
 def _choice(refusal: _Refusal) -> str:
     given = refusal.details["input"]
+    if refusal.context["expected"] == "True":
+        return refusal.wants("true")
     choices = refusal.context["expected"].replace("'", "").replace(" or ", ", ")
     return refusal.wants(f"one of {choices}") + did_you_mean(str(given), choices.split(", "))
 

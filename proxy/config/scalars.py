@@ -35,12 +35,12 @@ def parse_percent(percent: float) -> int:
 
 
 def number_text(value: float) -> str:
-    """The shortest text of a number.
+    """The text of a number as one would write it.
 
-    >>> number_text(100.0), number_text(0.2)
-    ('100', '0.2')
+    >>> number_text(1e9), number_text(0.2)
+    ('1000000000', '0.2')
     """
-    return f"{value:g}"
+    return f"{value:.12g}"
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -111,16 +111,23 @@ class Tree:
         Text from variables stays text until the schema says that it wants a number or a truth
         value: YAML cannot tell, since `{port: ${PORT}}` needs quotes.
         """
-        inner: Any = self.values
-        *around, key = location
-        for part in around:
-            inner = inner[part]
-        inner[key] = plain_value(inner[key])
+        _retype(self.values, location)
 
     def refuse(self, place: Place, location: Location, message: str) -> None:
         """Note a problem with the value at *location*."""
         self.refused.add(location)
         self.problems.append(Problem(replace(place, path=path_text(location)), message))
+
+
+def _retype(value: Any, location: Location) -> Any:
+    """The container *value* with the text at *location* read anew; mappings change in place."""
+    key: Any = location[0]
+    inner = location[1:]
+    new = _retype(value[key], inner) if inner else plain_value(value[key])
+    if isinstance(value, dict):
+        value[key] = new
+        return value
+    return value if new is value[key] else (*value[:key], new, *value[key + 1 :])
 
 
 class TreeBuilder:

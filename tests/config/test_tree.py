@@ -135,3 +135,10 @@ def test_path_round_trip(path: str) -> None:
 
 def test_empty_tree_still_names_a_place() -> None:
     assert str(Tree().place(("version",))) == "configuration: version"
+
+
+def test_text_from_a_variable_is_read_anew_wherever_it_stands() -> None:
+    tree = build("a: ['${N}', '${N}', {b: '${N}'}]\nc: '${N}'", N="1")
+    for location in (("a", 1), ("a", 2, "b"), ("c",)):
+        tree.retype(location)
+    assert tree.values == {"a": ("1", 1, {"b": 1}), "c": 1}
