@@ -114,10 +114,10 @@ class Pins:
         self._words.release()
 
     def _place(self, group: str, key: str) -> tuple[int, int]:
-        """The first word of the set of a key, and its tag, which is never that of an empty word."""
+        """The first word of the set of a key, and its tag."""
         text = f"{_PREFIX}{group}\0{key}".encode("utf-8", "surrogateescape")
         number = int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
-        return (number >> _TAG_BITS) % self._sets * WAYS, number & _TAG_MASK or 1
+        return (number >> _TAG_BITS) % self._sets * WAYS, number & _TAG_MASK
 
 
 def _left_s(word: int, now: int) -> int:

@@ -230,6 +230,16 @@ def test_raising_the_percent_never_takes_a_key_back(key: str, one: int, other: i
 
 
 @given(keys)
+def test_a_key_is_in_from_the_first_share_above_its_bucket(key: str):
+    number = bucket("records", key)
+    sides = [decided(Position(Stage.CANARY, number + more), asking=user(key)) for more in (0, 1)]
+    assert sides == [
+        Decision(Side.LEGACY, Reason.BUCKET, number),
+        Decision(Side.GRPC, Reason.BUCKET, number),
+    ]
+
+
+@given(keys)
 def test_no_percent_takes_nobody_and_the_whole_takes_everybody_with_a_key(key: str):
     assert decided(Position(Stage.CANARY, 0), asking=user(key)).side is Side.LEGACY
     assert decided(Position(Stage.CANARY, 10_000), asking=user(key)).side is Side.GRPC

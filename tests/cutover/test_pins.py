@@ -161,11 +161,12 @@ def test_dead_word_makes_room_even_when_it_seems_to_end_late():
     assert pins.side_of("records", "another", 10.5) is Side.GRPC
 
 
-def test_pin_holds_over_the_moment_at_which_the_seconds_begin_anew():
+@pytest.mark.parametrize("side", SIDES)
+def test_pin_holds_over_the_moment_at_which_the_seconds_begin_anew(side: Side):
     pins = pins_of(1)
-    pins.pin("records", "u-1", Side.GRPC, WRAP_S - 10.0, 30.0)
+    pins.pin("records", "u-1", side, WRAP_S - 10.0, 30.0)
     for after_s in (-10.0, -0.5, 0.0, 20.0):
-        assert pins.side_of("records", "u-1", WRAP_S + after_s) is Side.GRPC
+        assert pins.side_of("records", "u-1", WRAP_S + after_s) is side
     assert pins.side_of("records", "u-1", WRAP_S + 21.0) is None
 
 
