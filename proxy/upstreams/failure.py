@@ -78,6 +78,18 @@ def _details(code: Code, trailers: Metadata) -> tuple[Detail, ...]:
     return ()
 
 
+class Unprocessed(UpstreamError):
+    """A call that the server has not looked at, by its own word: it may be made again."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Status(Code.UNAVAILABLE, text), sent=False)
+
+
+def timed_out(*, sent: bool) -> UpstreamError:
+    """The error of a call whose deadline has passed."""
+    return UpstreamError(Status(Code.DEADLINE_EXCEEDED, "Deadline Exceeded"), sent=sent)
+
+
 def request_too_large(size: int, limit: int) -> UpstreamError:
     """The error of a message that we refuse to send, both in bytes."""
     text = f"the request message has {size} bytes, more than the {limit} that may be sent"

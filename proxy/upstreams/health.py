@@ -4,7 +4,7 @@ Belongs here: watching and the state that results. Does not: acting on it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from enum import Enum
 from typing import Final
 
@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 
 from proxy.errors import UpstreamError
 from proxy.status import Code
-from proxy.upstreams import Call, ReplyStream
+from proxy.upstreams import Call
 
 _WATCH: Final = "/grpc.health.v1.Health/Watch"
 
@@ -41,21 +41,25 @@ class Health(Enum):
 class HealthWatch:
     """Follows the health of one service; run `follow` as a task.
 
-    *start* makes the one streaming call, and does not repeat it.
+    *start* makes the one streaming call, and does not repeat it. *clock* is monotonic, in seconds.
+    *changed* is called whenever the state is another.
     """
 
-    __slots__ = ("_call", "_start", "state")
+    __slots__ = ("_call", "_clock", "_start", "changed", "state")
 
     def __init__(
         self,
-        start: Callable[[Call], ReplyStream],
+        start: Callable[[Call], AsyncIterable[bytes]],
         service: str,
         keepalive_time_s: float,
+        clock: Callable[[], float],
     ) -> None:
         request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
         window_s = min(_LONGEST_WINDOW_S, keepalive_time_s * _WINDOW_SHARE)
         self._call = Call(_WATCH, request, (), window_s)
         self._start = start
+        self._clock = clock
+        self.changed: Callable[[], None] | None = None
         #: The last that is known.
         self.state = Health.UNKNOWN
 
@@ -64,21 +68,26 @@ class HealthWatch:
 
     async def follow(self) -> None:
         """Watch until cancelled, or until the server says that it has no health service."""
-        loop = asyncio.get_running_loop()
         pause_s = _FIRST_PAUSE_S
         while True:
-            began_s = loop.time()
+            began_s = self._clock()
             code = await self._watch_once()
             if code is Code.UNIMPLEMENTED:
-                self.state = Health.UNKNOWN
+                self._know(Health.UNKNOWN)
                 return
-            is_over = loop.time() - began_s >= self._call.timeout_s * _WHOLE_WINDOW
+            is_over = self._clock() - began_s >= self._call.timeout_s * _WHOLE_WINDOW
             if code is Code.DEADLINE_EXCEEDED and self.state is not Health.UNKNOWN and is_over:
                 pause_s = _FIRST_PAUSE_S
                 continue
-            self.state = Health.UNKNOWN
+            self._know(Health.UNKNOWN)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _know(self, state: Health) -> None:
+        if state is not self.state:
+            self.state = state
+            if self.changed is not None:
+                self.changed()
 
     async def _watch_once(self) -> Code:
         """Watch for one window; gives how it ended. A window without a word is unknown health."""
@@ -86,10 +95,10 @@ class HealthWatch:
         try:
             async for message in self._start(self._call):
                 heard = True
-                self.state = _read_state(message)
+                self._know(_read_state(message))
         except UpstreamError as error:
             if not heard:
-                self.state = Health.UNKNOWN
+                self._know(Health.UNKNOWN)
             return error.status.code
         return Code.OK
 

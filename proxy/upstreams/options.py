@@ -21,8 +21,10 @@ class GrpcOptions:
     silent before it is pinged, *keepalive_timeout_s* how long the answer may take; servers refuse
     frequent pings, so it is not lowered without their consent. *max_metadata_bytes* bounds what a
     server may answer with. *connect_timeout_s* is for one attempt to connect, TLS included; the
-    two back-offs are the first and the longest wait between attempts. *retry* None turns retries
-    off.
+    two back-offs are the first and the longest wait between attempts; the longest is what a server
+    that came back may wait for us. *retry* None turns retries off. *max_inflight* bounds the calls
+    that are open at a time: what a server that hangs can hold. *resolve_every_s* is how often the
+    addresses behind a name are looked up.
     """
 
     tls: TlsOptions | None = None
@@ -30,10 +32,12 @@ class GrpcOptions:
     keepalive_timeout_s: float = 5.0
     connect_timeout_s: float = 5.0
     initial_reconnect_backoff_s: float = 0.1
-    max_reconnect_backoff_s: float = 2.0
+    max_reconnect_backoff_s: float = 1.0
     max_receive_bytes: int = 4 * _MIB
     max_send_bytes: int = 4 * _MIB
     max_metadata_bytes: int = 16 * _KIB
     retry: RetryOptions | None = field(default_factory=RetryOptions)
+    max_inflight: int = 512
+    resolve_every_s: float = 2.0
     watch_health: bool = True
     health_service: str = ""

@@ -119,6 +119,7 @@ async def raw_server(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIter
             task.cancel()
         await asyncio.gather(*ended, return_exceptions=True)
         for writer in writers:
-            # A transport that has ended cannot be aborted again.
-            if not writer.is_closing() or writer.transport.get_write_buffer_size():
-                writer.transport.abort()
+            # A transport that has ended cannot be aborted again; over TLS it may not even be asked.
+            with suppress(AttributeError):
+                if not writer.is_closing() or writer.transport.get_write_buffer_size():
+                    writer.transport.abort()

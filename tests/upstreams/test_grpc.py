@@ -22,7 +22,7 @@ from proxy.upstreams.grpc.calls import direct_calls
 from proxy.upstreams.grpc.failure import Failure, upstream_error
 from proxy.upstreams.health import Health
 from proxy.upstreams.options import GrpcOptions
-from proxy.upstreams.retry import Retries, RetryOptions
+from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
 from tests.upstreams.servers import grpc_server, raw_server
@@ -151,7 +151,7 @@ async def test_keepalive_finds_a_frozen_server_long_before_the_deadline(direct):
 
 async def test_a_server_that_comes_back_is_used_again():
     port = await refused_port()
-    options = GrpcOptions(retry=RetryOptions(max_attempts=10_000, budget_tokens=1e6))
+    options = GrpcOptions(retry=RetryOptions(max_attempts=10_000, reserve_per_s=1e6, max_saved=1e6))
     async with GrpcUpstream(f"127.0.0.1:{port}", options) as upstream:
         waiting = asyncio.create_task(upstream.unary(call(idempotent=True)))
         async with grpc_server(ECHO, port=port):
@@ -294,108 +294,6 @@ def test_any_failure_has_a_meaning(code, text, details):
     error = upstream_error(Failure(code, text, (), trailers, connected=True))
     assert error.sent
     assert 400 <= error.http_status < 600 or code == 0
-
-
-# --- retries
-
-
-class Flaky:
-    """A method that fails a number of times before it answers."""
-
-    def __init__(self, failures: int, abort: Abort) -> None:
-        self.failures = failures
-        self.abort = abort
-        self.calls = 0
-
-    async def __call__(self, served: Served) -> AsyncIterator[bytes]:
-        self.calls += 1
-        if self.calls <= self.failures:
-            raise self.abort
-        yield served.message
-
-
-DOWN = Abort(Code.UNAVAILABLE, "try again")
-NOW = Abort(Code.UNAVAILABLE, "try again", (), (("grpc-retry-pushback-ms", "0"),))
-AGES = Abort(Code.UNAVAILABLE, "9 * n", (), (("grpc-retry-pushback-ms", "9" * 5000),))
-NEVER = Abort(Code.UNAVAILABLE, "stay away", (), (("grpc-retry-pushback-ms", "-1"),))
-FAST = GrpcOptions(retry=RetryOptions(initial_backoff_s=0.001))
-
-
-@pytest.mark.parametrize(
-    ("abort", "failures", "idempotent", "calls", "succeeds"),
-    [
-        (DOWN, 2, True, 3, True),
-        (DOWN, 3, True, 3, False),
-        (NOW, 1, True, 2, True),
-        (NEVER, 1, True, 1, False),
-        (AGES, 1, True, 1, False),
-        (DOWN, 1, False, 1, False),
-        (Abort(Code.INTERNAL), 1, True, 1, False),
-    ],
-)
-@pytest.mark.parametrize("streams", [False, True])
-async def test_only_an_idempotent_call_is_repeated_and_only_after_unavailable(
-    direct, abort, failures, idempotent, calls, succeeds, streams
-):
-    flaky = Flaky(failures, abort)
-    async with (
-        grpc_server({"/t.T/echo": flaky}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", FAST, direct=direct) as upstream,
-    ):
-        made = call(idempotent=idempotent)
-        attempt = anext(upstream.stream(made)) if streams else upstream.unary(made)
-        if succeeds:
-            await attempt
-        else:
-            await failure(attempt)
-        assert flaky.calls == calls
-
-
-async def test_a_stream_is_not_begun_again_after_its_first_message():
-    began = []
-
-    async def one_then_down(served: Served) -> AsyncIterator[bytes]:
-        began.append(served)
-        yield b"x"
-        raise DOWN
-
-    async with (
-        grpc_server({"/t.T/echo": one_then_down}) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", FAST) as upstream,
-    ):
-        stream = upstream.stream(call(idempotent=True))
-        assert await anext(stream) == b"x"
-        assert repr(stream).startswith("<GrpcStream attempt=1 ")
-        await failure(anext(stream))
-        assert len(began) == 1
-
-
-def unavailable() -> UpstreamError:
-    return UpstreamError(Status(Code.UNAVAILABLE))
-
-
-def test_the_wait_grows_up_to_its_limit():
-    retries = Retries(RetryOptions(max_attempts=9, budget_tokens=100.0), lambda: 1.0)
-    waits = [retries.delay_s(unavailable(), attempt, 60.0) for attempt in range(1, 8)]
-    assert waits == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
-
-
-def test_nothing_is_retried_when_half_of_the_budget_is_spent():
-    retries = Retries(RetryOptions(), lambda: 0.0)
-    granted = [retries.delay_s(unavailable(), 1, 60.0) is not None for _ in range(8)]
-    assert granted == [True] * 4 + [False] * 4
-    for _ in range(100):
-        retries.succeeded()
-    assert repr(retries) == "<Retries tokens=10.0/10>"
-
-
-def test_nothing_is_retried_past_the_deadline():
-    assert Retries(RetryOptions(), lambda: 1.0).delay_s(unavailable(), 1, 0.01) is None
-
-
-def test_a_failure_of_tls_is_not_retried():
-    error = UpstreamError(Status(Code.UNAVAILABLE), http_status=502)
-    assert Retries(RetryOptions(), lambda: 0.0).delay_s(error, 1, 60.0) is None
 
 
 # --- TLS
@@ -689,8 +587,8 @@ async def test_a_channel_of_another_form_has_no_direct_way():
         def __init__(self) -> None:
             self._channel = object()
 
-    assert direct_calls(Other()) is None
-    assert direct_calls(Hollow()) is None
+    assert direct_calls(Other(), "") is None
+    assert direct_calls(Hollow(), "") is None
 
 
 async def test_concurrent_calls_do_not_mix(direct):

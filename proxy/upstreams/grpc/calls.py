@@ -21,18 +21,10 @@ from proxy.upstreams import Call, Metadata, Reply
 from proxy.upstreams.failure import closed
 from proxy.upstreams.grpc.failure import Failure, refused_by_library, upstream_error
 
-#: grpcio overflows on far deadlines and then fails at once; no call needs more than a year.
-_MAX_TIMEOUT_S: Final = 365 * 86400.0
-
 _CANCELLED_HERE: Final = "cancelled by the caller"
 
 #: What grpcio raises instead of failing the call: bad metadata, bad arguments, a closed channel.
 LIBRARY_ERRORS: Final = (grpc.aio.BaseError, TypeError, ValueError, KeyError, OverflowError)
-
-
-def deadline_at_s(timeout_s: float) -> float:
-    """The deadline *timeout_s* from now on the wall clock, as grpcio wants it."""
-    return time.time() + min(timeout_s, _MAX_TIMEOUT_S)
 
 
 def is_connected(channel: grpc.aio.Channel) -> bool:
@@ -43,8 +35,8 @@ def is_connected(channel: grpc.aio.Channel) -> bool:
 class UnaryCalls(Protocol):
     """A way to make unary calls."""
 
-    async def make(self, call: Call, deadline_s: float) -> Reply:
-        """Make one attempt, to end by *deadline_s* on the wall clock. Raises `UpstreamError`."""
+    async def make(self, call: Call, timeout_s: float) -> Reply:
+        """Make one attempt, to end within *timeout_s*. Raises `UpstreamError`."""
         ...
 
     def cancel_all(self) -> None:
@@ -55,10 +47,11 @@ class UnaryCalls(Protocol):
 class DirectCalls:
     """Unary calls on the transport's own call objects."""
 
-    __slots__ = ("_channel", "_context", "_inner", "_open")
+    __slots__ = ("_channel", "_context", "_inner", "_open", "_shown")
 
-    def __init__(self, channel: grpc.aio.Channel, inner: Any, context: Any) -> None:
+    def __init__(self, channel: grpc.aio.Channel, shown: str, inner: Any, context: Any) -> None:
         self._channel = channel
+        self._shown = shown
         self._inner = inner
         self._context = context
         self._open: set[Any] = set()
@@ -66,10 +59,12 @@ class DirectCalls:
     def __repr__(self) -> str:
         return f"<DirectCalls open={len(self._open)}>"
 
-    async def make(self, call: Call, deadline_s: float) -> Reply:
-        """Make one attempt, to end by *deadline_s* on the wall clock. Raises `UpstreamError`."""
+    async def make(self, call: Call, timeout_s: float) -> Reply:
+        """Make one attempt, to end within *timeout_s*. Raises `UpstreamError`."""
         rpc: Any = None
         try:
+            # grpcio wants a point on the wall clock.
+            deadline_s = time.time() + timeout_s
             rpc = self._inner.call(call.method.encode(), deadline_s, None, None, 0)
             self._open.add(rpc)
             message = await rpc.unary_unary(call.message, call.metadata, self._context)
@@ -86,7 +81,7 @@ class DirectCalls:
             return Reply(message, initial, status.trailing_metadata())
         if rpc.is_locally_cancelled():
             raise closed(sent=True)
-        raise upstream_error(_failure(self._channel, status, initial))
+        raise upstream_error(_failure(self._channel, self._shown, status, initial))
 
     def cancel_all(self) -> None:
         """End the calls that are open."""
@@ -94,13 +89,14 @@ class DirectCalls:
             rpc.cancel(_CANCELLED_HERE)
 
 
-def _failure(channel: grpc.aio.Channel, status: Any, initial: Metadata) -> Failure:
+def _failure(channel: grpc.aio.Channel, shown: str, status: Any, initial: Metadata) -> Failure:
     return Failure(
         code=int(status.code()),
         text=status.details() or "",
         initial=initial or (),
         trailers=tuple(status.trailing_metadata() or ()),
         connected=is_connected(channel),
+        shown=shown,
     )
 
 
@@ -114,25 +110,24 @@ def library_error(error: BaseException) -> UpstreamError:
 class PublicCalls:
     """Unary calls by grpcio's public interface."""
 
-    __slots__ = ("_channel", "_methods")
+    __slots__ = ("_channel", "_methods", "_shown")
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, shown: str) -> None:
         self._channel = channel
+        self._shown = shown
         self._methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
 
     def __repr__(self) -> str:
         return f"<PublicCalls methods={len(self._methods)}>"
 
-    async def make(self, call: Call, deadline_s: float) -> Reply:
-        """Make one attempt, to end by *deadline_s* on the wall clock. Raises `UpstreamError`."""
+    async def make(self, call: Call, timeout_s: float) -> Reply:
+        """Make one attempt, to end within *timeout_s*. Raises `UpstreamError`."""
         try:
-            rpc = self._method(call.method)(
-                call.message, timeout=deadline_s - time.time(), metadata=call.metadata
-            )
+            rpc = self._method(call.method)(call.message, timeout=timeout_s, metadata=call.metadata)
             message = await rpc
             initial, trailers = await rpc.initial_metadata(), await rpc.trailing_metadata()
         except grpc.aio.AioRpcError as error:
-            raise upstream_error(rpc_failure(self._channel, error)) from error
+            raise upstream_error(rpc_failure(self._channel, error, self._shown)) from error
         except LIBRARY_ERRORS as error:
             raise library_error(error) from error
         except asyncio.CancelledError:
@@ -162,7 +157,7 @@ def pairs(metadata: Any) -> Metadata:
     return tuple(metadata) if metadata is not None else ()
 
 
-def rpc_failure(channel: grpc.aio.Channel, error: grpc.aio.AioRpcError) -> Failure:
+def rpc_failure(channel: grpc.aio.Channel, error: grpc.aio.AioRpcError, shown: str) -> Failure:
     """What an exception of grpcio's public interface says."""
     return Failure(
         code=error.code().value[0],
@@ -170,10 +165,11 @@ def rpc_failure(channel: grpc.aio.Channel, error: grpc.aio.AioRpcError) -> Failu
         initial=pairs(error.initial_metadata()),
         trailers=pairs(error.trailing_metadata()),
         connected=is_connected(channel),
+        shown=shown,
     )
 
 
-def direct_calls(channel: grpc.aio.Channel) -> DirectCalls | None:
+def direct_calls(channel: grpc.aio.Channel, shown: str) -> DirectCalls | None:
     """The direct way, or None when this version of grpcio does not have it as expected."""
     try:
         transport: Any = importlib.import_module("grpc._cython.cygrpc")
@@ -185,4 +181,4 @@ def direct_calls(channel: grpc.aio.Channel) -> DirectCalls | None:
     needed = ("unary_unary", "status", "initial_metadata", "is_ok", "is_locally_cancelled")
     if not callable(getattr(inner, "call", None)) or not all(hasattr(call, n) for n in needed):
         return None
-    return DirectCalls(channel, inner, context)
+    return DirectCalls(channel, shown, inner, context)

@@ -39,8 +39,10 @@ _TLS_SIGNS: Final = (
 class Failure:
     """A call's end as grpcio gives it.
 
-    *connected* says whether the channel had a connection when the call had ended: a text about
-    missing connections is grpcio's own only if it had none.
+    *connected* says whether the channel had a connection when the call had ended, *shown* is its
+    address as grpcio's texts have it, "" for any: a text about missing connections is grpcio's own
+    only if there was none, and if it names our server. A server that calls others, and hands their
+    failures on, names them.
     """
 
     code: int
@@ -48,6 +50,7 @@ class Failure:
     initial: Metadata
     trailers: Metadata
     connected: bool
+    shown: str = ""
 
 
 def _is_unconnected(failure: Failure) -> bool:
@@ -55,6 +58,7 @@ def _is_unconnected(failure: Failure) -> bool:
         failure.code == Code.UNAVAILABLE
         and not failure.connected
         and failure.text.startswith(_NO_CONNECTION)
+        and (not failure.shown or f"{failure.shown}: " in failure.text)
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from proxy.errors import UpstreamError
 from proxy.status import Code, Status, code_of_grpc_status, code_of_http_status
 from proxy.upstreams import Metadata, Reply
-from proxy.upstreams.failure import answer_error, closed
+from proxy.upstreams.failure import Unprocessed, answer_error, closed, timed_out
 from proxy.upstreams.h2.connection import Connection
 from proxy.upstreams.h2.frames import ErrorCode, error_name
 from proxy.upstreams.h2.heads import Head
@@ -31,18 +31,6 @@ _CODE_OF_RESET: Final[dict[int, Code]] = {
 
 _METADATA_TOO_LARGE: Final = "the server's metadata are larger than the limit"
 _CANCELLED: Final = Status(Code.CANCELLED, "the call was cancelled here")
-
-
-class Unprocessed(UpstreamError):
-    """A call that the server has not looked at, by its own word: it may be made again."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(Status(Code.UNAVAILABLE, text), sent=False)
-
-
-def timed_out(*, sent: bool) -> UpstreamError:
-    """The error of a call whose deadline has passed."""
-    return UpstreamError(Status(Code.DEADLINE_EXCEEDED, "Deadline Exceeded"), sent=sent)
 
 
 class Keeper(Protocol):
@@ -263,9 +251,12 @@ class UnaryStream(CallStream):
 
 
 class ServerStream(CallStream):
-    """A call with any number of answers, read one at a time."""
+    """A call with any number of answers, read one at a time.
 
-    __slots__ = ("_error", "_queue", "_queued_bytes", "_reader", "trailers")
+    Implements `proxy.upstreams.line.StreamAttempt`.
+    """
+
+    __slots__ = ("_error", "_queue", "_queued_bytes", "_reader", "_trailers")
 
     def __init__(self, keeper: Keeper, head: RequestHead, body: bytes, deadline_s: float) -> None:
         super().__init__(keeper, head, body, deadline_s)
@@ -273,7 +264,7 @@ class ServerStream(CallStream):
         self._queued_bytes = 0
         self._error: UpstreamError | None = None
         self._reader: asyncio.Future[None] | None = None
-        self.trailers: Metadata = ()
+        self._trailers: Metadata = ()
 
     def wants_more(self) -> bool:
         """While a reader waits, or little is kept for it."""
@@ -290,7 +281,7 @@ class ServerStream(CallStream):
 
     def succeeded(self, trailers: Metadata) -> None:
         """The call has ended well."""
-        self.trailers = trailers
+        self._trailers = trailers
         self._wake()
 
     def failed(self, error: UpstreamError) -> None:
@@ -304,6 +295,14 @@ class ServerStream(CallStream):
             self._queue.clear()
             self.cancel()
             self.failed(UpstreamError(_CANCELLED))
+
+    async def metadata(self) -> Metadata:
+        """Initial metadata; only when something was read."""
+        return self.initial
+
+    async def trailers(self) -> Metadata:
+        """Trailers; only after the last message."""
+        return self._trailers
 
     def _wake(self) -> None:
         reader, self._reader = self._reader, None

@@ -24,8 +24,9 @@ from proxy.upstreams.options import GrpcOptions
 #: wait for their deadlines.
 _MAX_WAITING: Final = 1000
 _BACKOFF_GROWTH: Final = 1.6
-#: The share of a back-off that is left to chance, lest all clients come back at once.
-_JITTER: Final = 0.2
+#: The share of a back-off that is left to chance, lest all clients come back at once. It never
+#: makes one longer: the longest is what a server that came back may wait for us.
+_JITTER: Final = 0.3
 
 #: A server that complains of pings gets half as many; and at last one in so many seconds.
 _LONGEST_KEEPALIVE_S: Final = 3600.0
@@ -33,7 +34,10 @@ _TOO_MANY_PINGS: Final = "too_many_pings"
 
 
 class Channel:
-    """Connects to one server. *clock* is monotonic, in seconds; *random* gives 0 to 1."""
+    """Connects to one server. *clock* is monotonic, in seconds; *random* gives 0 to 1.
+
+    *changed* is called when the state has changed, but for the beginning of a first attempt.
+    """
 
     def __init__(
         self,
@@ -42,11 +46,13 @@ class Channel:
         make_dialer: Callable[[Callable[[], Session]], Dialer],
         clock: Callable[[], float],
         random: Callable[[], float],
+        changed: Callable[[], None] | None,
     ) -> None:
         self._options = options
         self._heads = heads
         self.now_s = clock
         self._random = random
+        self._changed = changed
         self._dialer = make_dialer(self._make_session)
         self._calls = OpenCalls(asyncio.get_running_loop(), clock)
         #: In order of arrival; a call that ends while it waits leaves.
@@ -111,7 +117,7 @@ class Channel:
         """Try until there is a connection. Once an attempt has failed, calls do not wait."""
         while True:
             if self._backoff_s:
-                await asyncio.sleep(self._backoff_s * (1 + _JITTER * (2 * self._random() - 1)))
+                await asyncio.sleep(self._backoff_s * (1 - _JITTER * self._random()))
             try:
                 session = await self._dialer.dial()
             except Unreachable as failure:
@@ -122,9 +128,15 @@ class Channel:
         self._task = self._failure = None
         self._session = session
         self.has_room()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._changed is not None:
+            self._changed()
 
     def _fail(self, failure: Unreachable) -> None:
         self._failure = failure
+        self._tell()
         for call in tuple(self._waiting):
             call.fail(failure.error())
 
@@ -167,6 +179,7 @@ class Channel:
         else:
             self._grow_backoff()
         self.connect()
+        self._tell()
 
     # --- the end
 

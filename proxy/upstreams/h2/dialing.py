@@ -1,6 +1,7 @@
-"""Connecting: from a target to a connection that the server has greeted.
+"""Connecting: from an address to a connection that the server has greeted.
 
-Belongs here: looking names up, sockets, TLS. Does not: when to try again (`channel`).
+Belongs here: sockets, TLS. Does not: looking names up (`proxy.upstreams.resolving`), and when to
+try again (`channel`).
 """
 
 import asyncio
@@ -12,20 +13,16 @@ from typing import Final
 
 from proxy.errors import UpstreamError
 from proxy.status import Code, Status
-from proxy.upstreams.h2.address import Target
 from proxy.upstreams.h2.session import Session
 from proxy.upstreams.options import GrpcOptions
+from proxy.upstreams.target import Address
 
-#: Addresses of one name that are tried, in the order of the resolver.
-_MAX_ADDRESSES: Final = 16
 #: How long TLS may take to say goodbye.
 _TLS_GOODBYE_S: Final = 1.0
 
-_Address = tuple[socket.AddressFamily, object]
-
 
 class Unreachable(Exception):
-    """No address of the server could be connected to. *is_tls*: because TLS could not be set up."""
+    """The server could not be connected to. *is_tls*: because TLS could not be set up."""
 
     def __init__(self, text: str, *, is_tls: bool) -> None:
         super().__init__(text)
@@ -38,65 +35,47 @@ class Unreachable(Exception):
 
 
 class Dialer:
-    """Connects to one target. *make_session* makes what runs on a new socket."""
+    """Connects to one place: an address, or the path of a Unix socket.
+
+    *name* is what its certificate is verified for. *make_session* makes what runs on a new socket.
+    """
 
     def __init__(
         self,
-        target: Target,
+        place: Address | str,
+        name: str,
         options: GrpcOptions,
         tls: ssl.SSLContext | None,
         make_session: Callable[[], Session],
     ) -> None:
-        self._target = target
+        self._place = place
+        self._name = name
         self._timeout_s = options.connect_timeout_s
         self._tls = tls
-        self._server_name = options.tls.server_name if options.tls else None
         self._make_session = make_session
 
     def __repr__(self) -> str:
-        return f"<Dialer {self._target.authority} tls={self._tls is not None}>"
+        return f"<Dialer {self._place} tls={self._tls is not None}>"
 
     async def dial(self) -> Session:
-        """A greeted connection to the first address that has one. Raises `Unreachable`."""
-        texts: list[str] = []
-        is_tls = False
-        for host, address in await self._addresses():
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    return await self._connect(host, address)
-            except TimeoutError:
-                texts.append(f"{_shown(address)}: no answer within {self._timeout_s:g} s")
-            except ssl.SSLError as error:
-                is_tls = True
-                texts.append(f"{_shown(address)}: TLS failed: {error}")
-            except (OSError, ValueError) as error:
-                texts.append(f"{_shown(address)}: {_reason(error)}")
-        raise Unreachable(self._cannot(", ".join(texts)), is_tls=is_tls)
+        """A greeted connection. Raises `Unreachable`."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._connect()
+        except TimeoutError:
+            raise self._unreachable(f"no answer within {self._timeout_s:g} s") from None
+        except ssl.SSLError as error:
+            raise self._unreachable(f"TLS failed: {error}", is_tls=True) from error
+        except (OSError, ValueError) as error:
+            raise self._unreachable(_reason(error)) from error
 
-    def _cannot(self, why: str) -> str:
-        return f"cannot connect to {self._target.authority}: {why}"
+    def _unreachable(self, why: str, *, is_tls: bool = False) -> Unreachable:
+        return Unreachable(f"cannot connect to {self._place}: {why}", is_tls=is_tls)
 
-    async def _addresses(self) -> list[tuple[str, _Address]]:
-        if self._target.path:
-            return [("localhost", (socket.AF_UNIX, self._target.path))]
-        found: list[tuple[str, _Address]] = []
-        for host, port in self._target.hosts:
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    infos = await asyncio.get_running_loop().getaddrinfo(
-                        host, port, type=socket.SOCK_STREAM
-                    )
-            except TimeoutError:
-                raise Unreachable(self._cannot("no answer from DNS"), is_tls=False) from None
-            except (OSError, UnicodeError) as error:
-                raise Unreachable(self._cannot(f"{error}"), is_tls=False) from error
-            found += ((host, (info[0], info[4])) for info in infos)
-        return found[:_MAX_ADDRESSES]
-
-    async def _connect(self, host: str, address: _Address) -> Session:
+    async def _connect(self) -> Session:
         session = self._make_session()
         try:
-            await self._open(session, host, address)
+            await self._open(session)
             await session.ready
             if session.is_leaving:
                 raise ConnectionError("the server took the connection and gave it up at once")
@@ -105,20 +84,20 @@ class Dialer:
             raise
         return session
 
-    async def _open(self, session: Session, host: str, address: _Address) -> None:
+    async def _open(self, session: Session) -> None:
         loop = asyncio.get_running_loop()
-        family, place = address
+        family, place = _socket_address(self._place)
         connected = socket.socket(family, socket.SOCK_STREAM)
         try:
             connected.setblocking(False)
-            await loop.sock_connect(connected, place)  # type: ignore[arg-type]  # of any family
+            await loop.sock_connect(connected, place)
         except BaseException:
             connected.close()
             raise
         # From here on the socket is the transport's.
-        await self._adopt(session, host, connected)
+        await self._adopt(session, connected)
 
-    async def _adopt(self, session: Session, host: str, connected: socket.socket) -> None:
+    async def _adopt(self, session: Session, connected: socket.socket) -> None:
         """Run *session* on a socket, over TLS if need be. Raises `ssl.SSLError` when that fails."""
         loop = asyncio.get_running_loop()
         open_on = (
@@ -134,7 +113,7 @@ class Dialer:
                 lambda: session,
                 sock=connected,
                 ssl=self._tls,
-                server_hostname=self._server_name or host,
+                server_hostname=self._name,
                 ssl_shutdown_timeout=_TLS_GOODBYE_S,
             )
         except ssl.SSLError:
@@ -151,6 +130,8 @@ def _reason(error: Exception) -> str:
     return os.strerror(number) if number and number > 0 else str(error)
 
 
-def _shown(address: _Address) -> str:
-    place = address[1]
-    return f"{place[0]}:{place[1]}" if isinstance(place, tuple) else str(place)
+def _socket_address(place: Address | str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
+    if isinstance(place, str):
+        return socket.AF_UNIX, place
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    return family, (place.host, place.port)

@@ -18,6 +18,7 @@ from proxy.errors import UpstreamError
 from proxy.status import Code
 from proxy.upstreams import Call
 from proxy.upstreams.h2 import H2Upstream, frames
+from proxy.upstreams.h2.channel import Channel
 from proxy.upstreams.h2.connection import STREAM_WINDOW
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.retry import RetryOptions
@@ -32,6 +33,10 @@ def call(message: bytes = b"x", *, timeout_s: float = 30.0, idempotent: bool = F
 
 def upstream_of(port: int, options: GrpcOptions = ONCE) -> H2Upstream:
     return H2Upstream(f"127.0.0.1:{port}", options)
+
+
+def channel_of(upstream: H2Upstream) -> Channel:
+    return upstream._members.next().line._channel
 
 
 async def failure(awaitable) -> UpstreamError:
@@ -551,7 +556,7 @@ async def test_a_server_that_does_not_read_stops_new_calls_until_it_does():
         await failure(upstream.unary(call(timeout_s=0.2)))
         error = await failure(upstream.unary(call(timeout_s=0.2)))
         assert (error.status.code, error.sent) == (Code.DEADLINE_EXCEEDED, False)
-        assert " paused" in repr(upstream._channel._session)
+        assert " paused" in repr(channel_of(upstream)._session)
         reads.set()
         assert {(await task).message for task in large} == {bytes(1000)}
         assert (await upstream.unary(call(b"next"))).message == b"next"
@@ -678,7 +683,7 @@ async def test_a_server_that_complains_of_pings_gets_fewer():
     async with peer_server(complain) as port, upstream_of(port, options) as upstream:
         error = await failure(upstream.unary(call()))
         assert error.status.code is Code.UNAVAILABLE
-        assert upstream._channel._keepalive_time_s == 0.04
+        assert channel_of(upstream)._keepalive_time_s == 0.04
 
 
 async def test_a_ping_is_answered_between_calls():
@@ -725,7 +730,9 @@ async def test_an_idempotent_call_survives_a_lost_connection():
         await peer.serve()
 
     options = GrpcOptions(
-        retry=RetryOptions(initial_backoff_s=0.001, max_attempts=100, budget_tokens=1000.0)
+        retry=RetryOptions(
+            initial_backoff_s=0.001, max_attempts=100, reserve_per_s=1000.0, max_saved=1000.0
+        )
     )
     async with peer_server(script, other) as port, upstream_of(port, options) as upstream:
         assert (await upstream.unary(call(b"x", idempotent=True))).message == b"x"

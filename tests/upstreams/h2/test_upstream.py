@@ -166,7 +166,7 @@ async def test_keepalive_finds_a_frozen_server_long_before_the_deadline():
 
 async def test_a_server_that_comes_back_is_used_again():
     port = await refused_port()
-    options = GrpcOptions(retry=RetryOptions(max_attempts=10_000, budget_tokens=1e6))
+    options = GrpcOptions(retry=RetryOptions(max_attempts=10_000, reserve_per_s=1e6, max_saved=1e6))
     async with H2Upstream(f"127.0.0.1:{port}", options) as upstream:
         waiting = asyncio.create_task(upstream.unary(call(idempotent=True)))
         async with grpc_server(ECHO, port=port):
@@ -176,7 +176,9 @@ async def test_a_server_that_comes_back_is_used_again():
 
 async def test_a_server_that_restarts_between_calls_is_used_again():
     async with grpc_server(ECHO) as port:
-        options = GrpcOptions(retry=RetryOptions(max_attempts=10_000, budget_tokens=1e6))
+        options = GrpcOptions(
+            retry=RetryOptions(max_attempts=10_000, reserve_per_s=1e6, max_saved=1e6)
+        )
         upstream = H2Upstream(f"127.0.0.1:{port}", options)
         await upstream.unary(call())
     async with grpc_server(ECHO, port=port), upstream:
@@ -348,7 +350,8 @@ async def test_no_more_calls_wait_than_may():
     async def silent(reader, _) -> None:
         await reader.read()
 
-    async with raw_server(silent) as port, H2Upstream(f"127.0.0.1:{port}") as upstream:
+    options = GrpcOptions(max_inflight=2000)
+    async with raw_server(silent) as port, H2Upstream(f"127.0.0.1:{port}", options) as upstream:
         calls = [asyncio.create_task(upstream.unary(call())) for _ in range(1200)]
         await asyncio.wait(calls[1000:])
         errors = [task.exception() for task in calls if task.done()]
@@ -359,75 +362,7 @@ async def test_no_more_calls_wait_than_may():
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-# --- retries
-
-
-class Flaky:
-    """A method that fails a number of times before it answers."""
-
-    def __init__(self, failures: int, abort: Abort) -> None:
-        self.failures = failures
-        self.abort = abort
-        self.calls = 0
-
-    async def __call__(self, served: Served) -> AsyncIterator[bytes]:
-        self.calls += 1
-        if self.calls <= self.failures:
-            raise self.abort
-        yield served.message
-
-
-DOWN = Abort(Code.UNAVAILABLE, "try again")
-NEVER = Abort(Code.UNAVAILABLE, "stay away", (), (("grpc-retry-pushback-ms", "-1"),))
-FAST = GrpcOptions(retry=RetryOptions(initial_backoff_s=0.001))
-
-
-@pytest.mark.parametrize(
-    ("abort", "failures", "idempotent", "calls", "succeeds"),
-    [
-        (DOWN, 2, True, 3, True),
-        (DOWN, 3, True, 3, False),
-        (NEVER, 1, True, 1, False),
-        (DOWN, 1, False, 1, False),
-        (Abort(Code.INTERNAL), 1, True, 1, False),
-    ],
-)
-@pytest.mark.parametrize("streams", [False, True])
-async def test_only_an_idempotent_call_is_repeated_and_only_after_unavailable(
-    abort, failures, idempotent, calls, succeeds, streams
-):
-    flaky = Flaky(failures, abort)
-    async with (
-        grpc_server({"/t.T/echo": flaky}) as port,
-        H2Upstream(f"127.0.0.1:{port}", FAST) as upstream,
-    ):
-        made = call(idempotent=idempotent)
-        attempt = anext(upstream.stream(made)) if streams else upstream.unary(made)
-        if succeeds:
-            await attempt
-        else:
-            await failure(attempt)
-        assert flaky.calls == calls
-
-
-async def test_a_stream_is_not_begun_again_after_its_first_message():
-    began = []
-
-    async def one_then_down(served: Served) -> AsyncIterator[bytes]:
-        began.append(served)
-        yield b"x"
-        raise DOWN
-
-    async with (
-        grpc_server({"/t.T/echo": one_then_down}) as port,
-        H2Upstream(f"127.0.0.1:{port}", FAST) as upstream,
-    ):
-        stream = upstream.stream(call(idempotent=True))
-        assert await anext(stream) == b"x"
-        assert repr(stream).startswith("<H2ReplyStream attempt=1 call=<ServerStream 1 ")
-        await failure(anext(stream))
-        await failure(anext(stream))
-        assert len(began) == 1
+# --- streams
 
 
 async def test_a_stream_cancelled_at_its_end_does_not_lose_messages_in_silence():
