@@ -7,14 +7,18 @@ where a section comes from (`inheritance`).
 import re
 
 from proxy.config.canary import Canary, HeaderMatch, StickySource, ValueList
+from proxy.config.safeguards import FOR_SAFE_CALLS, Fallback
 from proxy.cutover import canary as cutover
 from proxy.cutover import sticky
+from proxy.cutover.fallback import FallbackReason, Safety
 from proxy.cutover.ramp import Ramp
 from proxy.cutover.windows import Window
 
 
-def canary_value(section: Canary, group: str) -> cutover.Canary:
+def canary_value(section: Canary | None, group: str) -> cutover.Canary | None:
     """A canary as decisions read it; *group* is that of a section without one."""
+    if section is None:
+        return None
     return cutover.Canary(
         group=section.group or group,
         sticky=tuple(_source(source) for source in section.sticky),
@@ -25,9 +29,9 @@ def canary_value(section: Canary, group: str) -> cutover.Canary:
     )
 
 
-def ramp_value(section: Canary) -> Ramp | None:
+def ramp_value(section: Canary | None) -> Ramp | None:
     """The ramp of a canary, None where its percentage is fixed."""
-    if not section.steps:
+    if section is None or not section.steps:
         return None
     return Ramp(
         steps=section.steps,
@@ -37,9 +41,20 @@ def ramp_value(section: Canary) -> Ramp | None:
     )
 
 
-def first_basis_points(section: Canary) -> int:
+def first_basis_points(section: Canary | None) -> int:
     """The share with which a route enters canary; 0 for one that says nothing of it."""
+    if section is None:
+        return 0
     return section.steps[0] if section.steps else section.basis_points or 0
+
+
+def fallback_on(section: Fallback | None, safety: Safety) -> frozenset[FallbackReason]:
+    """The failures after which legacy answers: of those in the section, what *safety* admits.
+
+    `defaults` name them for all routes; a route that is not safe takes those that are for it.
+    """
+    reasons = frozenset(FallbackReason(kind) for kind in (section.on if section else ()))
+    return reasons if safety is Safety.SAFE else reasons - {*map(FallbackReason, FOR_SAFE_CALLS)}
 
 
 def _source(section: StickySource) -> sticky.StickySource:

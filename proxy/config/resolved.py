@@ -25,7 +25,7 @@ from proxy.config.options import (
     TrailingSlash,
     UnknownFields,
 )
-from proxy.config.safeguards import Breaker, Fallback, Rollback
+from proxy.config.safeguards import FOR_SAFE_CALLS, Breaker, Fallback, Rollback
 from proxy.config.schema import Settings
 from proxy.config.secret_files import SecretFile, digest_with, read_secrets
 from proxy.config.tree import Location, Tree, Value, parse_path
@@ -69,6 +69,14 @@ class ResolvedRoute:
     response_metadata: tuple[str, ...]
     max_request_bytes: int
     compress_min_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFacts:
+    """What descriptors say of an RPC: what a second call would do, and whether requests stream."""
+
+    safety: Safety
+    streams_requests: bool
 
 
 #: The options that an entry takes from `defaults` by rules of their own.
@@ -197,6 +205,27 @@ class Config:
             *self._groups_that_differ(resolved),
             *self._shared_names(resolved),
         )
+
+    def check_methods(self, facts: Mapping[str, MethodFacts]) -> tuple[Problem, ...]:
+        """Problems of entries with what their RPCs are, by the *facts* of each full name."""
+        return tuple(
+            Problem(self._tree.place(("routes", index, *location)), message)
+            for index, route in enumerate(self.settings.routes)
+            if route.rpc in facts
+            for location, message in self._against(route, facts[route.rpc])
+        )
+
+    def _against(self, route: Route, facts: MethodFacts) -> Iterator[tuple[Location, str]]:
+        if route.safety == "safe" != facts.safety and route.safety_reason is None:
+            message = "must have safety_reason beside it: its HTTP methods say otherwise"
+            yield ("safety",), message
+        if (route.safety or facts.safety) != "safe" and route.fallback is not None:
+            for index, kind in enumerate(route.fallback.on):
+                if kind in FOR_SAFE_CALLS:
+                    yield ("fallback", "on", index), f"{kind} needs a route whose safety is safe"
+        has_legacy = self.settings.upstreams.legacy is not None
+        if facts.streams_requests and has_legacy and route.stage in ("canary", "grpc"):
+            yield ("stage",), "must stay legacy: requests that stream are not served by gRPC yet"
 
     def _unknown_rpcs(self, rpcs: Collection[str]) -> Iterator[Problem]:
         known = frozenset(rpcs)

@@ -4,7 +4,7 @@ Belongs here: their keys, each checked by itself. Does not: what a route's safet
 upstream have to do with them (`cutover_checks`), what they do (`cutover`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from proxy.config.scalars import Number
 from proxy.config.units import DURATION, Quantity
 
 FallbackOn = Literal["not_ready", "unimplemented", "unavailable", "translate_error"]
+#: Failures after which only a safe call may be made again: the server may have seen the first.
+FOR_SAFE_CALLS: Final = frozenset[FallbackOn]({"unimplemented", "unavailable"})
 
 
 class Fallback(Section):

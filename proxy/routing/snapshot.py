@@ -4,16 +4,21 @@ Belongs here: putting configuration, descriptors and HTTP rules together, with e
 only shows when they meet. Does not: reading any of them (`sources`, `config`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from proxy.config.resolved import Config, ResolvedRoute
+from proxy.config import policy
+from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
+from proxy.cutover.fallback import Safety
+from proxy.cutover.plan import RoutePlan
 from proxy.cutover.stages import Stage
 from proxy.errors import ConfigError, Place, Problem
+from proxy.routing.methods import facts_of
 from proxy.routing.table import Route, RouteBinding, RouteTable
 from proxy.routing.trie import DuplicateRoutes, MatcherBuilder
 from proxy.transcoding.binding import Binding
@@ -35,9 +40,10 @@ _REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_
 class Snapshot:
     """What requests are answered by.
 
-    *report* has a line for each RPC that is not served, or is served otherwise than written; it
-    holds nothing that stops the proxy. *fingerprint* is a digest of all files that it was read
-    from, "" when it was not read from files.
+    *plans* say by route name what the configuration wants of its cutover. *report* has a line for
+    each RPC that is not served, or is served otherwise than written; it holds nothing that stops
+    the proxy. *fingerprint* is a digest of all files that it was read from, "" when it was not
+    read from files.
     """
 
     config: Config
@@ -45,6 +51,7 @@ class Snapshot:
     routes: tuple[Route, ...]
     bindings: tuple[RouteBinding, ...]
     table: RouteTable
+    plans: Mapping[str, RoutePlan]
     report: tuple[str, ...]
     fingerprint: str = ""
 
@@ -63,12 +70,12 @@ def build_snapshot(
     *report* is what the sources said already; it stands first in the snapshot's.
     """
     resolution = resolve(descriptors, service_configs)
-    rpcs = dict.fromkeys(binding.rpc for binding in resolution.bindings)
+    facts = facts_of(resolution.bindings)
     problems = [*descriptors.problems, *resolution.problems]
     # An entry for an RPC whose rule is broken would be called unknown: one problem, told twice.
     if not problems:
-        problems += config.check_rpcs(tuple(rpcs))
-    builder = _Builder(config, descriptors.pool)
+        problems += (*config.check_rpcs(tuple(facts)), *config.check_methods(facts))
+    builder = _Builder(config, descriptors.pool, facts)
     bindings = tuple(builder.compile_all(resolution.bindings))
     try:
         table = RouteTable(_matcher_builder(bindings, config).build())
@@ -77,16 +84,21 @@ def build_snapshot(
     if problems:
         raise ConfigError(problems)
     routes = tuple(builder.routes.values())
+    has_legacy = config.settings.upstreams.legacy is not None
+    plans = MappingProxyType({route.name: _plan(route, has_legacy) for route in routes})
     lines = (*report, *resolution.report, *builder.report)
-    return Snapshot(config, descriptors.pool, routes, bindings, table, lines)
+    return Snapshot(config, descriptors.pool, routes, bindings, table, plans, lines)
 
 
 class _Builder:
     """Compiles bindings; what routes with the same options share is compiled once."""
 
-    def __init__(self, config: Config, pool: DescriptorPool) -> None:
+    def __init__(
+        self, config: Config, pool: DescriptorPool, facts: Mapping[str, MethodFacts]
+    ) -> None:
         self._config = config
         self._pool = pool
+        self._facts = facts
         self._tables: dict[JsonOptions, tuple[Codecs, FieldTables]] = {}
         self._idempotent: frozenset[str] = frozenset()
         self.routes: dict[str, Route] = {}
@@ -112,7 +124,9 @@ class _Builder:
         response = ResponseRenderer.compile(binding, codecs)
         route = self.routes.get(binding.rpc)
         if route is None:
-            route = _route(binding, options, idempotent=binding.rpc in self._idempotent)
+            safety = Safety(options.safety or self._facts[binding.rpc].safety)
+            repeatable = binding.rpc in self._idempotent
+            route = _route(binding, options, safety, idempotent=repeatable)
             self.routes[binding.rpc] = route
         return RouteBinding(route, binding, request, response)
 
@@ -133,15 +147,24 @@ class _Builder:
         return self._tables[key]
 
 
-def _route(binding: Binding, options: ResolvedRoute, *, idempotent: bool) -> Route:
+def _route(binding: Binding, options: ResolvedRoute, safety: Safety, *, idempotent: bool) -> Route:
     service, _, method = binding.rpc.rpartition(".")
+    canary, fallback = options.canary, options.fallback
     return Route(
         name=options.name,
         rpc=binding.rpc,
         method_path=f"/{service}/{method}",
         cardinality=binding.cardinality,
-        idempotent=idempotent,
+        idempotent=idempotent if options.safety is None else safety is not Safety.UNSAFE,
+        safety=safety,
         stage=Stage(options.stage),
+        basis_points=policy.first_basis_points(canary),
+        canary=policy.canary_value(canary, options.name),
+        ramp=policy.ramp_value(canary),
+        fallback_on=policy.fallback_on(fallback, safety),
+        fallback_max_ratio=0.0 if fallback is None else fallback.max_ratio,
+        owner=options.owner,
+        target_date=options.target_date,
         upstream=options.upstream,
         timeout_s=options.timeout_s,
         max_request_bytes=options.max_request_bytes,
@@ -151,6 +174,19 @@ def _route(binding: Binding, options: ResolvedRoute, *, idempotent: bool) -> Rou
         stream_format=FORMATS[options.stream_format],
         metadata_of=compile_request_metadata(options.request_headers),
         headers_of=compile_response_headers(options.response_metadata),
+    )
+
+
+def _plan(route: Route, has_legacy: bool) -> RoutePlan:
+    return RoutePlan(
+        name=route.name,
+        stage=route.stage,
+        basis_points=route.basis_points,
+        ramp=route.ramp,
+        has_legacy=has_legacy,
+        # Requests that stream are not served by gRPC: to move there would be to lose them.
+        has_grpc=route.upstream is not None and not route.cardinality.request_streams,
+        has_sticky=route.canary is not None and bool(route.canary.sticky),
     )
 
 

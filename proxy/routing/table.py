@@ -6,8 +6,12 @@ is put together from a configuration (`routing.snapshot`), who answers (`cutover
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, NamedTuple
 
+from proxy.cutover.canary import Canary
+from proxy.cutover.fallback import FallbackReason, Safety
+from proxy.cutover.ramp import Ramp
 from proxy.cutover.stages import Stage
 from proxy.errors import RequestError, StatusError
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
@@ -27,6 +31,10 @@ class Route:
     *compress_min_bytes* is None when answers are never compressed. *traced* says that calls carry
     a trace, begun here when the client sent none. *metadata_of* makes a call's
     metadata from request headers, *headers_of* response headers from metadata and trailers.
+
+    *stage* and *basis_points* are what the configuration says; where the route stands is theirs
+    who move it. *basis_points* is the share with which it enters canary. *fallback_on* holds only
+    what the route's *safety* admits, and is empty where legacy is never asked.
     """
 
     name: str
@@ -34,7 +42,15 @@ class Route:
     method_path: str
     cardinality: Cardinality
     idempotent: bool
+    safety: Safety
     stage: Stage
+    basis_points: int
+    canary: Canary | None
+    ramp: Ramp | None
+    fallback_on: frozenset[FallbackReason]
+    fallback_max_ratio: float
+    owner: str | None
+    target_date: date | None
     upstream: str | None
     timeout_s: float
     max_request_bytes: int
