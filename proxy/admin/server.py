@@ -25,10 +25,20 @@ _INDENTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 class Admin:
-    """Serves the admin port. *readiness* is asked anew for each `/-/ready`."""
+    """Serves the admin port. *readiness* is asked anew for each `/-/ready`.
 
-    def __init__(self, snapshot: Snapshot, metrics: Metrics, readiness: Checks) -> None:
+    *configuration* tells what `/config` shows beside the configuration itself.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        metrics: Metrics,
+        readiness: Checks,
+        configuration: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
         self._snapshot = snapshot
+        self._configuration = configuration
         self._metrics = metrics
         self._readiness = readiness
         application = web.Application()
@@ -48,6 +58,10 @@ class Admin:
 
     def __repr__(self) -> str:
         return f"<Admin {self._runner.addresses}>"
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show another snapshot from now on."""
+        self._snapshot = snapshot
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a bound socket."""
@@ -83,7 +97,8 @@ class Admin:
 
     async def _config(self, _request: web.Request) -> web.Response:
         config = self._snapshot.config
-        return _json({"digest": config.digest, "config": config.redacted()})
+        shown = {"digest": config.digest, "config": config.redacted(), **self._configuration()}
+        return _json(shown)
 
 
 def describe_routes(snapshot: Snapshot) -> dict[str, Any]:

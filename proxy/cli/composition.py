@@ -4,7 +4,7 @@ The only place where the rows of the architecture meet. What is built here is cl
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ import grpc
 from proxy.config.load import load_config
 from proxy.config.resolved import Config
 from proxy.config.schema import Settings
+from proxy.config.secret_files import MAX_SECRET_BYTES
 from proxy.config.upstreams import LEGACY
 from proxy.config.upstreams import GrpcUpstream as GrpcSettings
 from proxy.config.upstreams import LegacyUpstream as LegacySettings
@@ -99,6 +100,7 @@ class _Loading:
     def __init__(self, folder: Path, environ: Mapping[str, str], inputs: Inputs) -> None:
         self._folder = folder
         self._environ = environ
+        self._problems: list[Problem] = []
         self.inputs = inputs
         self.fingerprint = ""
 
@@ -116,13 +118,27 @@ class _Loading:
             raise
         self.fingerprint = self.inputs.fingerprint(sources)
         config = load_config(sources, self._environ)
-        self.inputs = inputs_of(config.settings, self._folder)
+        secrets = [self._folder / secret.path for secret in config.secret_files()]
+        self.inputs = inputs_of(config.settings, self._folder, secrets)
         self.fingerprint = self.inputs.fingerprint(sources)
-        return config
+        return self._with_secrets(config)
+
+    def _with_secrets(self, config: Config) -> Config:
+        try:
+            return config.with_secrets(self._read_secret)
+        except ConfigError as error:
+            # What else is wrong is told together with these.
+            self._problems += error.problems
+            return config
+
+    def _read_secret(self, path: str) -> bytes:
+        with (self._folder / path).open("rb") as file:
+            return file.read(MAX_SECRET_BYTES + 1)
 
     def _build(self, config: Config, loaded: Loaded) -> Snapshot:
         descriptors = examine_files(loaded.files)
         problems = [
+            *self._problems,
             *loaded.problems,
             *_bad_tls_files(config.settings, self._folder),
             *_unserved_targets(config),
@@ -227,6 +243,25 @@ def _legacy_tls(settings: LegacySettings, folder: Path) -> TlsOptions | None:
 
 def _within(folder: Path, name: str | None) -> Path | None:
     return None if name is None else folder / name
+
+
+def grpc_upstream_key(name: str, settings: GrpcSettings, folder: Path) -> Hashable:
+    """All that an upstream is made from; one of an equal key need not be made again.
+
+    The services are left out: whom the calls come from makes no difference to a connection.
+    Raises `ConfigError` when a TLS file cannot be read.
+    """
+    return name, settings.model_dump_json(exclude={"services"}), _contents(_tls(settings, folder))
+
+
+def legacy_upstream_key(settings: LegacySettings, folder: Path) -> Hashable:
+    """The same for the legacy upstream; its `timeout` is each request's own."""
+    tls = _legacy_tls(settings, folder)
+    return LEGACY, settings.model_dump_json(exclude={"timeout_s"}), _contents(tls)
+
+
+def _contents(tls: TlsOptions | None) -> Hashable:
+    return tls and tuple(read_pem(path) for path in (tls.ca, tls.certificate, tls.key))
 
 
 def make_grpc_upstream(

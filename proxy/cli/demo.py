@@ -98,13 +98,15 @@ async def _start(stack: AsyncExitStack, port: int) -> Service:
     server = await stack.enter_async_context(DnsServer(store))
     mappings = folder("mappings")
     addresses = {"LEGACY_URL": legacy.url, "DNS_TARGET": server.address}
-    snapshot = await load_snapshot(mappings, os.environ | addresses)
+    environ = os.environ | addresses
+    snapshot = await load_snapshot(mappings, environ)
     service = Service(
         snapshot,
         mappings,
         _discard,
         listen=Listen(host=_LOOPBACK, port=port),
         admin=Admin(host=_LOOPBACK, port=0),
+        environ=environ,
     )
     await stack.enter_async_context(service)
     click.echo(f"legacy host  {legacy.url}")

@@ -5,31 +5,26 @@ Belongs here: the order in which they start and stop. Does not: signals and the 
 """
 
 import asyncio
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from random import Random
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from proxy.admin import Admin
-from proxy.cli.composition import (
-    AnyGrpcUpstream,
-    make_grpc_upstream,
-    make_legacy_upstream,
-)
+from proxy.cli.acceptance import Acceptance
+from proxy.cli.generation import Generation, Generations, Lasting
+from proxy.cli.polling import Polling
+from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, tell_in_force
+from proxy.config.schema import Settings
 from proxy.config.sections import Admin as AdminSection
 from proxy.config.sections import Listen
-from proxy.exchange.exchange import Exchange
-from proxy.exchange.observer import Observer
-from proxy.exchange.passthrough import Passthrough
+from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
-from proxy.server.protocol import ConnectionLimits, HeaderLimits
-from proxy.server.reading import ReadLimits
-from proxy.server.serving import Serving
 from proxy.supervisor.sockets import bind, url_of
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.loop_lag import LoopLag
@@ -46,9 +41,17 @@ class Service:
     *write_log* takes the access log's lines, whole ones, and must not block; *lost_lines* is how
     many of them it has lost since. *listen* and *admin* stand in for those of the configuration;
     *listening* and *admin_listening* are sockets that are bound already, and then neither address
-    is read. *metrics* is where to count, when others of this service count with it. The end
-    drains: requests in flight are finished, for as long as the configuration allows.
+    is read. *metrics* is where to count, when others of this service count with it; *environ* is
+    what `${NAME}` names when the files are read again, by default the process's environment. The
+    end drains: requests in flight are finished, for as long as the configuration allows.
     """
+
+    # What starting makes.
+    _generations: Generations
+    _reloader: Reloader
+    _polling: Polling
+    _frontend: Frontend
+    _admin_port: Admin
 
     def __init__(
         self,
@@ -62,22 +65,21 @@ class Service:
         listening: socket.socket | None = None,
         admin_listening: socket.socket | None = None,
         metrics: Metrics | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._snapshot = snapshot
-        self._settings = snapshot.config.settings
+        self._first = snapshot
         self._folder = folder
+        self._environ = os.environ if environ is None else environ
         self._write_log = write_log
         self._lost_lines = lost_lines
-        self._listen = listen or self._settings.listen
-        self._admin = admin or self._settings.admin
+        self._listen = listen or snapshot.config.settings.listen
+        self._admin = admin or snapshot.config.settings.admin
         self._listening = listening
         self._admin_listening = admin_listening
         self._metrics = metrics or Metrics()
-        self._upstreams: dict[str, AnyGrpcUpstream] = {}
         self._draining = False
         self._retiring = False
-        self._frontend: Frontend | None = None
-        self._admin_port: Admin | None = None
+        self._ending = False
         self._drained_by_s = 0.0
         self._stack = AsyncExitStack()
         #: Base URLs of the two listeners, once started.
@@ -85,7 +87,7 @@ class Service:
         self.admin_url = ""
 
     def __repr__(self) -> str:
-        return f"<Service {self.url} of {self._snapshot!r}>"
+        return f"<Service {self.url} of {self._first!r}>"
 
     async def __aenter__(self) -> Self:
         """Start. Raises `OSError` when an address cannot be bound."""
@@ -116,26 +118,27 @@ class Service:
         Readiness stays: what this process says of it is taken for all of them.
         """
         self._retiring = True
-        if self._frontend is not None:
-            self._frontend.stop_accepting()
-        if self._admin_port is not None:
-            await self._admin_port.stop_accepting()
+        self._frontend.stop_accepting()
+        await self._admin_port.stop_accepting()
 
     async def _start(self) -> None:
         """Start from the inside out, so that the stack stops from the outside in."""
         listening, admin_listening = self._bind()
         access_log = self._open_access_log()
         self._watch_loop()
-        exchange = await self._make_exchange()
-        observer = Observer(self._snapshot, self._metrics, access_log, time.monotonic)
-        frontend = self._frontend = self._make_frontend(exchange, observer)
-        admin = self._admin_port = Admin(self._snapshot, self._metrics, self._readiness)
-        self._stack.push_async_callback(admin.stop)
-        await admin.start(admin_listening)
-        self._stack.push_async_callback(self._drain, frontend)
-        await frontend.start(listening)
-        stages = {route.name: route.stage.value for route in self._snapshot.routes}
-        self._metrics.config_loaded(self._snapshot.config.digest, stages, time.time())
+        generation = await self._first_generation(access_log)
+        self._frontend = Frontend(generation.serving, clock=time.monotonic, wall_clock=time.time)
+        self._admin_port = Admin(
+            generation.snapshot, self._metrics, self._readiness, self._configuration
+        )
+        self._prepare_reloads()
+        self._stack.push_async_callback(self._admin_port.stop)
+        await self._admin_port.start(admin_listening)
+        self._stack.push_async_callback(self._drain)
+        await self._frontend.start(listening)
+        tell_in_force(self._metrics, generation.snapshot, time.time())
+        self._stack.push_async_callback(self._polling.stop)
+        self._polling.every(self._settings.reload.poll_s)
 
     def _bind(self) -> tuple[socket.socket, socket.socket]:
         """Bind both addresses before anything is started that would have to be undone."""
@@ -162,69 +165,82 @@ class Service:
         lag.start()
         self._stack.callback(lag.stop)
 
-    async def _make_exchange(self) -> Exchange:
-        for name, settings in self._settings.upstreams.grpc.items():
-            upstream = make_grpc_upstream(name, settings, self._folder, self._metrics)
-            self._stack.push_async_callback(upstream.close)
-            await upstream.start()
-            self._upstreams[name] = upstream
-        return Exchange(
-            self._snapshot,
-            self._upstreams,
-            self._make_passthrough(),
-            clock=time.monotonic,
-            # Ids of traces are no secrets, and the system's source costs a call into it each time.
-            random_bytes=Random().randbytes,  # noqa: S311
-        )
+    async def _first_generation(self, access_log: AccessLog) -> Generation:
+        self._generations = Generations(Lasting(self._folder, self._metrics, access_log))
+        self._stack.push_async_callback(self._end_generations)
+        generation = await self._generations.make(self._first)
+        self._generations.put_in_service(generation)
+        return generation
 
-    def _make_passthrough(self) -> Passthrough | None:
-        settings = self._settings.upstreams.legacy
-        if settings is None:
-            return None
-        legacy = make_legacy_upstream(settings, self._folder, self._metrics)
-        self._stack.push_async_callback(legacy.close)
-        passthrough = Passthrough(
-            legacy,
-            trusted_hops=self._settings.forwarding.trusted_hops,
-            timeout_s=settings.timeout_s,
-            clock=time.monotonic,
-        )
-        self._stack.push_async_callback(self._settle, passthrough)
-        return passthrough
+    def _prepare_reloads(self) -> None:
+        directory = self._settings.state.directory
+        acceptance = Acceptance(None if directory is None else self._folder / directory)
+        work = Reloading(self._folder, self._environ, self._apply, self._metrics, acceptance)
+        self._reloader = Reloader(work, self._first)
+        self._polling = Polling(self._reloader.look, asyncio.get_running_loop().call_later)
 
-    def _make_frontend(self, exchange: Exchange, observer: Observer) -> Frontend:
-        limits = self._settings.limits
-        serving = Serving(
-            exchange,
-            observer,
-            HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
-            ReadLimits(limits.max_header_bytes),
-            ConnectionLimits(self._settings.connections.keepalive_timeout_s),
-        )
-        return Frontend(serving, clock=time.monotonic, wall_clock=time.time)
+    async def reload(
+        self, *, force: bool = False, trigger: str = "admin", who: str = "", reason: str = ""
+    ) -> ReloadResult:
+        """Read the folder again and put it in service, or say what is wrong with it.
+
+        *trigger* is `signal`, `poll` or `admin`. With *force* it may take from clients of routes
+        that gRPC answers what they have. Only while the service runs.
+        """
+        return await self._reloader.reload(Occasion(trigger, force, who, reason))
+
+    async def _apply(self, snapshot: Snapshot) -> None:
+        """Serve *snapshot* from the next request on. Raises `ConfigError` and changes nothing."""
+        generation = await self._generations.make(snapshot)
+        if self._ending:
+            await generation.end(0.0)
+            raise ConfigError([Problem(Place(str(self._folder)), "the process is ending")])
+        self._put_in_service(generation)
+        self._polling.every(self._settings.reload.poll_s)
+
+    def _put_in_service(self, generation: Generation) -> None:
+        """All at once, without a turn of the event loop between: no request sees two snapshots."""
+        self._generations.put_in_service(generation)
+        self._frontend.serve(generation.serving)
+        self._admin_port.show(generation.snapshot)
+
+    @property
+    def _settings(self) -> Settings:
+        """The settings in force."""
+        return self._generations.current.snapshot.config.settings
+
+    def _configuration(self) -> dict[str, Any]:
+        """What the admin port shows beside the configuration in force."""
+        last = self._reloader.last
+        return {
+            "generations": self._generations.describe(),
+            "last_reload": None if last is None else last.describe(),
+        }
 
     def _readiness(self) -> dict[str, str]:
         """What keeps traffic away. One upstream that can answer is enough to be of use."""
+        upstreams = self._generations.current.upstreams.values()
         usable = self._settings.upstreams.legacy is not None or any(
-            upstream.ready for upstream in self._upstreams.values()
+            upstream.ready for upstream in upstreams
         )
         return {
             "drain": "draining" if self._draining else "",
             "upstreams": "" if usable else "no gRPC upstream is connected and well",
         }
 
-    async def _drain(self, frontend: Frontend) -> None:
+    async def _drain(self) -> None:
         """Not ready first, so that load balancers look elsewhere; then no new connections."""
+        self._ending = True
         self._draining = not self._retiring
         drain = self._settings.drain
-        frontend.discourage()
+        self._frontend.discourage()
         await asyncio.sleep(RETIRE_WAIT_S if self._retiring else drain.wait_s)
         self._drained_by_s = time.monotonic() + drain.timeout_s
-        await frontend.drain(drain.timeout_s)
+        await self._frontend.drain(drain.timeout_s)
 
-    async def _settle(self, passthrough: Passthrough) -> None:
+    async def _end_generations(self) -> None:
         """Give writes whose clients have left what is left of the drain's time, and no more.
 
         Whoever sends SIGTERM kills when that time is over.
         """
-        await passthrough.orphans.settle(self._drained_by_s)
+        await self._generations.close(self._drained_by_s)

@@ -1,0 +1,286 @@
+"""Whether a changed folder may take the place of the configuration in force, and what came of it.
+
+Belongs here: the order of a reload, what refuses one. Does not: reading a folder
+(`cli.composition`), putting a snapshot in service (`cli.generation`), when to look (`cli.polling`).
+
+All or nothing: a folder with a problem changes nothing. Neither does one that takes something
+from the clients of a route that gRPC answers, unless an operator says that it may.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from proxy.cli.acceptance import Acceptance
+from proxy.cli.composition import Attempt, attempt_load
+from proxy.config.resolved import Config
+from proxy.cutover.stages import Stage
+from proxy.errors import ConfigError, Place, Problem
+from proxy.routing.compatibility import find_losses
+from proxy.routing.losses import Loss
+from proxy.routing.snapshot import Snapshot
+from proxy.sources.fingerprint import Inputs, inputs_of
+from proxy.telemetry.metrics import Metrics
+
+_log: Final = structlog.get_logger("proxy")
+
+#: What is decided once, when the process starts.
+_FIXED: Final = ("listen.host", "listen.port", "admin.host", "admin.port", "state.directory")
+_GRPC_STAGES: Final = frozenset({Stage.CANARY, Stage.GRPC})
+
+
+class Result(StrEnum):
+    """What came of a reload."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a reload happens: *trigger* is `signal`, `poll` or `admin`.
+
+    *force* lets it take from clients what it takes.
+    """
+
+    trigger: str
+    force: bool = False
+    who: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """What came of a reload, and why.
+
+    *digest* is that of the configuration in force now; *read* and *fingerprint* are those of what
+    was read, "" when it was no configuration. *losses* are all that clients lose or would have
+    lost, *problems* what refused it. *at_s* is in seconds since the epoch.
+    """
+
+    result: Result
+    occasion: Occasion
+    digest: str
+    at_s: float
+    took_s: float
+    read: str = ""
+    fingerprint: str = ""
+    problems: tuple[Problem, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {
+            "result": self.result.value,
+            "trigger": self.occasion.trigger,
+            "forced": self.occasion.force,
+            "who": self.occasion.who,
+            "reason": self.occasion.reason,
+            "digest": self.digest,
+            "read": self.read,
+            "fingerprint": self.fingerprint,
+            "at": self.at_s,
+            "took_s": round(self.took_s, 6),
+            "problems": [
+                {"place": str(problem.place), "message": problem.message}
+                for problem in self.problems
+            ],
+            "losses": [str(loss) for loss in self.losses],
+        }
+
+
+def live_by_file(snapshot: Snapshot) -> frozenset[str]:
+    """The routes whose clients get answers of gRPC, as the file has it."""
+    return frozenset(route.name for route in snapshot.routes if route.stage in _GRPC_STAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloading:
+    """What a `Reloader` works with.
+
+    *environ* is what `${NAME}` names. *apply* puts a snapshot in service; it raises `ConfigError`
+    and then has changed nothing. *live* tells the routes of a snapshot whose clients get answers
+    of gRPC, by name.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    apply: Callable[[Snapshot], Coroutine[Any, Any, None]]
+    metrics: Metrics
+    acceptance: Acceptance
+    live: Callable[[Snapshot], Collection[str]] = live_by_file
+
+
+class Reloader:
+    """Reloads one folder, one reload after another. *last* is the newest result, None before."""
+
+    def __init__(self, work: Reloading, first: Snapshot) -> None:
+        self._work = work
+        self._current = first
+        self._lock = asyncio.Lock()
+        self._watched = _inputs(first.config, work.folder)
+        self._seen = (first.fingerprint, "")
+        self.last: ReloadResult | None = None
+        #: The newest refusal, None since a configuration was in force again.
+        self.refusal: ReloadResult | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reloader of {self._work.folder} at {self._current!r}>"
+
+    async def look(self) -> None:
+        """Reload when a file has changed, or was accepted, since the last time it was looked at."""
+        seen = await asyncio.to_thread(self._look)
+        if seen != self._seen:
+            await self.reload(Occasion("poll"))
+
+    def _look(self) -> tuple[str, str]:
+        return self._watched.fingerprint(), self._work.acceptance.read()
+
+    async def reload(self, occasion: Occasion) -> ReloadResult:
+        """Read the folder and put it in service, or say why not.
+
+        A folder that is in force already is read again only when a server is a source of it.
+        """
+        async with self._lock:
+            started_s = time.monotonic()
+            try:
+                result = await self._reloaded(occasion)
+            except BaseException:
+                # Nobody expects it, and the metric must not stay at the last success.
+                self._work.metrics.config_refused()
+                raise
+            result = replace(result, took_s=time.monotonic() - started_s)
+            self._note(result)
+            return result
+
+    async def _reloaded(self, occasion: Occasion) -> ReloadResult:
+        accepted = await asyncio.to_thread(self._work.acceptance.read)
+        if await asyncio.to_thread(self._is_in_force):
+            self._watched = _inputs(self._current.config, self._work.folder)
+            self._seen = (self._current.fingerprint, accepted)
+            return self._result(Result.UNCHANGED, occasion, self._current)
+        attempt = await attempt_load(self._work.folder, self._work.environ, self._watched)
+        self._watched, self._seen = attempt.inputs, (attempt.fingerprint, accepted)
+        if attempt.snapshot is None:
+            return self._result(Result.REFUSED, occasion, None, attempt.problems)
+        return await self._weigh(attempt, attempt.snapshot, occasion, accepted)
+
+    def _is_in_force(self) -> bool:
+        current = self._current
+        if any(source.reflection for source in current.config.settings.descriptors):
+            return False
+        inputs = _inputs(current.config, self._work.folder)
+        return inputs.fingerprint() == current.fingerprint
+
+    async def _weigh(
+        self, attempt: Attempt, new: Snapshot, occasion: Occasion, accepted: str
+    ) -> ReloadResult:
+        old = self._current
+        losses = await asyncio.to_thread(find_losses, old, new)
+        problems = [*_needs_restart(old.config, new.config)]
+        if not occasion.force and attempt.fingerprint != accepted:
+            problems += self._breaks(losses, new)
+        if not problems:
+            try:
+                await self._work.apply(new)
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            return self._result(Result.REFUSED, occasion, new, tuple(problems), losses)
+        self._current = new
+        if occasion.force and losses:
+            await asyncio.to_thread(self._work.acceptance.write, attempt.fingerprint)
+            self._seen = (attempt.fingerprint, attempt.fingerprint)
+        return self._result(Result.APPLIED, occasion, new, losses=losses)
+
+    def _breaks(self, losses: tuple[Loss, ...], new: Snapshot) -> Iterator[Problem]:
+        """The losses of routes that gRPC answers, and still will; of others nobody notices any."""
+        live, still_live = self._work.live(self._current), self._work.live(new)
+        moved_away = {route.rpc for route in new.routes if route.name not in still_live}
+        for loss in losses:
+            if loss.route in live and loss.rpc not in moved_away:
+                message = f"would break route {loss.route}, which gRPC answers: {loss.binding}"
+                yield Problem(
+                    Place(loss.origin), f"{message}: {loss.what}; force it to accept that"
+                )
+
+    def _result(
+        self,
+        result: Result,
+        occasion: Occasion,
+        read: Snapshot | None,
+        problems: tuple[Problem, ...] = (),
+        losses: tuple[Loss, ...] = (),
+    ) -> ReloadResult:
+        return ReloadResult(
+            result,
+            occasion,
+            self._current.config.digest,
+            time.time(),
+            0.0,
+            "" if read is None else read.config.digest,
+            self._seen[0],
+            problems,
+            losses,
+        )
+
+    def _note(self, result: ReloadResult) -> None:
+        self.last = result
+        if result.result is Result.REFUSED:
+            self.refusal = result
+            self._work.metrics.config_refused()
+        else:
+            self.refusal = None
+            tell_in_force(self._work.metrics, self._current, result.at_s)
+        _tell(result)
+
+
+def tell_in_force(metrics: Metrics, snapshot: Snapshot, at_s: float) -> None:
+    """Note in the metrics that *snapshot* is in force, read *at_s* seconds after the epoch."""
+    stages = {route.name: route.stage.value for route in snapshot.routes}
+    metrics.config_loaded(snapshot.config.digest, stages, at_s)
+
+
+def _inputs(config: Config, folder: Path) -> Inputs:
+    secrets = [folder / secret.path for secret in config.secret_files()]
+    return inputs_of(config.settings, folder, secrets)
+
+
+def _needs_restart(old: Config, new: Config) -> Iterator[Problem]:
+    for path in _FIXED:
+        before, after = _setting(old, path), _setting(new, path)
+        if before != after:
+            message = f"was {before} and is {after} now: that needs a restart"
+            yield Problem(new.place(path), message)
+
+
+def _setting(config: Config, path: str) -> object:
+    section, _, key = path.partition(".")
+    return getattr(getattr(config.settings, section), key)
+
+
+def _tell(result: ReloadResult) -> None:
+    """Tell the process log, one line for each thing to be put right."""
+    occasion = {
+        key: value
+        for key in ("trigger", "who", "reason")
+        if (value := getattr(result.occasion, key))
+    }
+    if result.result is Result.UNCHANGED:
+        _log.info("configuration is in force already", digest=result.digest, **occasion)
+        return
+    for problem in result.problems:
+        place = str(problem.place)
+        _log.error("configuration refused", place=place, problem=problem.message, **occasion)
+    if result.result is Result.APPLIED:
+        for loss in result.losses:
+            _log.warning("clients lose", route=loss.route, binding=loss.binding, loss=loss.what)
+        took_s = round(result.took_s, 3)
+        _log.info("configuration in force", digest=result.digest, took_s=took_s, **occasion)
