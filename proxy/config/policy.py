@@ -7,10 +7,14 @@ where a section comes from (`inheritance`).
 import re
 
 from proxy.config.canary import Canary, HeaderMatch, StickySource, ValueList
-from proxy.config.safeguards import FOR_SAFE_CALLS, Fallback
+from proxy.config.safeguards import FOR_SAFE_CALLS, Breaker, Fallback, Rollback
 from proxy.cutover import canary as cutover
 from proxy.cutover import sticky
+from proxy.cutover.breaker import BreakerOptions
+from proxy.cutover.error_test import ErrorTestOptions
 from proxy.cutover.fallback import FallbackReason, Safety
+from proxy.cutover.guard import GuardOptions
+from proxy.cutover.latency_test import LatencyTestOptions
 from proxy.cutover.ramp import Ramp
 from proxy.cutover.windows import Window
 
@@ -55,6 +59,38 @@ def fallback_on(section: Fallback | None, safety: Safety) -> frozenset[FallbackR
     """
     reasons = frozenset(FallbackReason(kind) for kind in (section.on if section else ()))
     return reasons if safety is Safety.SAFE else reasons - {*map(FallbackReason, FOR_SAFE_CALLS)}
+
+
+def guard_options(
+    fallback: Fallback | None, breaker: Breaker | None, rollback: Rollback | None
+) -> GuardOptions:
+    """What a route guards itself with; what is None is off."""
+    return GuardOptions(
+        breaker=None if breaker is None else BreakerOptions(breaker.failures, breaker.open_for_s),
+        errors=None if rollback is None else _errors(rollback),
+        latency=None if rollback is None else _latency(rollback),
+        fallback_max_ratio=fallback_max_ratio(fallback),
+    )
+
+
+def fallback_max_ratio(section: Fallback | None) -> float:
+    """The share of requests that may fall back, 0 where none does."""
+    return 0.0 if section is None else section.max_ratio
+
+
+def _errors(section: Rollback) -> ErrorTestOptions:
+    return ErrorTestOptions(section.max_e_value, section.allowed_ratio)
+
+
+def _latency(section: Rollback) -> LatencyTestOptions | None:
+    if section.latency_ratio is None:
+        return None
+    return LatencyTestOptions(
+        allowed_ratio=section.latency_ratio,
+        interval_s=section.interval_s,
+        threshold=section.threshold,
+        min_requests=section.min_requests,
+    )
 
 
 def _source(section: StickySource) -> sticky.StickySource:

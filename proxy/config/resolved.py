@@ -46,6 +46,7 @@ class ResolvedRoute:
     rpc: str
     name: str
     listed: bool
+    has_legacy: bool
     stage: Stage
     safety: Safety | None
     safety_reason: str | None
@@ -179,6 +180,7 @@ class Config:
             rpc=rpc,
             name=(route and route.name) or default_route_name(rpc),
             listed=route is not None,
+            has_legacy=has_legacy,
             stage=(route and route.stage) or self.default_stage,
             safety=None if route is None else route.safety,
             safety_reason=None if route is None else route.safety_reason,

@@ -162,7 +162,10 @@ def _route(binding: Binding, options: ResolvedRoute, safety: Safety, *, idempote
         canary=policy.canary_value(canary, options.name),
         ramp=policy.ramp_value(canary),
         fallback_on=policy.fallback_on(fallback, safety),
-        fallback_max_ratio=0.0 if fallback is None else fallback.max_ratio,
+        fallback_max_ratio=policy.fallback_max_ratio(fallback),
+        guard=policy.guard_options(fallback, options.breaker, options.rollback)
+        if options.has_legacy
+        else None,
         owner=options.owner,
         target_date=options.target_date,
         upstream=options.upstream,

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from proxy.cutover.canary import Canary
 from proxy.cutover.fallback import FallbackReason, Safety
+from proxy.cutover.guard import GuardOptions
 from proxy.cutover.ramp import Ramp
 from proxy.cutover.stages import Stage
 from proxy.errors import RequestError, StatusError
@@ -34,7 +35,8 @@ class Route:
 
     *stage* and *basis_points* are what the configuration says; where the route stands is theirs
     who move it. *basis_points* is the share with which it enters canary. *fallback_on* holds only
-    what the route's *safety* admits, and is empty where legacy is never asked.
+    what the route's *safety* admits, and is empty where legacy is never asked. *guard* is None
+    where there is no legacy host to turn to.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Route:
     ramp: Ramp | None
     fallback_on: frozenset[FallbackReason]
     fallback_max_ratio: float
+    guard: GuardOptions | None
     owner: str | None
     target_date: date | None
     upstream: str | None

@@ -35,6 +35,7 @@ def test_every_option_is_resolved() -> None:
         "rpc",
         "name",
         "listed",
+        "has_legacy",
         "safety",
         "safety_reason",
     }
