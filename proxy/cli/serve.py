@@ -1,39 +1,55 @@
-"""`cutover serve`: the proxy as a process."""
+"""`cutover serve`: the proxy as a process, or as several with a parent."""
 
 import asyncio
-import gc
+import os
 import signal
 import sys
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import structlog
 
 from proxy import __version__
+from proxy.cli.conduct import Conductor, on_signals, once_then_default
 from proxy.cli.options import (
     EXIT_CANNOT_START,
     c_parser_or_exit,
     config_option,
+    config_or_exit,
     run_loop,
     snapshot_or_exit,
 )
+from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap
 from proxy.cli.service import Service
+from proxy.cli.worker import facts_of, work
 from proxy.routing.snapshot import Snapshot
+from proxy.supervisor.handover import Handover
+from proxy.supervisor.open_files import allow_all_open_files
+from proxy.supervisor.parent import Parent, Plan
+from proxy.supervisor.runtime import RuntimeDirectory
+from proxy.supervisor.sockets import bind, url_of
 from proxy.telemetry.logs import LEVELS, set_up_logging
 from proxy.telemetry.sink import BackgroundSink
 
 _log: Final = structlog.get_logger("proxy")
 
-#: Seconds that the last lines of the access log may take to be written.
-_LOG_CLOSE_S: Final = 2.0
-#: Allocations between two young collections: a request makes about a hundred objects that are
-#: freed by their counts, so the default of 700 collects every few requests and finds nothing.
-_GC_THRESHOLD: Final = 20_000
+#: More processes than any machine has use for: a slip of the hand must not fork a thousand.
+_MAX_WORKERS: Final = 256
 
 
 @click.command()
 @config_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MAX_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes that serve, on one address. More than one get a parent that replaces them.",
+)
 @click.option(
     "--log-level",
     type=click.Choice(LEVELS),
@@ -41,23 +57,41 @@ _GC_THRESHOLD: Final = 20_000
     show_default=True,
     help="What the process log on stderr says.",
 )
-def serve(folder: Path, log_level: str) -> None:
+@click.option("--check", is_flag=True, help="Only see whether this could be served, and exit.")
+def serve(folder: Path, workers: int, log_level: str, check: bool) -> None:
     """Serve the configuration until SIGTERM or SIGINT, then drain.
 
     One JSON line per request goes to stdout, the process log to stderr. A second signal ends the
-    process at once.
+    process at once. SIGHUP reads the configuration again, SIGUSR1 turns the kill switch on.
+
+    With several workers SIGUSR2 replaces them by the code and the configuration that are on disk
+    then, one after the other and without a request lost, if `--check` finds nothing wrong there.
     """
     set_up_logging(sys.stderr, level=log_level)
     c_parser_or_exit()
+    if check:
+        snapshot_or_exit(folder)
+        return
+    allow_all_open_files()
+    try:
+        code = _serve_alone(folder) if workers == 1 else _serve_by_many(folder, workers)
+    except OSError as error:
+        click.echo(error.strerror or str(error), err=True)
+        code = EXIT_CANNOT_START
+    sys.exit(code)
+
+
+# --- one process
+
+
+def _serve_alone(folder: Path) -> int:
     snapshot = snapshot_or_exit(folder)
     sink = BackgroundSink(_write_stdout)
     try:
         run_loop(_serve(snapshot, folder, sink))
-    except OSError as error:
-        click.echo(error.strerror or str(error), err=True)
-        sys.exit(EXIT_CANNOT_START)
     finally:
-        sink.close(_LOG_CLOSE_S)
+        sink.close(LOG_CLOSE_S)
+    return 0
 
 
 def _write_stdout(lines: bytes) -> None:
@@ -68,40 +102,71 @@ def _write_stdout(lines: bytes) -> None:
 async def _serve(snapshot: Snapshot, folder: Path, sink: BackgroundSink) -> None:
     stopped = stop_on_signals()
     async with Service(snapshot, folder, sink.write, lost_lines=lambda: sink.dropped) as service:
-        for line in snapshot.report:
-            _log.warning("not served as written", detail=line)
-        _log.info(
-            "serving",
-            version=__version__,
-            url=service.url,
-            admin=service.admin_url,
-            routes=len(snapshot.routes),
-            digest=snapshot.config.digest,
-        )
+        conductor = Conductor(deeds_of(service))
+        on_signals(conductor)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, _needs_workers)
+        _tell_serving(service.url, service.admin_url, 1, facts_of(snapshot))
         freeze_heap()
         await stopped.wait()
         _log.info("draining")
     _log.info("stopped")
 
 
+def _needs_workers() -> None:
+    _log.error("a rolling restart needs --workers 2 or more")
+
+
 def stop_on_signals() -> asyncio.Event:
     """An event that the first SIGTERM or SIGINT sets; the second one ends the process."""
-    loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-
-    def stop() -> None:
-        stopped.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    once_then_default(stopped.set, signal.SIGTERM, signal.SIGINT)
     return stopped
 
 
-def freeze_heap() -> None:
-    """Take what was loaded out of the garbage collector's sight: it stays until the end."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+def _tell_serving(url: str, admin_url: str, workers: int, facts: dict[str, Any]) -> None:
+    for line in facts["report"]:
+        _log.warning("not served as written", detail=line)
+    _log.info(
+        "serving",
+        version=__version__,
+        url=url,
+        admin=admin_url,
+        workers=workers,
+        routes=facts["routes"],
+        digest=facts["digest"],
+    )
+
+
+# --- several
+
+
+def _serve_by_many(folder: Path, workers: int) -> int:
+    """Be the parent, or go on being it when the program before this one has handed over."""
+    left = Handover.take(os.environ)
+    plan = Plan(workers, partial(work, folder), _own_command(), _trial_command())
+    _import_all()
+    freeze_heap()
+    if left is not None:
+        _log.info("the program was replaced", version=__version__)
+        return Parent.resumed(plan, left).run()
+    settings = config_or_exit(folder).settings
+    listening = bind(settings.listen.host, settings.listen.port)
+    admin_listening = bind(settings.admin.host, settings.admin.port)
+    tell = partial(_tell_serving, url_of(listening), url_of(admin_listening), workers)
+    runtime = RuntimeDirectory.make()
+    return Parent(plan, listening, admin_listening, runtime, on_serving=tell).run()
+
+
+def _own_command() -> tuple[str, ...]:
+    """How this process was started, to start it so again: the interpreter by its whole path."""
+    return (sys.executable, *sys.orig_argv[1:])
+
+
+def _trial_command() -> tuple[str, ...]:
+    return (*_own_command(), "--check")
+
+
+def _import_all() -> None:
+    """Import what is imported late, once for all workers."""
+    with suppress(ImportError):
+        import_module("uvloop")

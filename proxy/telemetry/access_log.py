@@ -23,7 +23,7 @@ MAX_PATH_LENGTH: Final = 1024
 
 @dataclass(slots=True)
 class AccessEntry:
-    """What is said about one request.
+    """What is said about one request, or about *count* that were refused alike without a look.
 
     *path* is raw, as sent; *grpc_code* the name of the status code, of a refusal or a failure of
     the proxy too, "" when the legacy host answered. Bytes are those of the bodies. *upstream_s*
@@ -46,6 +46,7 @@ class AccessEntry:
     client: str = ""
     unknown_fields: tuple[str, ...] = ()
     error: str = ""
+    count: int = 1
 
 
 class Timer(Protocol):
@@ -144,6 +145,8 @@ class AccessLog:
             fields["unknown_fields"] = entry.unknown_fields
         if entry.error:
             fields["error"] = entry.error
+        if entry.count > 1:
+            fields["count"] = entry.count
         return fields
 
 

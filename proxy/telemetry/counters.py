@@ -54,10 +54,10 @@ class Histogram:
     def __repr__(self) -> str:
         return f"Histogram(count={sum(self._counts)}, sum={self._sum:g})"
 
-    def observe(self, value: float) -> None:
-        """Count one observation."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def observe(self, value: float, count: int = 1) -> None:
+        """Count one observation, or *count* that are alike."""
+        self._counts[bisect_left(self._bounds, value)] += count
+        self._sum += value * count
 
     @property
     def counts(self) -> list[int]:
@@ -122,8 +122,10 @@ class RouteMetrics:
         reason: str,
         duration_s: float,
         overhead_s: float | None = None,
+        *,
+        count: int = 1,
     ) -> None:
-        """Count one request that has ended.
+        """Count one request that has ended, or *count* that ended alike.
 
         *overhead_s* is the part of *duration_s* in which no upstream was waited for, where it
         was measured.
@@ -131,10 +133,10 @@ class RouteMetrics:
         outcome = (side, code_class, reason)
         if outcome not in self._outcomes:
             outcome = self._begin(outcome)
-        self._outcomes[outcome] += 1
-        self._named.durations[outcome[0]].observe(duration_s)
+        self._outcomes[outcome] += count
+        self._named.durations[outcome[0]].observe(duration_s, count)
         if overhead_s is not None:
-            self._named.overhead.observe(overhead_s)
+            self._named.overhead.observe(overhead_s, count)
 
     def _begin(self, outcome: tuple[str, str, str]) -> tuple[str, str, str]:
         """Make room for an outcome, and say under which one it is counted."""

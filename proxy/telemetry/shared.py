@@ -60,11 +60,15 @@ class SharedTallies:
         yield retired
 
     def _written(self) -> Iterator[tuple[str, Tally]]:
-        for path in sorted(self._directory.glob(f"*{_SUFFIX}")):
-            if path.stem != self._name:
-                tally = _read(path)
-                if tally is not None:
-                    yield path.stem, tally
+        for name in written_names(self._directory):
+            tally = None if name == self._name else _read(self._directory / f"{name}{_SUFFIX}")
+            if tally is not None:
+                yield name, tally
+
+
+def written_names(directory: Path) -> list[str]:
+    """The names under which tallies are written in *directory*."""
+    return sorted(path.stem for path in directory.glob(f"*{_SUFFIX}"))
 
 
 def retire(directory: Path, name: str) -> None:

@@ -1,0 +1,240 @@
+"""Which workers there are and should be: starting, replacing, retiring and draining them.
+
+Belongs here: the life of all workers together, on a clock that is handed in. Does not: signals and
+waiting (`parent`), forking (`worker`).
+"""
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from proxy.supervisor.restarts import Restarts
+from proxy.supervisor.worker import State, Worker
+
+_log: Final = structlog.get_logger("proxy.supervisor")
+
+#: Seconds of back-off from which on a row of deaths is told as an error of its own.
+_LOOP_S: Final = 1.0
+
+
+@dataclass
+class Slot:
+    """The place of one worker. *replacement* is one that starts to take over from *current*."""
+
+    number: int
+    current: Worker | None = None
+    replacement: Worker | None = None
+    restart_s: float | None = None
+    restarts: Restarts = field(default_factory=Restarts)
+
+
+class Pool:
+    """The workers. *start* forks one for a slot; *restarts* are the counts of before."""
+
+    def __init__(
+        self,
+        size: int,
+        start: Callable[[int], Worker],
+        clock: Callable[[], float],
+        restarts: dict[str, int],
+    ) -> None:
+        self._start = start
+        self._clock = clock
+        self._slots = tuple(Slot(number) for number in range(size))
+        self._leaving: list[Worker] = []
+        #: Serial numbers of the workers that a rolling restart has still to replace.
+        self._old: set[int] = set()
+        self._draining = False
+        #: Workers started in the place of others, by reason.
+        self.restarts: Counter[str] = Counter({"died": 0, "rolled": 0} | restarts)
+
+    def __repr__(self) -> str:
+        return f"<Pool serving={self.serving} of {len(self._slots)}>"
+
+    # --- what there is
+
+    def workers(self) -> Iterator[Worker]:
+        """Every worker that lives."""
+        for slot in self._slots:
+            yield from (each for each in (slot.current, slot.replacement) if each is not None)
+        yield from self._leaving
+
+    @property
+    def serving(self) -> int:
+        """How many workers serve."""
+        return sum(worker.state is State.SERVING for worker in self.workers())
+
+    @property
+    def rolling(self) -> bool:
+        """Whether a rolling restart is under way."""
+        return bool(self._old) or any(slot.replacement for slot in self._slots)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the pool was drained and all its workers are gone."""
+        return self._draining and next(self.workers(), None) is None
+
+    @property
+    def next_due_s(self) -> float | None:
+        """When `act` has something to do, if nothing happens before."""
+        dues = [worker.due_s for worker in self.workers()]
+        dues += [slot.restart_s for slot in self._slots]
+        return min((due_s for due_s in dues if due_s is not None), default=None)
+
+    def by_pid(self, pid: int) -> Worker | None:
+        """The worker with that process id."""
+        return next((worker for worker in self.workers() if worker.pid == pid), None)
+
+    # --- what is done with them
+
+    def adopt(self, worker: Worker) -> None:
+        """Take over a worker that another program image has started."""
+        slot = self._slots[worker.slot] if worker.slot < len(self._slots) else None
+        if slot is None or slot.current is not None or worker.state is State.LEAVING:
+            self._leaving.append(worker)
+        else:
+            slot.current = worker
+
+    def start_first(self) -> None:
+        """Start one worker, to see whether the others can start."""
+        self._slots[0].current = self._start(0)
+
+    def start_all(self) -> None:
+        """Start a worker in every slot that has none."""
+        for slot in self._slots:
+            if slot.current is None and slot.restart_s is None:
+                slot.current = self._start(slot.number)
+
+    def send(self, message: dict[str, Any], *, but: Worker | None = None) -> None:
+        """Send *message* to all workers; what a starting one gets it reads when it serves."""
+        for worker in self.workers():
+            if worker is not but and not worker.channel.send(message):
+                _log.error("worker takes no messages", worker=worker.slot, pid=worker.pid)
+
+    def roll(self) -> None:
+        """Replace every worker that lives now, one after the other."""
+        self._old = {slot.current.serial for slot in self._slots if slot.current is not None}
+        _log.info("rolling restart", workers=len(self._old))
+        self._roll_next()
+
+    def drain(self) -> None:
+        """End all workers, for good."""
+        self._draining = True
+        self._old.clear()
+        for slot in self._slots:
+            slot.restart_s = None
+        for worker in self.workers():
+            if worker.state is not State.LEAVING:
+                worker.drain(self._clock())
+
+    def kill(self) -> None:
+        """End all workers at once."""
+        for worker in self.workers():
+            worker.signal(signal.SIGKILL)
+
+    def act(self) -> None:
+        """Do what is due: start in the place of the dead, kill what hangs."""
+        now_s = self._clock()
+        for slot in self._slots:
+            if slot.restart_s is not None and slot.restart_s <= now_s:
+                slot.restart_s = None
+                slot.current = self._start(slot.number)
+        for worker in self.workers():
+            if worker.due_s is not None and worker.due_s <= now_s:
+                _log.error("worker hangs and is killed", worker=worker.slot, pid=worker.pid)
+                worker.due_s = None
+                worker.signal(signal.SIGKILL)
+
+    # --- what happens to them
+
+    def wants_to_leave(self, worker: Worker) -> None:
+        """Somebody has asked that one worker to end: it goes when another has taken its place."""
+        if not self._draining and worker.state is State.SERVING:
+            self._old.add(worker.serial)
+            self._roll_next()
+
+    def is_ready(self, worker: Worker) -> None:
+        """A worker serves; what it replaces goes."""
+        worker.is_ready(self._clock())
+        _log.info("worker serves", worker=worker.slot, pid=worker.pid)
+        slot = self._slots[worker.slot]
+        if slot.replacement is worker:
+            self._take_over(slot, worker)
+
+    def _take_over(self, slot: Slot, worker: Worker) -> None:
+        old, slot.current, slot.replacement = slot.current, worker, None
+        self.restarts["rolled"] += 1
+        if old is not None:
+            old.retire(self._clock())
+            self._leaving.append(old)
+        else:
+            self._roll_next()
+
+    def forget(self, worker: Worker) -> None:
+        """A worker is gone, and none takes its place."""
+        self._slots[worker.slot].current = None
+
+    def has_died(self, worker: Worker, how: str) -> None:
+        """A worker's process is gone; *how* in words for the log."""
+        if worker in self._leaving:
+            self._leaving.remove(worker)
+            self._left(worker, how)
+            return
+        slot = self._slots[worker.slot]
+        if worker is slot.replacement:
+            slot.replacement = None
+            self._give_up_rolling(worker, how)
+            return
+        slot.current = None
+        if self._draining:
+            self._left(worker, how)
+        else:
+            self._replace(slot, worker, how)
+
+    def _left(self, worker: Worker, how: str) -> None:
+        _log.info("worker left", worker=worker.slot, pid=worker.pid, how=how)
+        self._old.discard(worker.serial)
+        self._roll_next()
+
+    def _replace(self, slot: Slot, worker: Worker, how: str) -> None:
+        now_s = self._clock()
+        delay_s = slot.restarts.delay_s(worker.ready_s, now_s)
+        _log.error("worker died", worker=slot.number, pid=worker.pid, how=how, again_in_s=delay_s)
+        if delay_s >= _LOOP_S:
+            _log.error("worker dies in a loop", worker=slot.number, times=slot.restarts.in_a_row)
+        self.restarts["died"] += 1
+        self._old.discard(worker.serial)
+        # One that starts in its place already takes the slot when it is ready.
+        if slot.replacement is None:
+            slot.restart_s = now_s + delay_s
+            self._roll_next()
+
+    def _give_up_rolling(self, worker: Worker, how: str) -> None:
+        """A new worker cannot start: the old ones serve on."""
+        if self._draining:
+            return
+        _log.error(
+            "rolling restart given up: the new worker did not start",
+            worker=worker.slot,
+            pid=worker.pid,
+            how=how,
+            not_replaced=len(self._old),
+        )
+        self._old.clear()
+        slot = self._slots[worker.slot]
+        if slot.current is None:
+            slot.restart_s = self._clock() + slot.restarts.delay_s(None, self._clock())
+
+    def _roll_next(self) -> None:
+        """Start the next replacement, unless one is under way."""
+        if not self._old or self._leaving or any(slot.replacement for slot in self._slots):
+            return
+        for slot in self._slots:
+            if slot.current is not None and slot.current.serial in self._old:
+                self._old.discard(slot.current.serial)
+                slot.replacement = self._start(slot.number)
+                return

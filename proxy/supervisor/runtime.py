@@ -1,0 +1,52 @@
+"""The runtime directory: what the processes of one service share while it runs.
+
+Belongs here: where it is, and the names in it. It holds nothing that outlives the service.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+#: In memory, there on every Linux, and writable where the root file system is read-only: metrics
+#: are written to it every second, and a disk that is slow must not slow the loop.
+_IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only as the parent of a private directory
+_PREFIX: Final = "cutover-"
+
+
+class RuntimeDirectory:
+    """A private directory, made by the parent and removed by it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"RuntimeDirectory({str(self.path)!r})"
+
+    @classmethod
+    def make(cls, places: Iterable[Path] = (_IN_MEMORY,)) -> "RuntimeDirectory":
+        """A new directory in the first of *places* that can be written to.
+
+        Or else where temporary files go. Raises OSError when that is nowhere.
+        """
+        for place in places:
+            try:
+                return cls(Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place)))
+            except OSError:
+                continue
+        return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
+
+    @property
+    def metrics(self) -> Path:
+        """The directory of the tallies."""
+        return self.path
+
+    @property
+    def log_lock(self) -> Path:
+        """The file that who writes to the access log holds a lock on."""
+        return self.path / "access-log.lock"
+
+    def remove(self) -> None:
+        """Remove it with all that is in it; what cannot be removed stays."""
+        shutil.rmtree(self.path, ignore_errors=True)
