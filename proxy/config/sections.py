@@ -22,6 +22,11 @@ def _checked_host(host: str) -> str:
     return host
 
 
+def _some_text(text: str) -> str | None:
+    """None for the empty text of a variable that is not set."""
+    return text or None
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, AfterValidator(_checked_host)]
 
@@ -78,12 +83,13 @@ class Admin(Section):
 class State(Section):
     """What operators changed while it ran, and the record of it: moves, kill switch, audit."""
 
-    directory: NonEmpty | None = Field(
+    directory: Annotated[str, AfterValidator(_some_text)] | None = Field(
         default=None,
         description=(
             "Directory to keep it in; made when it is missing. All processes that share it agree. "
             "Relative to the configuration, outside of it on Kubernetes, where that is read-only. "
-            "Without it, a temporary one: a restart forgets every move."
+            "Without it, or when it is empty as `${STATE_DIR:-}` may be, a temporary one: a "
+            "restart forgets every move."
         ),
         examples=["/var/lib/cutover"],
     )

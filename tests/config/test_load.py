@@ -143,6 +143,14 @@ def test_too_many_values_are_refused() -> None:
 
 
 class TestEnvironment:
+    @pytest.mark.parametrize(("value", "directory"), [("", None), ("/var/lib/x", "/var/lib/x")])
+    def test_state_directory_may_be_left_to_a_variable(
+        self, value: str, directory: str | None
+    ) -> None:
+        text = LEAST + 'state: {directory: "${STATE_DIR:-}"}'
+        assert load(text, environ={"STATE_DIR": value}).settings.state.directory == directory
+        assert load(text).settings.state.directory is None
+
     def test_numbers_and_truth_values_may_come_from_variables(self) -> None:
         text = (
             LEAST + 'listen: {port: "${PORT}", host: "${HOST}"}\ndebug:\n  expose_side: ${SIDE}\n'
