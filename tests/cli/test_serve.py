@@ -10,76 +10,20 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 from click.testing import CliRunner
 
 from proxy.cli.serve import serve
+from tests.cli.processes import serving, write_folder
 from tests.fakes import Served
-from tests.live.edge import CONFIG, LEGACY, OLD, answers, descriptor_set, item, method
+from tests.live.edge import answers, item, method
 from tests.live.wire import PATIENCE_S, LegacyScript, client_of, legacy_of, request
 from tests.upstreams.servers import grpc_server
 
 GET = request("GET", "/v1/items/1")
-LISTEN = """
-listen: {host: 127.0.0.1, port: %d}
-admin: {host: 127.0.0.1, port: 0}
-"""
-
-
-def write_folder(place: Path, target: str, *, port: int = 0, legacy_url: str = "") -> Path:
-    legacy = LEGACY.replace("http://127.0.0.1:1", legacy_url) if legacy_url else ""
-    config = CONFIG.replace('"127.0.0.1:1"', f'"{target}"') % (legacy, OLD if legacy else "")
-    (place / "edge.binpb").write_bytes(descriptor_set())
-    (place / "cutover.yaml").write_text(config + LISTEN % port)
-    return place
-
-
-@dataclass
-class Proxy:
-    """A running `cutover serve` and what it says on stderr."""
-
-    process: asyncio.subprocess.Process
-    told: list[dict[str, Any]]
-
-    async def tell(self, event: str) -> dict[str, Any]:
-        """Read stderr until it says *event*."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                line = await self.process.stderr.readline()
-                assert line, "it ended without a word"
-                self.told.append(json.loads(line))
-                if self.told[-1]["event"] == event:
-                    return self.told[-1]
-
-    async def end(self) -> tuple[int, bytes]:
-        """The exit code and what was left on stdout."""
-        async with asyncio.timeout(PATIENCE_S):
-            output, errors = await self.process.communicate()
-        self.told += [json.loads(line) for line in errors.splitlines()]
-        assert self.process.returncode is not None
-        return self.process.returncode, output
-
-
-@asynccontextmanager
-async def serving(place: Path, *options: str) -> AsyncIterator[Proxy]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy", "serve", "--config", str(place), *options),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield Proxy(process, [])
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 async def failed(place: Path, *options: str) -> tuple[int, str]:
@@ -173,6 +117,43 @@ async def test_a_client_with_a_legacy_answer_in_hand_gets_the_rest_of_it(tmp_pat
                 go.set()
                 assert await client.rest() == b"firstlast"
             assert (await served.end())[0] == 0
+
+
+async def test_sighup_reads_the_folder_again(tmp_path: Path):
+    async with (
+        grpc_server({method("Get"): answers(item(id="1"))}) as port,
+        serving(write_folder(tmp_path, f"127.0.0.1:{port}")) as served,
+    ):
+        await served.tell("serving")
+        config = tmp_path / "cutover.yaml"
+        config.write_text(config.read_text() + "drain: {wiat: 1s}\n")
+        served.process.send_signal(signal.SIGHUP)
+        problem = await served.tell("configuration refused")
+        assert "cutover.yaml" in json.dumps(problem)
+        config.write_text(config.read_text().replace("wiat", "wait"))
+        served.process.send_signal(signal.SIGHUP)
+        await served.tell("configuration in force")
+        served.process.terminate()
+        assert (await served.end())[0] == 0
+
+
+async def test_a_rolling_restart_is_not_for_one_process(tmp_path: Path):
+    async with serving(write_folder(tmp_path, "127.0.0.1:1")) as served:
+        started = await served.tell("serving")
+        served.process.send_signal(signal.SIGUSR2)
+        await served.tell("a rolling restart needs --workers 2 or more")
+        async with client_of(started["url"]) as client:
+            assert (await client.ask(request("GET", "/nothing"))).status == 404
+        served.process.terminate()
+        assert (await served.end())[0] == 0
+
+
+async def test_a_check_serves_nothing(tmp_path: Path):
+    assert await failed(write_folder(tmp_path, "127.0.0.1:1"), "--check") == (0, "")
+    (tmp_path / "more.yaml").write_text("drain: {wiat: 1s}\n")
+    code, errors = await failed(tmp_path, "--check", "--workers", "2")
+    assert code == 1
+    assert "more.yaml:1:" in errors
 
 
 async def test_an_address_in_use_is_told_in_one_line(tmp_path: Path):
