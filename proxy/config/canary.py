@@ -6,6 +6,7 @@ Belongs here: their keys, each checked by itself. Does not: what an entry takes 
 
 import re
 from typing import Annotated, Final, Literal
+from warnings import catch_warnings, simplefilter
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -43,9 +44,12 @@ def _group_name(name: str) -> str:
 
 
 def _regular_expression(pattern: str) -> str:
+    """A pattern that compiles, and means in later versions of Python what it means in this one."""
     try:
-        re.compile(pattern)
-    except re.error as error:
+        with catch_warnings():
+            simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, FutureWarning, OverflowError, RecursionError) as error:
         raise PydanticCustomError(
             "regex", "must be a regular expression ({why})", {"why": str(error)}
         ) from error
@@ -142,7 +146,8 @@ class HeaderMatch(Section):
 class Canary(Section):
     """Who goes to gRPC in stage `canary`; everybody else, and who has no key, to legacy.
 
-    The first of these that applies decides: `deny`, `match` and `allow`, the percentage.
+    The first of these that applies decides: `deny`, `match` and `allow`, the breaker, the pin, the
+    percentage.
     """
 
     basis_points: Annotated[int, Percent()] | None = Field(

@@ -33,8 +33,9 @@ class Fallback(Section):
     max_ratio: Annotated[float, Number(0.01, 1)] = Field(
         default=0.2,
         description=(
-            "Share of a route's gRPC requests that may fall back, in the long run. Legacy is "
-            "spared the whole load of a broken server; the breaker turns to it in order."
+            "Share of a route's gRPC requests that may fall back, in the long run, so that legacy "
+            "gets no second load from a server that fails half of its calls. For one that is away "
+            "there is the breaker."
         ),
         examples=[0.05],
     )

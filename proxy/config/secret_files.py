@@ -38,8 +38,10 @@ def read_secrets(files: Iterable[SecretFile], read: Callable[[str], bytes]) -> M
     for file in files:
         try:
             content = read(file.path)
-        except OSError as error:
-            problems.append(Problem(file.place, f"cannot read {file.path}: {error.strerror}"))
+        except (OSError, ValueError) as error:
+            # No path can hold a NUL: that is a ValueError.
+            why = getattr(error, "strerror", None) or error
+            problems.append(Problem(file.place, f"cannot read {file.path}: {why}"))
             continue
         secret = content.decode("ascii", "replace").strip()
         fault = "is too large for a secret" if len(content) > MAX_SECRET_BYTES else None

@@ -66,8 +66,8 @@ class Admin(Section):
     open_reads: bool = Field(
         default=False,
         description=(
-            "Only beside `token_file`: let everybody read what needs a token otherwise. Health and "
-            "metrics never need one."
+            "Only beside `token_file`: let everybody read, metrics included, what needs a token "
+            "otherwise. Health and readiness never need one."
         ),
         examples=[True],
     )

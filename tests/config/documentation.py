@@ -98,7 +98,8 @@ The configuration is a flat folder of YAML files, read as one. A complete one:
 _ROUTE_INTRODUCTION: Final = """\
 An RPC with an HTTP rule needs no entry; what an entry does not set comes from
 [`defaults`](#defaults). An RPC has one entry at most, for all its bindings. Beside the keys below
-it takes every key of `defaults`.
+it takes every key of `defaults`. Of the sections `canary`, `fallback`, `breaker` and `rollback` it
+takes the keys that it does not give itself.
 
 """
 
@@ -198,7 +199,7 @@ def _name(annotation: Any) -> str:
         return ", ".join(f"`{_flow(choice)}`" for choice in get_args(annotation))
     if origin is tuple:
         entry = _name(get_args(annotation)[0])
-        return f"list of {entry}" if entry == "text" else f"list of {entry}s"
+        return f"list of {entry}s" if entry.isalpha() and entry != "text" else f"list of {entry}"
     if origin is Annotated:
         scalar = _found(annotation.__metadata__, (Number, Percent, Day))
         return _name(annotation.__origin__) if scalar is None else _scalar(scalar)
@@ -228,7 +229,11 @@ def _flow(value: object) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value):
         return value
     listed = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump(listed, default_flow_style=True, width=1000).replace("\n...", "").strip()
+    return (
+        yaml.safe_dump(listed, default_flow_style=True, width=1000, sort_keys=False)
+        .replace("\n...", "")
+        .strip()
+    )
 
 
 if __name__ == "__main__":

@@ -5,11 +5,16 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config import Config, SourceText, load_config
+from proxy.config import Config, SourceText, load_config, policy
+from proxy.config.canary import Canary, HeaderMatch, ValueList
 from proxy.config.messages import keys_of
 from proxy.config.options import Route
+from proxy.config.override import Override
+from proxy.config.resolved import MethodFacts
+from proxy.config.safeguards import Breaker, Fallback, Rollback
 from proxy.config.schema import DescriptorSource, Settings
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
+from proxy.cutover.fallback import Safety
 from proxy.errors import ConfigError
 
 WORDS = st.sampled_from(
@@ -20,6 +25,24 @@ WORDS = st.sampled_from(
     ]
 )
 SCALARS = WORDS | st.booleans() | st.integers() | st.floats() | st.none() | st.text(max_size=5)
+#: Words of the cutover's sections, and values that some of their keys take.
+CUTOVER_WORDS = st.sampled_from(
+    [
+        *(*keys_of(Canary), *keys_of(ValueList), *keys_of(HeaderMatch), *keys_of(Override)),
+        *(*keys_of(Fallback), *keys_of(Breaker), *keys_of(Rollback), "canary", "unavailable"),
+        *(
+            "off",
+            "Mon-Fri 09:00-17:00 UTC",
+            "Mon 22:00-06:00 Europe",
+            "1h",
+            "${A}",
+            "${B}",
+            "(",
+            "a",
+        ),
+    ]
+)
+NUMBERS = st.sampled_from([0, 0.01, 1, 5, 12.5, 99.99, 100, 1e-9, 1e400, -1, True])
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
@@ -31,7 +54,7 @@ FILES = st.dictionaries(WORDS, VALUES, max_size=6)
 def read(*texts: str) -> None:
     files = [SourceText(f"{number}.yaml", text) for number, text in enumerate(texts)]
     try:
-        config = load_config(files, {"A": "1"})
+        config = load_config(files, {"A": "1", "LONG": "0123456789abcdef"})
     except ConfigError as error:
         problems = error.problems
     else:
@@ -45,29 +68,80 @@ def read(*texts: str) -> None:
 
 def use(config: Config) -> None:
     config.check_rpcs(["a.B.C"])
+    config.check_methods({"a.B.C": MethodFacts("unsafe", streams_requests=True)})
     json.dumps(config.redacted())
-    assert config.options_for("a.B.C").name
+    options = config.options_for("a.B.C")
+    assert options.name
+    # What the schema lets through is what the cutover's own values take.
+    policy.canary_value(options.canary, options.name)
+    policy.ramp_value(options.canary)
+    policy.fallback_on(options.fallback, Safety.UNSAFE)
+    policy.guard_options(options.fallback, options.breaker, options.rollback)
+    if config.settings.override is not None and config.settings.override.secret is not None:
+        assert config.override_header
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text(text: str) -> None:
     read(text)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(FILES, FILES)
 def test_any_values(first: dict[str, object], second: dict[str, object]) -> None:
     read(json.dumps({"version": 1, **first}), json.dumps(second, ensure_ascii=False))
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([*keys_of(GrpcUpstream)]))
 def test_any_value_of_an_upstream(value: object, key: str) -> None:
     upstream = {"target": "a", "plaintext": True, key: value}
     read(json.dumps({"version": 1, "upstreams": {"dns": upstream}}))
 
 
+@settings(deadline=None)
 @given(VALUES, st.sampled_from([*keys_of(Route)]))
 def test_any_value_of_a_route(value: object, key: str) -> None:
     upstreams = {"legacy": {"url": "http://a"}, "dns": {"target": "a", "plaintext": True}}
     route = {"rpc": "a.B.C", key: value}
     read(json.dumps({"version": 1, "upstreams": upstreams, "routes": [route]}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([*keys_of(Canary)]),
+    st.recursive(
+        CUTOVER_WORDS | NUMBERS,
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(CUTOVER_WORDS, inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+    st.sampled_from([*keys_of(Canary)]),
+    st.lists(NUMBERS | CUTOVER_WORDS, max_size=3),
+)
+def test_any_value_of_a_canary(key: str, value: object, other: str, items: list[object]) -> None:
+    upstreams = {"legacy": {"url": "http://a"}, "dns": {"target": "a", "plaintext": True}}
+    route = {"rpc": "a.B.C", "stage": "canary", "canary": {key: value, other: items}}
+    defaults = {"canary": {"sticky": [{"client": True}], "steps": [1, 5], "hold": "1m"}}
+    document = {"version": 1, "upstreams": upstreams, "routes": [route], "defaults": defaults}
+    read(json.dumps(document))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["fallback", "breaker", "rollback"]),
+    st.dictionaries(CUTOVER_WORDS, NUMBERS | CUTOVER_WORDS | st.lists(CUTOVER_WORDS, max_size=2)),
+)
+def test_any_value_of_a_safeguard(key: str, section: dict[str, object]) -> None:
+    upstreams = {"legacy": {"url": "http://a"}, "dns": {"target": "a", "plaintext": True}}
+    document = {"version": 1, "upstreams": upstreams, "defaults": {key: section}}
+    read(json.dumps(document))
+
+
+@settings(deadline=None)
+@given(VALUES | CUTOVER_WORDS, st.sampled_from([*keys_of(Override), "header"]))
+def test_any_value_of_an_override(value: object, key: str) -> None:
+    document = {"version": 1, "upstreams": {"legacy": {"url": "http://a"}}}
+    read(json.dumps({**document, "override": {"secret": "${LONG}", key: value}}))

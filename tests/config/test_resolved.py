@@ -142,6 +142,29 @@ class TestDigest:
             text = "debug: {}"
         assert load(LEAST + text).digest != base.digest
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "state: {directory: a}",
+            "reload: {poll: off}",
+            "override: {secret_file: a}",
+            "admin: {token_file: a}",
+            "limits: {max_inflight: 7}",
+            "connections: {header_timeout: 5s}",
+            *(f"defaults: {{{key}}}" for key in ("owner: a", "target_date: 2026-12-01")),
+            *(f"defaults: {{{key}: off}}" for key in ("fallback", "breaker", "rollback")),
+            "defaults: {canary: {percent: 5}}",
+            "defaults: {canary: {percent: 5.01}}",
+            "defaults: {canary: {steps: [5]}}",
+            "defaults: {canary: {steps: [5], hold: 2h}}",
+        ],
+    )
+    def test_every_key_of_the_cutover_does(self, text: str) -> None:
+        digests = {
+            load(LEAST + more).digest for more in ("", text, "defaults: {canary: {pin: 5s}}")
+        }
+        assert len(digests) == 3
+
     def test_value_from_the_environment_does(self) -> None:
         text = LEAST + "listen: {port: '${PORT}'}"
         digests = {load(text, environ={"PORT": port}).digest for port in ("1", "2")}

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +67,13 @@ def test_every_bad_file_is_a_problem_at_its_place() -> None:
     assert refused(load(BOTH + BOTH_FILES), files(t=b" \n")) == [
         "a.yaml:6:25: override.secret_file: cannot read o: No such file or directory",
         "a.yaml:5:21: admin.token_file: t is empty",
+    ]
+
+
+def test_path_that_no_file_can_have_is_a_problem() -> None:
+    config = load(BOTH + 'admin: {token_file: "t\\0"}')
+    assert refused(config, lambda path: Path(path).read_bytes()) == [
+        "a.yaml:5:21: admin.token_file: cannot read t\0: embedded null byte"
     ]
 
 
