@@ -28,9 +28,12 @@ from proxy.cli.composition import (
 from proxy.cli.heap import Heap
 from proxy.cli.leases import Leases
 from proxy.config.schema import Settings
+from proxy.cutover.override_header import DEFAULT_NAME
+from proxy.exchange.control import Control
 from proxy.exchange.exchange import Exchange
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
+from proxy.exchange.steering import Steering
 from proxy.routing.snapshot import Snapshot
 from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
@@ -59,6 +62,7 @@ class Lasting:
     folder: Path
     metrics: Metrics
     access_log: AccessLog
+    control: Control
 
 
 @dataclass(slots=True, eq=False)
@@ -81,8 +85,8 @@ class Generation:
 
         A second call waits for the same end, by a deadline of its own.
         """
-        if self.passthrough is not None and self._closing is None:
-            await self.passthrough.orphans.settle(deadline_s)
+        if self._closing is None:
+            await self.serving.exchange.settle(deadline_s)
         if self._closing is None:
             self._closing = asyncio.ensure_future(self.resources.aclose())
         await asyncio.shield(self._closing)
@@ -98,10 +102,17 @@ class Generation:
 
 
 class Generations:
-    """All generations of a process. Use it from the event loop only."""
+    """All generations of a process. Use it from the event loop only.
 
-    def __init__(self, lasting: Lasting) -> None:
+    *retired_s* and *max_retired* bound how long replaced ones last, and how many.
+    """
+
+    def __init__(
+        self, lasting: Lasting, *, retired_s: float = RETIRED_S, max_retired: int = MAX_RETIRED
+    ) -> None:
         self._lasting = lasting
+        self._retired_s = retired_s
+        self._max_retired = max_retired
         self._grpc = Leases[AnyGrpcUpstream]()
         self._legacy = Leases[RestUpstream]()
         self._heap = Heap()
@@ -175,12 +186,14 @@ class Generations:
         def make() -> RestUpstream:
             return make_legacy_upstream(section, folder, self._lasting.metrics)
 
+        override = settings.override
         lease = self._legacy.take(legacy_upstream_key(section, folder), make)
         resources.push_async_callback(lease.end)
         return Passthrough(
             lease.upstream,
             trusted_hops=settings.forwarding.trusted_hops,
             timeout_s=section.timeout_s,
+            withheld=DEFAULT_NAME if override is None else override.header,
             clock=time.monotonic,
         )
 
@@ -192,17 +205,19 @@ class Generations:
     ) -> Serving:
         lasting, settings = self._lasting, snapshot.config.settings
         limits = settings.limits
+        steering = Steering(snapshot, lasting.control, time.monotonic)
         exchange = Exchange(
             snapshot,
             upstreams,
             passthrough,
+            steering,
             clock=time.monotonic,
             # Ids of traces are no secrets, and the system's source costs a call into it each time.
             random_bytes=Random().randbytes,  # noqa: S311
         )
         return Serving(
             exchange,
-            Observer(snapshot, lasting.metrics, lasting.access_log, time.monotonic),
+            Observer(snapshot, lasting.metrics, lasting.access_log, steering, time.monotonic),
             HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
             ReadLimits(limits.max_header_bytes),
             ConnectionLimits(settings.connections.keepalive_timeout_s),
@@ -211,11 +226,12 @@ class Generations:
     def put_in_service(self, generation: Generation) -> None:
         """Make it the current one. The caller gives its serving to the front end next."""
         replaced, self._current = self._current, generation
+        self._lasting.control.adopt(generation.snapshot)
         if replaced is None:
             return
         loop = asyncio.get_running_loop()
-        self._retired[replaced] = loop.call_later(RETIRED_S, self._end, replaced)
-        if len(self._retired) > MAX_RETIRED:
+        self._retired[replaced] = loop.call_later(self._retired_s, self._end, replaced)
+        if len(self._retired) > self._max_retired:
             self._end(next(iter(self._retired)))
 
     def _end(self, generation: Generation) -> None:
@@ -226,7 +242,7 @@ class Generations:
         timer.cancel()
         if generation.serving.inflight:
             _log.warning("cutting off a replaced configuration", **generation.describe())
-        ending = asyncio.ensure_future(generation.end(time.monotonic() + RETIRED_S))
+        ending = asyncio.ensure_future(generation.end(time.monotonic() + self._retired_s))
         self._ending[generation] = ending
         ending.add_done_callback(lambda _: self._ended(generation))
 

@@ -3,12 +3,8 @@
 import gc
 from typing import Final
 
-import structlog
-
 from proxy.cli.conduct import Deeds
 from proxy.cli.service import Service
-
-_log: Final = structlog.get_logger("proxy")
 
 #: Seconds that the last lines of the access log may take to be written.
 LOG_CLOSE_S: Final = 2.0
@@ -31,6 +27,6 @@ def deeds_of(service: Service) -> Deeds:
     """What can be done with *service*."""
 
     def kill() -> None:
-        _log.error("this process has no kill switch")
+        service.control.kill("signal", "SIGUSR1")
 
     return Deeds(service.retire, service.reload, kill)

@@ -27,6 +27,7 @@ from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap
 from proxy.cli.service import Service
 from proxy.cli.worker import facts_of, work
 from proxy.routing.snapshot import Snapshot
+from proxy.state.errors import StateError
 from proxy.supervisor.handover import Handover
 from proxy.supervisor.open_files import allow_all_open_files
 from proxy.supervisor.parent import Parent, Plan
@@ -75,8 +76,8 @@ def serve(folder: Path, workers: int, log_level: str, check: bool) -> None:
     allow_all_open_files()
     try:
         code = _serve_alone(folder) if workers == 1 else _serve_by_many(folder, workers)
-    except OSError as error:
-        click.echo(error.strerror or str(error), err=True)
+    except (OSError, StateError) as error:
+        click.echo(getattr(error, "strerror", None) or str(error), err=True)
         code = EXIT_CANNOT_START
     sys.exit(code)
 

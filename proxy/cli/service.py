@@ -9,22 +9,24 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from proxy.admin import Admin
-from proxy.cli.acceptance import Acceptance
 from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.polling import Polling
 from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, tell_in_force
 from proxy.config.schema import Settings
 from proxy.config.sections import Admin as AdminSection
 from proxy.config.sections import Listen
+from proxy.cutover.pins import DEFAULT_BYTES, Pins
 from proxy.errors import ConfigError, Place, Problem
+from proxy.exchange.control import Control
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
+from proxy.state.directory import StateDirectory
 from proxy.supervisor.sockets import bind, url_of
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.loop_lag import LoopLag
@@ -41,7 +43,8 @@ class Service:
     *write_log* takes the access log's lines, whole ones, and must not block; *lost_lines* is how
     many of them it has lost since. *listen* and *admin* stand in for those of the configuration;
     *listening* and *admin_listening* are sockets that are bound already, and then neither address
-    is read. *metrics* is where to count, when others of this service count with it; *environ* is
+    is read. *state* is where moves are kept; else the configuration's directory, else a temporary
+    one. *metrics* is where to count, when others of this service count with it; *environ* is
     what `${NAME}` names when the files are read again, by default the process's environment. The
     end drains: requests in flight are finished, for as long as the configuration allows.
     """
@@ -52,6 +55,7 @@ class Service:
     _polling: Polling
     _frontend: Frontend
     _admin_port: Admin
+    control: Control
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Service:
         admin: AdminSection | None = None,
         listening: socket.socket | None = None,
         admin_listening: socket.socket | None = None,
+        state: StateDirectory | None = None,
         metrics: Metrics | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -76,6 +81,7 @@ class Service:
         self._admin = admin or snapshot.config.settings.admin
         self._listening = listening
         self._admin_listening = admin_listening
+        self._state = state
         self._metrics = metrics or Metrics()
         self._draining = False
         self._retiring = False
@@ -166,26 +172,52 @@ class Service:
         self._stack.callback(lag.stop)
 
     async def _first_generation(self, access_log: AccessLog) -> Generation:
-        self._generations = Generations(Lasting(self._folder, self._metrics, access_log))
+        self.control = self._open_control()
+        lasting = Lasting(self._folder, self._metrics, access_log, self.control)
+        self._generations = Generations(lasting)
         self._stack.push_async_callback(self._end_generations)
         generation = await self._generations.make(self._first)
         self._generations.put_in_service(generation)
         return generation
 
+    def _open_control(self) -> Control:
+        """What moves the routes; upkeep begins, and ends before the state is let go."""
+        state = self._state or open_state(self._first.config.settings, self._folder)
+        self._stack.callback(state.close)
+        pins = Pins(state.shared_memory("pins", DEFAULT_BYTES))
+        self._stack.callback(pins.release)
+        control = Control(state, pins, self._metrics, time.monotonic)
+        self._metrics.routes_from(control.readings)
+        self._metrics.kill_switch_from(lambda: control.killed)
+        upkeep = asyncio.get_running_loop().create_task(control.keep_up())
+        self._stack.push_async_callback(_ended, upkeep)
+        self._stack.push_async_callback(control.settle)
+        return control
+
     def _prepare_reloads(self) -> None:
-        directory = self._settings.state.directory
-        acceptance = Acceptance(None if directory is None else self._folder / directory)
-        work = Reloading(self._folder, self._environ, self._apply, self._metrics, acceptance)
+        work = Reloading(
+            self._folder,
+            self._environ,
+            self._apply,
+            self._metrics,
+            self.control.state,
+            self.control.positions,
+        )
         self._reloader = Reloader(work, self._first)
         self._polling = Polling(self._reloader.look, asyncio.get_running_loop().call_later)
+
+    def _live(self, snapshot: Snapshot) -> frozenset[str]:
+        """The routes of *snapshot* of which clients get answers of gRPC, after all moves."""
+        standing = self.control.positions(snapshot.plans)
+        return frozenset(name for name, position in standing.items() if position.grpc_share)
 
     async def reload(
         self, *, force: bool = False, trigger: str = "admin", who: str = "", reason: str = ""
     ) -> ReloadResult:
         """Read the folder again and put it in service, or say what is wrong with it.
 
-        *trigger* is `signal`, `poll` or `admin`. With *force* it may take from clients of routes
-        that gRPC answers what they have. Only while the service runs.
+        *trigger* is `signal`, `poll`, `admin` or `worker`. With *force* it may take from clients
+        of routes that gRPC answers what they have. Only while the service runs.
         """
         return await self._reloader.reload(Occasion(trigger, force, who, reason))
 
@@ -244,3 +276,19 @@ class Service:
         Whoever sends SIGTERM kills when that time is over.
         """
         await self._generations.close(self._drained_by_s)
+
+
+def open_state(settings: Settings, folder: Path) -> StateDirectory:
+    """The state directory that *settings* name, relative to *folder*; else a temporary one.
+
+    Raises `StateError` when it cannot be used.
+    """
+    directory = settings.state.directory
+    return StateDirectory(folder / directory) if directory else StateDirectory.temporary()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End *task*, and wait until it has."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

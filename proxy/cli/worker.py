@@ -21,6 +21,8 @@ from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap
 from proxy.cli.service import Service
 from proxy.errors import ConfigError
 from proxy.routing.snapshot import Snapshot
+from proxy.state.directory import StateDirectory
+from proxy.state.errors import StateError
 from proxy.supervisor.worker import Assignment, tally_name
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.shared import SharedTallies
@@ -43,7 +45,7 @@ def work(folder: Path, assignment: Assignment) -> int:
     metrics = Metrics(SharedTallies(assignment.runtime.path, tally_name(assignment.serial)))
     try:
         run_loop(_serve(snapshot, folder, sink, metrics, assignment))
-    except OSError as error:
+    except (OSError, StateError) as error:
         _log.error("worker cannot start", error=str(error))
         return EXIT_CANNOT_START
     finally:
@@ -78,6 +80,7 @@ async def _serve(
         lost_lines=lambda: sink.dropped,
         listening=assignment.listening,
         admin_listening=assignment.admin_listening,
+        state=_state(snapshot, folder, assignment),
         metrics=metrics,
     ) as service:
         conductor = Conductor(deeds_of(service))
@@ -89,6 +92,14 @@ async def _serve(
         await conductor.until_stopped()
         line.say("draining", within_s=service.drain_limit_s)
     publishing.cancel()
+
+
+def _state(snapshot: Snapshot, folder: Path, assignment: Assignment) -> StateDirectory:
+    """The state that all workers share; one of the runtime directory ends with the parent."""
+    directory = snapshot.config.settings.state.directory
+    if directory is not None:
+        return StateDirectory(folder / directory)
+    return StateDirectory(assignment.runtime.path / "state", durable=False)
 
 
 def facts_of(snapshot: Snapshot) -> dict[str, Any]:

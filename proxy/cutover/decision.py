@@ -48,6 +48,7 @@ class Decision(NamedTuple):
 
 UNMAPPED: Final = Decision(Side.LEGACY, Reason.UNMAPPED)
 REFUSED: Final = Decision(Side.PROXY, Reason.REFUSED)
+FELL_BACK: Final = Decision(Side.LEGACY, Reason.FALLBACK)
 
 # One object per outcome, and names for the members: reading a member from its class takes longer
 # than the rest of a decision.

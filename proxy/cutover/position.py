@@ -29,3 +29,14 @@ class Position:
     def __post_init__(self) -> None:
         if not 0 <= self.basis_points <= BUCKETS:
             raise ValueError(f"{self.basis_points} basis points are not within 0 and {BUCKETS}")
+
+    @property
+    def grpc_share(self) -> float:
+        """The share of clients that gRPC answers, from 0 to 1.
+
+        >>> Position(Stage.CANARY, 250).grpc_share, Position(Stage.SHADOW).grpc_share
+        (0.025, 0.0)
+        """
+        if self.stage is Stage.CANARY and not self.rolled_back:
+            return self.basis_points / BUCKETS
+        return float(self.stage is Stage.GRPC and not self.rolled_back)

@@ -4,21 +4,23 @@ The order of the methods is the way of a request. Everything that can be known b
 comes is in the snapshot; here are look-ups and calls only.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
 from multidict import CIMultiDictProxy
 
-from proxy.cutover.decision import REFUSED, decide
-from proxy.cutover.position import Position
+from proxy.cutover.decision import REFUSED
+from proxy.cutover.fallback import Safety
 from proxy.cutover.stages import Side
-from proxy.cutover.sticky import Caller
 from proxy.errors import RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import error_body, failure
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
+from proxy.exchange.orphans import Orphans
 from proxy.exchange.passthrough import Passthrough
+from proxy.exchange.steering import Steering
 from proxy.exchange.streaming import StreamingReply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
@@ -31,9 +33,12 @@ from proxy.telemetry.tracing import (
 )
 from proxy.transcoding.metadata import call_timeout_s
 from proxy.transcoding.streams import choose_format
-from proxy.upstreams import Call, Metadata, Upstream
+from proxy.upstreams import Call, Metadata, Reply, Upstream
 
 _log: Final = structlog.get_logger("proxy.exchange")
+
+#: Tells that legacy answered after gRPC could not, and why not.
+FALLBACK_HEADER: Final = "x-cutover-fallback"
 
 #: Seconds without a message after which an event stream gets a comment: a quarter of the idle
 #: time that proxies and load balancers commonly allow.
@@ -43,13 +48,17 @@ _INTERNAL: Final = StatusError(Status(Code.INTERNAL, "internal error"))
 
 
 class Exchange:
-    """Answers requests by one snapshot, over the upstreams that it names."""
+    """Answers requests by one snapshot, over the upstreams that it names.
+
+    *orphans* are the writes on the gRPC side whose clients have left.
+    """
 
     def __init__(
         self,
         snapshot: Snapshot,
         upstreams: Mapping[str, Upstream],
         passthrough: Passthrough | None,
+        steering: Steering,
         *,
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
@@ -58,6 +67,8 @@ class Exchange:
         self.snapshot = snapshot
         self._upstreams = upstreams
         self._passthrough = passthrough
+        self._steering = steering
+        self.orphans = Orphans(clock)
         self._clock = clock
         self._random_bytes = random_bytes
         self._keep_alive_s = keep_alive_s
@@ -84,6 +95,13 @@ class Exchange:
         self._tell_side(answer, outcome)
         return answer
 
+    async def settle(self, deadline_s: float) -> None:
+        """Wait for writes whose clients have left, until *deadline_s* on the clock."""
+        orphans = [self.orphans]
+        if self._passthrough is not None:
+            orphans.append(self._passthrough.orphans)
+        await asyncio.gather(*(each.settle(deadline_s) for each in orphans))
+
     def refuse(self, error: StatusError, outcome: Outcome) -> Answer:
         """The answer for a request that the front end cannot take, for *error*."""
         answer = self._refusal(error, outcome)
@@ -106,25 +124,33 @@ class Exchange:
         binding = outcome.binding = found.binding
         trace = parse_traceparent(request.headers.get(TRACEPARENT))
         outcome.trace_id = "" if trace is None else trace.trace_id
-        decision = decide(
-            None if binding is None else Position(binding.route.stage),
-            None,
-            Caller(request.headers, request.query, request.client),
-            killed=False,
-            override=None,
-            breaker_open=False,
-            pinned=None,
-        )
+        route = None if binding is None else binding.route
+        decision = self._steering.decide(route, request, outcome)
         if decision.side is Side.GRPC and binding is not None:
             outcome.decision = decision
-            if found.refusal is not None:
-                raise found.refusal
-            return await self._transcode(binding, found.captures, request, outcome)
+            return await self._by_grpc(binding, found, request, outcome)
         if self._passthrough is None:
             return unanswerable(request.http_method, found)
         outcome.decision = decision
-        timeout_s = None if binding is None else binding.route.timeout_s
+        timeout_s = None if route is None else route.timeout_s
         return await self._passthrough.answer(request, outcome, timeout_s)
+
+    async def _by_grpc(
+        self, binding: RouteBinding, found: Found, request: Request, outcome: Outcome
+    ) -> Answer | StreamAnswer:
+        """Answer by the gRPC side; by legacy when that fails, where it may answer instead."""
+        try:
+            if found.refusal is not None:
+                raise found.refusal
+            return await self._transcode(binding, found.captures, request, outcome)
+        except (RequestError, UpstreamError) as error:
+            reason = self._steering.fall_back(binding.route, error, outcome)
+            if reason is None or self._passthrough is None:
+                raise
+        outcome.fell_back(reason)
+        answer = await self._passthrough.answer(request, outcome, binding.route.timeout_s)
+        answer.headers += ((FALLBACK_HEADER, reason.value),)
+        return answer
 
     async def _transcode(
         self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome
@@ -136,11 +162,7 @@ class Exchange:
         upstream = self._upstreams[str(route.upstream)]
         if route.cardinality.response_streams:
             return await self._stream(binding, upstream, call, request, outcome)
-        started_s = self._clock()
-        try:
-            reply = await upstream.unary(call)
-        finally:
-            outcome.upstream_s = self._clock() - started_s
+        reply = await self._reply(route, upstream, call, outcome)
         outcome.code = Code.OK
         rendered = binding.response.render(reply.message)
         headers = route.headers_of(reply.metadata + reply.trailers)
@@ -148,6 +170,16 @@ class Exchange:
         if route.compress_min_bytes is None or len(answer.body) < route.compress_min_bytes:
             return answer
         return await negotiated(answer, ",".join(request.headers.getall("accept-encoding", ())))
+
+    async def _reply(self, route: Route, upstream: Upstream, call: Call, outcome: Outcome) -> Reply:
+        """Make a unary call; one that may change something to its end, though the client leaves."""
+        started_s = self._clock()
+        try:
+            if route.safety is Safety.SAFE:
+                return await upstream.unary(call)
+            return await self.orphans.finish(upstream.unary(call), route.rpc, _ignored)
+        finally:
+            outcome.upstream_s += self._clock() - started_s
 
     async def _call(
         self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome
@@ -159,6 +191,7 @@ class Exchange:
         built = binding.request.build(captures, request.query, body, content_type)
         outcome.unknown_fields = built.unknown
         timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
+        outcome.hurried = timeout_s < route.timeout_s
         metadata = self._metadata(route, headers, outcome)
         return Call(route.method_path, built.wire, metadata, timeout_s, route.idempotent)
 
@@ -189,10 +222,14 @@ class Exchange:
         try:
             return await reply.answer()
         finally:
-            outcome.upstream_s = self._clock() - started_s
+            outcome.upstream_s += self._clock() - started_s
 
     def _late_error(self, error: StatusError, binding: RouteBinding) -> bytes:
         return error_body(error, self.snapshot.pool, binding)
+
+
+async def _ignored(_reply: Reply) -> None:
+    """Let go of an answer that nobody waits for."""
 
 
 def unanswerable(http_method: str, found: Found) -> Answer:

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from multidict import CIMultiDictProxy
 
-from proxy.cutover.decision import REFUSED, Decision
+from proxy.cutover.decision import FELL_BACK, REFUSED, Decision
+from proxy.cutover.fallback import FallbackReason
 from proxy.errors import LimitExceeded, UpstreamError
 from proxy.routing.table import RouteBinding
 from proxy.status import Code
@@ -115,9 +116,19 @@ class Outcome:
     time in which an upstream was waited for until its answer began; *upstream_failed* says that
     the error is its own. *streamed* says that the answer came in pieces, so that the rest of the
     time was the upstream's and the client's too.
+
+    *decision* is what came true; *decided* what was decided at *decided_s* of the monotonic clock,
+    with gRPC's share in *basis_points*. They differ when the proxy refused the request, and when
+    legacy answered after a *fallback*. *hurried* says that the client gave the call less time than
+    the route does.
     """
 
     decision: Decision = REFUSED
+    decided: Decision | None = None
+    decided_s: float = 0.0
+    basis_points: int = 0
+    fallback: FallbackReason | None = None
+    hurried: bool = False
     binding: RouteBinding | None = None
     http_status: int = 0
     code: Code | None = None
@@ -128,6 +139,10 @@ class Outcome:
     trace_id: str = ""
     unknown_fields: tuple[str, ...] = ()
     error: str = ""
+
+    def fell_back(self, reason: FallbackReason) -> None:
+        """Note that legacy answers, since gRPC failed for *reason*."""
+        self.decision, self.fallback = FELL_BACK, reason
 
     def broke_off(self, error: Exception) -> None:
         """Note that the answer ended early, with *error*; what was noted first stays."""

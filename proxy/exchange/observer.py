@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 from proxy.config.options import UNMAPPED
 from proxy.config.upstreams import LEGACY
+from proxy.cutover.decision import REFUSED
 from proxy.cutover.stages import Side
+from proxy.errors import StatusError
 from proxy.exchange.messages import Outcome, Request
+from proxy.exchange.steering import Steering
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Route
 from proxy.telemetry.access_log import AccessEntry, AccessLog
@@ -26,10 +29,12 @@ class Observer:
         snapshot: Snapshot,
         metrics: Metrics,
         access_log: AccessLog,
+        steering: Steering,
         clock: Callable[[], float],
     ) -> None:
         self._metrics = metrics
         self._access_log = access_log
+        self._steering = steering
         self._clock = clock
         self._trusted_hops = snapshot.config.settings.forwarding.trusted_hops
         self._unmapped = metrics.for_route(UNMAPPED, "")
@@ -59,11 +64,45 @@ class Observer:
         duration_s = self._clock() - received_s
         route = None if outcome.binding is None else outcome.binding.route
         self._count(route, outcome, duration_s)
+        if request is not None:
+            self._steering.ended(request, outcome)
         client = peer
         if request is not None and self._trusted_hops:
             headers = request.headers.items()
             client = client_address(headers, peer, trusted_hops=self._trusted_hops)
         self._access_log.add(_entry(http_method, target, client, request, outcome, duration_s))
+
+    def limited(self, reason: str) -> None:
+        """Count a request that is refused to stay within the limit named *reason*."""
+        self._metrics.refused(reason)
+
+    def shed(self, reason: str, count: int, error: StatusError) -> None:
+        """Count *count* requests that were refused with *error*, and never begun.
+
+        They share one line in the log: to write one for each would cost more than to refuse them.
+        """
+        self._metrics.refused(reason, count)
+        decision = REFUSED
+        self._unmapped.observe(
+            decision.side.value,
+            code_class(error.http_status),
+            decision.reason.value,
+            0.0,
+            count=count,
+        )
+        self._access_log.add(
+            AccessEntry(
+                "",
+                "",
+                error.http_status,
+                0.0,
+                side=decision.side.value,
+                reason=decision.reason.value,
+                grpc_code=error.status.code.name,
+                error=str(error),
+                count=count,
+            )
+        )
 
     def _count(self, route: Route | None, outcome: Outcome, duration_s: float) -> None:
         metrics = self._unmapped if route is None else self._routes[route.name]
@@ -77,6 +116,8 @@ class Observer:
         )
         if outcome.unknown_fields:
             metrics.unknown_fields(len(outcome.unknown_fields))
+        if route is not None and outcome.fallback is not None:
+            self._metrics.fallback(route.name, outcome.fallback.value)
         if outcome.upstream_failed and outcome.code is not None:
             upstream = LEGACY if decision.side is Side.LEGACY or route is None else route.upstream
             self._metrics.upstream_error(upstream or LEGACY, outcome.code.name)

@@ -1,9 +1,10 @@
 """The legacy side of an exchange: a request passed on as it came, its answer passed back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from proxy.cutover.override_header import DEFAULT_NAME, without_override
 from proxy.errors import UpstreamError
 from proxy.exchange.failure import too_slow
 from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
@@ -25,7 +26,8 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 class Passthrough:
     """Passes requests on to the legacy host.
 
-    *timeout_s* is for requests without a route: how long the answer may take to begin.
+    *timeout_s* is for requests without a route: how long the answer may take to begin. The header
+    *withheld*, by which a tester picks the side, is never passed on.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Passthrough:
         *,
         trusted_hops: int,
         timeout_s: float,
+        withheld: str = DEFAULT_NAME,
         clock: Callable[[], float],
     ) -> None:
         self._legacy = legacy
         self._trusted_hops = trusted_hops
         self._timeout_s = timeout_s
+        self._withheld = withheld
         self._clock = clock
         self.orphans = Orphans(clock)
 
@@ -87,6 +91,9 @@ class Passthrough:
 
     def _forwarded(self, request: Request) -> RestRequest:
         headers = request.headers
+        passed: Iterable[tuple[str, str]] = headers.items()
+        if self._withheld in headers:
+            passed = without_override(passed, self._withheld)
         arrival = Arrival(request.client, request.scheme, headers.get("host", ""))
         body = request.body
 
@@ -101,7 +108,7 @@ class Passthrough:
         return RestRequest(
             request.http_method,
             request.target,
-            request_headers(headers.items(), arrival, trusted_hops=self._trusted_hops),
+            request_headers(passed, arrival, trusted_hops=self._trusted_hops),
             None if body.length == 0 else body.arrived() or body.chunks(),
             interim,
         )

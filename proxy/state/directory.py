@@ -102,7 +102,7 @@ class StateDirectory:
         self._accepted_path = self.path / "accepted"
         self._audit = AuditLog(self.path, audit_bytes)
         self._lock_timeout_s = lock_timeout_s
-        self._made_by = os.getpid()
+        self._made_by: int | None = None
         try:
             self.path.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
             self._epoch = Epoch(self.path / "epoch")
@@ -113,7 +113,9 @@ class StateDirectory:
     @classmethod
     def temporary(cls, clock: Callable[[], float] = time.time) -> Self:
         """A directory for as long as this process lives: moves do not survive it."""
-        return cls(Path(tempfile.mkdtemp(prefix="cutover-state-")), durable=False, clock=clock)
+        made = cls(Path(tempfile.mkdtemp(prefix="cutover-state-")), durable=False, clock=clock)
+        made._made_by = os.getpid()
+        return made
 
     def __repr__(self) -> str:
         return f"<StateDirectory {self.path} durable={self.durable}>"
@@ -127,7 +129,7 @@ class StateDirectory:
     def close(self) -> None:
         """Give the lead back; remove the directory if it was temporary and made by this process."""
         self.lead.resign()
-        if not self.durable and self._made_by == os.getpid():
+        if self._made_by == os.getpid():
             rmtree(self.path, ignore_errors=True)
 
     def epoch(self) -> Epoch:

@@ -15,6 +15,7 @@ from proxy.routing.snapshot import Snapshot
 from proxy.status import HTTP_STATUS, Code, Detail, Status
 from proxy.upstreams import Call, Reply
 from tests.fakes import Handler, Served
+from tests.live.control import steering_of
 from tests.live.edge import (
     HANDLERS,
     Edge,
@@ -484,7 +485,10 @@ async def test_the_side_is_told_by_option_alone(edge: Edge):
 
 
 def test_an_exchange_says_what_it_is_over(lone_snapshot: Snapshot):
-    exchange = Exchange(
-        lone_snapshot, {}, None, clock=lambda: 0.0, random_bytes=lambda count: b"\1" * count
-    )
+    with steering_of(lone_snapshot) as steering:
+        exchange = Exchange(
+            *(lone_snapshot, {}, None, steering),
+            clock=lambda: 0.0,
+            random_bytes=lambda count: b"\1" * count,
+        )
     assert repr(exchange).endswith("routes=13> upstreams=0>")

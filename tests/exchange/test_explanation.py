@@ -5,7 +5,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.explain import FieldOrigin
 from tests.fakes import FakeUpstream, Served
+from tests.live.control import steering_of
 
 UPLOAD_PROTO = """
 syntax = "proto3";
@@ -115,12 +116,19 @@ async def served(snapshot: Snapshot, upstream: FakeUpstream) -> AsyncIterator[in
     """Serve over *upstream* on loopback; gives the port."""
     loop = asyncio.get_running_loop()
     log = AccessLog(lambda _: None, clock=time.time, call_later=loop.call_later)
+    stack = ExitStack()
+    steering = stack.enter_context(steering_of(snapshot))
     exchange = Exchange(
-        snapshot, {"dns": upstream}, None, clock=time.monotonic, random_bytes=lambda n: b"r" * n
+        snapshot,
+        {"dns": upstream},
+        None,
+        steering,
+        clock=time.monotonic,
+        random_bytes=lambda n: b"r" * n,
     )
     serving = Serving(
         exchange,
-        Observer(snapshot, Metrics(), log, time.monotonic),
+        Observer(snapshot, Metrics(), log, steering, time.monotonic),
         HeaderLimits(8192, 8192, 128),
         ReadLimits(16384),
         ConnectionLimits(keepalive_timeout_s=1.0),
@@ -133,6 +141,7 @@ async def served(snapshot: Snapshot, upstream: FakeUpstream) -> AsyncIterator[in
     finally:
         await frontend.drain(0)
         log.flush()
+        stack.close()
 
 
 async def send(port: int, inquiry: Inquiry) -> HttpAnswer:

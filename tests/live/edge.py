@@ -7,7 +7,7 @@ sockets (`tests.live.wire`), the example's servers (`tests.live.example`).
 import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,20 +21,24 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from proxy.cli.composition import load_snapshot
 from proxy.errors import LimitExceeded
 from proxy.example.schema import Schema, compile_folder
+from proxy.exchange.control import Control
 from proxy.exchange.exchange import Exchange
 from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
+from proxy.exchange.steering import Steering
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
 from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
 from proxy.server.serving import Serving
+from proxy.state.directory import StateDirectory
 from proxy.status import Code
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
 from proxy.upstreams.rest import RestOptions, RestUpstream
 from tests.fakes import Abort, FakeUpstream, Handler, Served
+from tests.live.control import control_of
 
 PROTO = """
 syntax = "proto3";
@@ -273,6 +277,7 @@ class Edge:
     access_log: AccessLog
     logged: list[bytes]
     frontend: Frontend
+    control: Control
     url: str = ""
     interims: list[tuple[int, str, Headers]] = field(default_factory=list)
 
@@ -345,13 +350,16 @@ async def edge_of(
     keep_alive_s: float = 15.0,
     exchange: Any = None,
     upstream: Any = None,
+    state: StateDirectory | None = None,
 ) -> AsyncIterator[Edge]:
     """The edge, listening on loopback. Without *legacy_url* there is no legacy side.
 
-    *exchange* and *upstream* stand in for those over *handlers*.
+    *exchange* and *upstream* stand in for those over *handlers*, *state* for a temporary directory.
     """
     upstream = upstream or FakeUpstream(handlers)
-    metrics, logged = Metrics(), list[bytes]()
+    metrics, logged, stack = Metrics(), list[bytes](), ExitStack()
+    control = stack.enter_context(control_of(snapshot, metrics=metrics, state=state))
+    steering = Steering(snapshot, control, time.monotonic)
     legacy = RestUpstream(legacy_url, legacy_options) if legacy_url else None
     clock = time.monotonic
     passthrough = legacy and Passthrough(
@@ -361,12 +369,13 @@ async def edge_of(
         snapshot,
         {"items": upstream},
         passthrough,
+        steering,
         clock=clock,
         random_bytes=lambda n: b"\7" * n,
         keep_alive_s=keep_alive_s,
     )
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
-    observer = Observer(snapshot, metrics, access_log, clock)
+    observer = Observer(snapshot, metrics, access_log, steering, clock)
     limits = snapshot.config.settings.limits
     serving = Serving(
         exchange,
@@ -380,12 +389,17 @@ async def edge_of(
     url = "http://127.0.0.1:{1}".format(*listening.getsockname())
     await made.start(listening)
     try:
-        yield Edge(snapshot, upstream, exchange, observer, metrics, access_log, logged, made, url)
+        yield Edge(
+            *(snapshot, upstream, exchange, observer, metrics, access_log, logged, made, control),
+            url,
+        )
     finally:
         await made.drain(1.0)
         await upstream.close()
         if legacy is not None:
             await legacy.close()
+        await control.settle()
+        stack.close()
 
 
 class _NoTimer:

@@ -1,0 +1,282 @@
+"""Where the routes stand in this process, now, over all its snapshots.
+
+Belongs here: what was last read of the state directory, the guards and pins of the process, and
+moves: those that operators ask for, and those that the proxy makes by itself. Does not: deciding
+about a request (`exchange.steering`), what a move means (`cutover.moves`), keeping it (`state`).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from proxy.cutover.breaker import BreakerState
+from proxy.cutover.guard import GuardOptions, RouteGuard, Trip
+from proxy.cutover.moves import SYSTEM, Action, Move, MoveRefused, apply
+from proxy.cutover.overrides import Overrides, positions
+from proxy.cutover.pins import Pins
+from proxy.cutover.plan import RoutePlan
+from proxy.cutover.position import Position
+from proxy.cutover.ramp import RampProgress
+from proxy.cutover.upkeep import Moment, look
+from proxy.routing.snapshot import Snapshot
+from proxy.state.directory import Committed, StateDirectory
+from proxy.state.errors import NotRecorded, StateError
+from proxy.state.moving import carry_out
+from proxy.state.view import StateView
+from proxy.telemetry.metrics import Metrics, RouteReading
+
+_log: Final = structlog.get_logger("proxy.control")
+
+#: Seconds between two looks at what is due: ramps, ends of moves, moves that could not be kept.
+UPKEEP_S: Final = 1.0
+
+_NO_PLANS: Final[Mapping[str, RoutePlan]] = MappingProxyType({})
+_BREAKER_NUMBERS: Final = {
+    BreakerState.CLOSED: 0,
+    BreakerState.HALF_OPEN: 1,
+    BreakerState.OPEN: 2,
+}
+
+
+class Control:
+    """Moves the routes of this process, and sees what others have moved.
+
+    *version* counts up whenever a route may stand elsewhere than before. *pins* are shared with
+    the other processes of the state directory. *clock* is monotonic, in seconds; the Unix clock is
+    the directory's. Raises `StateError` when the state cannot be read.
+    """
+
+    def __init__(
+        self, state: StateDirectory, pins: Pins, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        self.state = state
+        self.pins = pins
+        self.version = 0
+        self.digest = ""
+        self.plans = _NO_PLANS
+        self._metrics = metrics
+        self._clock = clock
+        self._view = StateView(state)
+        self._guards: dict[str, tuple[GuardOptions, RouteGuard]] = {}
+        self._progress: Mapping[str, RampProgress] = {}
+        self._unkept: list[Move] = []
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._ends_s: float | None = None
+        self._take(self._view.overrides, Overrides())
+
+    def __repr__(self) -> str:
+        return f"<Control revision={self.overrides.revision} killed={self.killed}>"
+
+    @property
+    def problem(self) -> str | None:
+        """Why the state could not be read last time; None when it could."""
+        return self._view.problem
+
+    # --- on the way of a request
+
+    def catch_up(self) -> None:
+        """See what other processes have moved. Costs about a microsecond when nothing was."""
+        if self._view.moved:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read the state again; the last good reading stays when that fails."""
+        before = self.overrides
+        known = self._view.problem
+        self._view.refresh()
+        if self._view.problem is not None and self._view.problem != known:
+            _log.error("the state cannot be read", problem=self._view.problem)
+        self._take(self._view.overrides, before)
+
+    def positions(self, plans: Mapping[str, RoutePlan]) -> dict[str, Position]:
+        """Where the routes with *plans* stand now."""
+        return positions(plans, self.overrides, self.state.clock())
+
+    def guard_of(self, route: str, options: GuardOptions) -> RouteGuard:
+        """The guard of *route*: the same one for as long as its *options* stay."""
+        known = self._guards.get(route)
+        if known is None or known[0] != options:
+            known = options, RouteGuard(options)
+            self._guards[route] = known
+        return known[1]
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Go by the plans of *snapshot* from now on."""
+        self.plans = snapshot.plans
+        self.digest = snapshot.config.digest
+        self._guards = {name: kept for name, kept in self._guards.items() if name in snapshot.plans}
+        self.version += 1
+
+    # --- moves
+
+    async def move(self, move: Move, if_revision: int | None = None) -> Committed:
+        """Make *move* for all processes and for good; it counts for the next request.
+
+        Raises `MoveRefused`, `RevisionConflict` and `StateError`.
+        """
+        try:
+            return await asyncio.to_thread(
+                carry_out,
+                self.state,
+                move,
+                self.plans,
+                digest=self.digest,
+                if_revision=if_revision,
+            )
+        finally:
+            self.refresh()
+
+    def roll_back(self, route: str, trip: Trip) -> None:
+        """Take *route* back to legacy at once; the state directory is told in the background."""
+        _log.error("route rolled back", route=route, trigger=trip.trigger.value, why=trip.text)
+        self._metrics.rollback(route, trip.trigger.value)
+        self._hold(Move(Action.ROLLBACK, route, reason=trip.text, who=SYSTEM))
+
+    def kill(self, who: str, reason: str) -> None:
+        """Turn the kill switch on at once, whatever the state directory says to it."""
+        _log.error("kill switch on", who=who, reason=reason)
+        self._hold(Move(Action.KILL, on=True, reason=reason, who=who))
+
+    def _hold(self, move: Move) -> None:
+        """Let *move* count in this process until it is kept."""
+        self._unkept.append(move)
+        self._take(self._view.overrides, self.overrides)
+        task = asyncio.get_running_loop().create_task(self._keep(move))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, move: Move) -> None:
+        try:
+            await self.move(move)
+        except MoveRefused as refusal:
+            # Somebody was quicker: another process with the same finding, or an operator.
+            _log.info("a move was not needed any more", route=move.route, why=str(refusal))
+        except NotRecorded as error:
+            _log.error("a move counts, but could not be recorded", problem=str(error))
+        except StateError as error:
+            _log.error("a move could not be kept; it is tried again", problem=str(error))
+            return
+        if move in self._unkept:
+            self._unkept.remove(move)
+        self._take(self._view.overrides, self.overrides)
+
+    def _take(self, kept: Overrides, before: Overrides) -> None:
+        """Go by *kept* with what could not be kept on top; *before* is what counted until now."""
+        now_s, overrides = self.state.clock(), kept
+        for move in self._unkept:
+            try:
+                overrides = apply(overrides, move, self.plans.get(move.route), now_s)
+            except MoveRefused:
+                continue
+        self.overrides = overrides
+        self.killed = overrides.is_killed(now_s)
+        self._ends_s = overrides.next_expiry_s(now_s)
+        self.version += 1
+        self._begin_anew(before)
+
+    def _begin_anew(self, before: Overrides) -> None:
+        """What was learned of a route counts for where it stood then."""
+        now = self.overrides.routes
+        moved = {
+            name
+            for name in now.keys() | before.routes.keys()
+            if now.get(name) != before.routes.get(name)
+        }
+        for name in moved:
+            self._metrics.moved(name, self.overrides.revision)
+            if name in self._guards:
+                self._guards[name][1].restart(self._clock())
+
+    # --- what is due by itself
+
+    async def keep_up(self) -> None:
+        """Do what is due, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            try:
+                await self.look_after()
+            except Exception:  # noqa: BLE001 - a bug here must not end what it looks after
+                _log.exception("upkeep failed")
+
+    async def look_after(self) -> None:
+        """Do what is due now: see ends of moves, keep what could not be kept; lead the ramps."""
+        self.refresh_if_due()
+        for move in tuple(self._unkept) if not self._keeping else ():
+            await self._keep(move)
+        if not self.state.lead.try_lead():
+            self._progress = {}
+            return
+        moment = Moment(self.state.clock(), self._clock())
+        due = look(self.plans, self.overrides, self._progress, moment, self._is_healthy)
+        self._progress = due.progress
+        for move in due.moves:
+            await self._advance(move)
+
+    def refresh_if_due(self) -> None:
+        """Look at the state, though nobody said that it moved: a move may have come to its end."""
+        before = self.overrides
+        self._view.refresh()
+        is_over = self._ends_s is not None and self.state.clock() >= self._ends_s
+        if is_over or self._view.overrides != before:
+            self._take(self._view.overrides, before)
+
+    async def _advance(self, move: Move) -> None:
+        try:
+            committed = await self.move(move)
+        except (MoveRefused, StateError) as error:
+            _log.warning("a move that was due was not made", route=move.route, why=str(error))
+            return
+        entry = committed.entry
+        _log.info("moved", route=move.route, before=entry.before, after=entry.after, why=entry.why)
+
+    def _is_healthy(self, route: str) -> bool:
+        """Whether a ramp may go on: gRPC is there, nothing speaks against it, and it was asked."""
+        guard_options, guard = self._guards.get(route, (None, None))
+        if guard_options is None or guard is None or guard.tripped is not None:
+            return False
+        is_closed = self.breaker_of(route) in (None, BreakerState.CLOSED)
+        return is_closed and guard.counts.grpc.requests >= _needed(guard_options)
+
+    async def settle(self) -> None:
+        """Wait for the moves that are being kept."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+
+    # --- what is told
+
+    def breaker_of(self, route: str) -> BreakerState | None:
+        """The state of a route's breaker; None where it has none, or was not asked yet."""
+        _, guard = self._guards.get(route, (None, None))
+        if guard is None or guard.breaker is None:
+            return None
+        return guard.breaker.state(self._clock())
+
+    def e_value_of(self, route: str) -> float:
+        """The evidence against gRPC on a route; 1 where there is none."""
+        _, guard = self._guards.get(route, (None, None))
+        return 1.0 if guard is None else guard.e_value
+
+    def progress_of(self, route: str) -> float | None:
+        """Seconds for which a ramp was held where it is; None when it is another's to hold."""
+        progress = self._progress.get(route)
+        return None if progress is None else progress.held_s(self._clock())
+
+    def readings(self) -> Iterator[RouteReading]:
+        """Where the routes stand, as metrics show it."""
+        for name, position in self.positions(self.plans).items():
+            state = self.breaker_of(name) or BreakerState.CLOSED
+            yield RouteReading(
+                name,
+                position.stage.value,
+                position.grpc_share,
+                self.e_value_of(name),
+                _BREAKER_NUMBERS[state],
+            )
+
+
+def _needed(options: GuardOptions) -> int:
+    """Comparable requests on gRPC without which a ramp does not go on: no data is no evidence."""
+    return 1 if options.latency is None else options.latency.min_requests

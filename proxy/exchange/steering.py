@@ -1,0 +1,216 @@
+"""Who answers a request of one snapshot, right now, and what is learned from how it ended.
+
+Belongs here: putting together what a decision depends on (where the routes stand, breakers, pins),
+and telling the guards how requests ended. Does not: the decision itself (`cutover.decision`), what
+outlives a snapshot (`exchange.control`).
+"""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Final, NamedTuple
+
+from proxy.cutover.canary import Canary
+from proxy.cutover.decision import Decision, PinnedSide, Reason, decide
+from proxy.cutover.fallback import Failure, FallbackReason, Safety
+from proxy.cutover.guard import RouteGuard, Trip
+from proxy.cutover.position import Position
+from proxy.cutover.result import Result, result_of
+from proxy.cutover.stages import Side
+from proxy.cutover.sticky import Caller, sticky_key
+from proxy.errors import RequestError, UpstreamError
+from proxy.exchange.control import Control
+from proxy.exchange.messages import Outcome, Request
+from proxy.routing.snapshot import Snapshot
+from proxy.routing.table import Route
+from proxy.transcoding.forwarding import client_address
+
+#: Decisions that a breaker may still turn to legacy; whoever forced a side gets it.
+_BREAKABLE: Final = frozenset({Reason.STAGE, Reason.BUCKET, Reason.PIN})
+
+#: Stands for callers whom nothing is asked about.
+_ANYBODY: Final = Caller(SimpleNamespace(get=lambda _: None, getall=lambda _, none: none), "", "")
+
+
+class _Standing(NamedTuple):
+    """What counts of a route until somebody moves it. *guard* is None without a legacy host."""
+
+    position: Position
+    canary: Canary | None
+    guard: RouteGuard | None
+    pinned: PinnedSide | None
+
+
+class Steering:
+    """Decides about the requests of *snapshot*, over the *control* of the process.
+
+    *clock* is monotonic, in seconds.
+    """
+
+    def __init__(self, snapshot: Snapshot, control: Control, clock: Callable[[], float]) -> None:
+        self._snapshot = snapshot
+        self._control = control
+        self._clock = clock
+        settings = snapshot.config.settings
+        self._has_legacy = settings.upstreams.legacy is not None
+        self._trusted_hops = settings.forwarding.trusted_hops
+        self._override = snapshot.config.override_header
+        self._standings: dict[str, _Standing] = {}
+        self._version = -1
+
+    def __repr__(self) -> str:
+        return f"<Steering of {self._snapshot!r} version={self._version}>"
+
+    def decide(self, route: Route | None, request: Request, outcome: Outcome) -> Decision:
+        """The side that answers *request*; *outcome* gets by what it was decided.
+
+        Raises nothing. A yes of a half-open breaker makes the request its probe.
+        """
+        control = self._control
+        control.catch_up()
+        if self._version != control.version:
+            self._place()
+        killed = control.killed and self._has_legacy
+        if route is None:
+            return _decided(None, _ANYBODY, killed, None)
+        standing = self._standings[route.name]
+        caller = _ANYBODY if standing.canary is None else self._caller(request)
+        override = None if self._override is None else self._trusted(route, request)
+        decision = _decided(standing, caller, killed, override)
+        outcome.decided_s = now_s = self._clock()
+        outcome.basis_points = standing.position.basis_points
+        guard = standing.guard
+        if (
+            guard is not None
+            and decision.side is Side.GRPC
+            and decision.reason in _BREAKABLE
+            and not guard.allows(now_s, route.safety is Safety.SAFE)
+        ):
+            decision = _decided(standing, caller, killed, override, breaker_open=True)
+        outcome.decided = decision
+        return decision
+
+    def fall_back(
+        self, route: Route, error: RequestError | UpstreamError, outcome: Outcome
+    ) -> FallbackReason | None:
+        """Why legacy is to answer a request that gRPC failed by *error*; None when it is not."""
+        guard = self._standings[route.name].guard
+        if guard is None:
+            return None
+        failure = Failure.of(error, hurried=outcome.hurried)
+        return guard.falls_back(failure, route.safety, route.fallback_on, self._clock())
+
+    def ended(self, request: Request, outcome: Outcome) -> None:
+        """Learn from a request that has ended, however it did."""
+        if outcome.decided is None or outcome.binding is None:
+            return
+        route = outcome.binding.route
+        standing = self._standings.get(route.name)
+        if standing is None:
+            return
+        if standing.guard is not None:
+            trip = self._record(standing.guard, outcome)
+            if trip is not None:
+                self._control.roll_back(route.name, trip)
+        if standing.canary is not None and standing.canary.pin_ttl_s is not None:
+            self._pin(route, standing.canary, standing.canary.pin_ttl_s, request, outcome)
+
+    def _place(self) -> None:
+        """See where every route stands now."""
+        self._version = self._control.version
+        positions = self._control.positions(self._snapshot.plans)
+        self._standings = {
+            route.name: self._standing(route, positions[route.name])
+            for route in self._snapshot.routes
+        }
+
+    def _standing(self, route: Route, position: Position) -> _Standing:
+        canary, pins = route.canary, self._control.pins
+        options = route.guard if self._has_legacy else None
+        guard = None if options is None else self._control.guard_of(route.name, options)
+        pinned: PinnedSide | None = None
+        if canary is not None and canary.pin_ttl_s is not None:
+            group, clock = canary.group, self._clock
+
+            def pinned(key: str) -> Side | None:
+                return pins.side_of(group, key, clock())
+
+        return _Standing(position, canary, guard, pinned)
+
+    def _caller(self, request: Request) -> Caller:
+        client = request.client
+        if self._trusted_hops:
+            headers = request.headers.items()
+            client = client_address(headers, client, trusted_hops=self._trusted_hops)
+        return Caller(request.headers, request.query, client)
+
+    def _trusted(self, route: Route, request: Request) -> Side | None:
+        """The side that a trusted header names, where the route has that side."""
+        side = None if self._override is None else self._override.side_of(request.headers)
+        has_side = route.upstream is not None if side is Side.GRPC else self._has_legacy
+        return side if has_side else None
+
+    def _record(self, guard: RouteGuard, outcome: Outcome) -> Trip | None:
+        decided, now_s = outcome.decided, self._clock()
+        if decided is None:
+            return None
+        comparable = decided.reason is Reason.BUCKET
+        if outcome.fallback is not None:
+            return guard.record_fallback(
+                outcome.fallback,
+                outcome.http_status,
+                comparable=comparable,
+                basis_points=outcome.basis_points,
+                decided_s=outcome.decided_s,
+                now_s=now_s,
+            )
+        return guard.record(
+            decided.side,
+            _result(outcome),
+            comparable=comparable,
+            basis_points=outcome.basis_points,
+            decided_s=outcome.decided_s,
+            duration_s=outcome.upstream_s,
+            now_s=now_s,
+        )
+
+    def _pin(
+        self, route: Route, canary: Canary, ttl_s: float, request: Request, outcome: Outcome
+    ) -> None:
+        """Keep whoever wrote on the side that took the write; a refused one has written nothing."""
+        side = outcome.decision.side
+        if route.safety is Safety.SAFE or side is Side.PROXY or outcome.http_status // 100 == 4:
+            return
+        key = sticky_key(canary.sticky, self._caller(request))
+        if key is not None:
+            self._control.pins.pin(canary.group, key, side, self._clock(), ttl_s)
+
+
+def _decided(
+    standing: _Standing | None,
+    caller: Caller,
+    killed: bool,
+    override: Side | None,
+    *,
+    breaker_open: bool = False,
+) -> Decision:
+    return decide(
+        None if standing is None else standing.position,
+        None if standing is None else standing.canary,
+        caller,
+        killed=killed,
+        override=override,
+        breaker_open=breaker_open,
+        pinned=None if standing is None else standing.pinned,
+    )
+
+
+def _result(outcome: Outcome) -> Result:
+    """How the side that was asked ended the request."""
+    refused_here = outcome.decision.side is Side.PROXY and outcome.http_status < 500
+    if refused_here or outcome.http_status in (0, 499):
+        return Result.ABANDONED
+    failure: Failure | None = None
+    if outcome.upstream_failed and outcome.code is not None:
+        failure = Failure(outcome.code, sent=True, hurried=outcome.hurried)
+    is_grpc = outcome.decision.side is Side.GRPC
+    return result_of(outcome.http_status, failure if is_grpc else None)
