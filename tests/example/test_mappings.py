@@ -32,8 +32,34 @@ def test_every_rpc_has_a_route_with_a_name(mapping: dict[str, Any], schema: Sche
     assert len(routes) == len(mapping["routes"]) == len(set(routes.values()))
 
 
-def test_both_sides_have_routes(mapping: dict[str, Any]) -> None:
-    assert {route["stage"] for route in mapping["routes"]} == {"grpc", "legacy"}
+def test_some_routes_have_moved_and_others_are_moving(mapping: dict[str, Any]) -> None:
+    stages = {route["name"]: route["stage"] for route in mapping["routes"]}
+    moving = {name for name, stage in stages.items() if stage == "canary"}
+    assert moving == {"list-nameservers", "verify-record", "import-zone-file"}
+    assert {stage for name, stage in stages.items() if name not in moving} == {"grpc"}
+
+
+def test_routes_that_decide_alike_share_a_group(texts: list[SourceText]) -> None:
+    config = load_config(texts, {})
+    options = [
+        config.options_for(f"dns.v1.RecordService.{method}")
+        for method in ("ListNameservers", "VerifyRecord")
+    ]
+    shares = {(o.canary.group, o.canary.basis_points) for o in options if o.canary}
+    assert shares == {("nameservers", 10_000)}
+
+
+def test_only_requests_that_name_a_user_take_part_in_the_ramp(texts: list[SourceText]) -> None:
+    canary = load_config(texts, {}).options_for("dns.v1.RecordService.ImportZoneFile").canary
+    assert canary is not None
+    assert [source.header for source in canary.sticky] == ["x-user-id"]
+    assert canary.steps == (100, 500, 2500, 5000, 10_000)
+
+
+def test_state_is_kept_where_the_environment_says(texts: list[SourceText]) -> None:
+    assert load_config(texts, {}).settings.state.directory is None
+    kept = load_config(texts, {"STATE_DIR": "/var/lib/cutover"}).settings.state.directory
+    assert kept == "/var/lib/cutover"
 
 
 def test_folder_of_mappings_loads(texts: list[SourceText], mapping: dict[str, Any]) -> None:
@@ -45,7 +71,7 @@ def test_folder_of_mappings_loads(texts: list[SourceText], mapping: dict[str, An
 
 def test_environment_may_give_the_two_addresses(texts: list[SourceText]) -> None:
     names = {name for text in texts for name in re.findall(r"\$\{(\w+):-", text.text)}
-    assert names == set(ENVIRONMENT)
+    assert names == {*ENVIRONMENT, "STATE_DIR"}
     assert load_config(texts, {}).digest == load_config(texts, ENVIRONMENT).digest
 
 
