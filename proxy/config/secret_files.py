@@ -33,25 +33,24 @@ def read_secrets(files: Iterable[SecretFile], read: Callable[[str], bytes]) -> M
     *read* gives the content of a path as written, or raises `OSError`. White space at the ends of
     a file counts for nothing: editors and `echo` leave a line end.
     """
-    secrets: dict[str, str] = {}
-    problems: list[Problem] = []
-    for file in files:
-        try:
-            content = read(file.path)
-        except (OSError, ValueError) as error:
-            # No path can hold a NUL: that is a ValueError.
-            why = getattr(error, "strerror", None) or error
-            problems.append(Problem(file.place, f"cannot read {file.path}: {why}"))
-            continue
-        secret = content.decode("ascii", "replace").strip()
-        fault = "is too large for a secret" if len(content) > MAX_SECRET_BYTES else None
-        fault = fault or secret_fault(secret)
-        if fault is not None:
-            problems.append(Problem(file.place, f"{file.path} {fault}"))
-        secrets[file.path] = secret
+    found = [(file, _secret(file, read)) for file in files]
+    problems = [secret for _, secret in found if isinstance(secret, Problem)]
     if problems:
         raise ConfigError(problems)
-    return secrets
+    return {file.path: secret for file, secret in found if isinstance(secret, str)}
+
+
+def _secret(file: SecretFile, read: Callable[[str], bytes]) -> str | Problem:
+    try:
+        content = read(file.path)
+    except (OSError, ValueError) as error:
+        # No path can hold a NUL: that is a ValueError.
+        why = getattr(error, "strerror", None) or error
+        return Problem(file.place, f"cannot read {file.path}: {why}")
+    secret = content.decode("ascii", "replace").strip()
+    too_large = "is too large for a secret" if len(content) > MAX_SECRET_BYTES else None
+    fault = too_large or secret_fault(secret)
+    return secret if fault is None else Problem(file.place, f"{file.path} {fault}")
 
 
 def digest_with(digest: str, secrets: Mapping[str, str]) -> str:
