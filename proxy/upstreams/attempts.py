@@ -22,6 +22,9 @@ _MAX_UNPROCESSED: Final = 5
 #: How long the third attempt may wait, doubled for each one after it. A server that is full of
 #: calls just cancelled refuses others until it has cleared those away.
 _UNPROCESSED_PAUSE_S: Final = 0.01
+#: HTTP statuses of failures that are the server's: from here on, and that of a spent resource.
+_FAULTS: Final = 500
+_OVERLOAD: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Attempts:
         """
         self._made += 1
         self._tried.add(member)
+        member.is_failing = error.http_status >= _FAULTS or error.http_status == _OVERLOAD
         if is_tls_error(error):
             self._policy.on_tls_error(error)
         delay_s = self._unsent_delay_s(error)

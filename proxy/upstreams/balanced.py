@@ -139,7 +139,9 @@ class BalancedUpstream(Closing):
             while True:
                 member.open_calls += 1
                 try:
-                    return await member.line.unary(call, deadline_s)
+                    reply = await member.line.unary(call, deadline_s)
+                    member.is_failing = False
+                    return reply
                 except UpstreamError as error:
                     attempts = attempts or self._attempts(call, deadline_s)
                     delay_s = attempts.delay_s(member, error)

@@ -1,5 +1,30 @@
 """What a failed call means, whichever transport made it.
 
+`UpstreamError.sent` False is a promise: no server can have executed the call, so that it may be
+made elsewhere, whatever it does. When in doubt it is True. What is known, by transport:
+
+| what happened | h2 | grpcio |
+|---|---|---|
+| no connection: refused, no route, no address, silent too long | not sent | not sent |
+| TLS cannot be set up | not sent, 502 | not sent, 502 |
+| fails at once, since the last attempt to connect failed | not sent | not sent |
+| the deadline passed before there was a connection, or room on one | not sent | sent |
+| too many calls open or waiting | not sent | not sent |
+| made after `close` | not sent | not sent |
+| refused here: too large, bad metadata | not sent | not sent |
+| GOAWAY whose last stream is below the call's (RFC 9113 §6.8) | not sent | sent |
+| RST_STREAM with REFUSED_STREAM (§8.7), before anything was answered | not sent | sent |
+| connection lost before any byte of the call was written | not sent | sent |
+| connection lost after that; keepalive found it dead | sent | sent |
+| GOAWAY that includes the call, then the connection is lost | sent | sent |
+| any other RST_STREAM; any answer of the server, whatever it says | sent | sent |
+| the deadline passed after that; closed or cancelled after that | sent | sent |
+
+grpcio tells its own failures from a server's word by their text alone. Two things must hold
+before a text counts: the channel has no connection, and the text names the address of our server.
+For a reset or a lost stream there is nothing to go by: a server that hands on the text of its own
+failed call says the same. Several attempts: not sent only if none was (`attempts`).
+
 Belongs here: the reading of a server's word, of its texts and of `grpc-status-details-bin`, and
 the failures that are our own doing. Does not: what one transport alone can tell, and retrying.
 """
@@ -79,7 +104,10 @@ def _details(code: Code, trailers: Metadata) -> tuple[Detail, ...]:
 
 
 class Unprocessed(UpstreamError):
-    """A call that the server has not looked at, by its own word: it may be made again."""
+    """A call that was given to a connection, but not processed: it may be made again.
+
+    By the server's own word, or because nothing of it was written.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(Status(Code.UNAVAILABLE, text), sent=False)

@@ -26,15 +26,17 @@ Clock = Callable[[], float]
 class Member:
     """One address: the line to it, its health, and how many calls are open on it.
 
-    Whoever makes a call adds to *open_calls*, and says `left` when it is over.
+    Whoever makes a call adds to *open_calls*, and says `left` when it is over; *is_failing* is
+    whether the last call that ended did so by the server's fault.
     """
 
-    __slots__ = ("_clock", "_gone", "_task", "_watch", "line", "name", "open_calls")
+    __slots__ = ("_clock", "_gone", "_task", "_watch", "is_failing", "line", "name", "open_calls")
 
     def __init__(self, name: str, line: Line, options: GrpcOptions, clock: Clock) -> None:
         self.name = name
         self.line = line
         self.open_calls = 0
+        self.is_failing = False
         self._clock = clock
         self._gone: Callable[[Member], None] | None = None
         self._watch = HealthWatch(
@@ -242,8 +244,9 @@ class Members:
     def next(self) -> Member | None:
         """Who takes the next call, in turn; None when nobody can now.
 
-        Of two that are next to one another in the round, the one with fewer open calls: one that
-        hangs gets no more of them than the others have.
+        When the one after it has fewer calls open, that one: one that hangs gets no more of them
+        than the others have. But not when that one fails: who fails soonest has the fewest open,
+        and would get all.
         """
         ready = self._ready
         count = len(ready)
@@ -251,7 +254,9 @@ class Members:
             return ready[0] if count else None
         self._turn = turn = self._turn + 1
         first, second = ready[turn % count], ready[(turn + 1) % count]
-        return second if second.open_calls < first.open_calls else first
+        if second.open_calls < first.open_calls and not second.is_failing:
+            return second
+        return first
 
     def has_other(self, tried: Collection[Member]) -> bool:
         """Whether there is one that was not tried and is not known to be out of reach."""

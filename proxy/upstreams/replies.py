@@ -168,7 +168,9 @@ class RepeatedStream:
         member.open_calls += 1
         self._member = member
         attempt = self._attempt = member.line.begin(self._call, self._deadline_s)
-        return await attempt.read()
+        message = await attempt.read()
+        member.is_failing = False
+        return message
 
     def _failed(self) -> Attempts:
         if self._attempts is None:

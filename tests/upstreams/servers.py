@@ -72,12 +72,13 @@ async def grpc_server(
     credentials: grpc.ServerCredentials | None = None,
     options: tuple[tuple[str, int], ...] = (),
     port: int = 0,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[int]:
     """A gRPC server on loopback; gives its port."""
     # Without this, port 0 may give the port of another test's server.
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0), *options))
     server.add_generic_rpc_handlers((_Handlers(handlers),))
-    address = f"127.0.0.1:{port}"
+    address = f"{host}:{port}"
     if credentials is None:
         port = server.add_insecure_port(address)
     else:

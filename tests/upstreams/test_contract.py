@@ -1,6 +1,7 @@
 """What every upstream does, the fake like the real ones."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from proxy.upstreams import Call, Upstream
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.h2 import H2Upstream
 from proxy.upstreams.options import GrpcOptions
+from proxy.upstreams.retry import RetryOptions
+from proxy.upstreams.target import Address
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, FakeUpstream, Served
 from tests.upstreams.servers import grpc_server
@@ -22,6 +25,7 @@ from tests.upstreams.servers import grpc_server
 _ERRORS = tuple(code for code in Code if code is not Code.OK)
 _DETAIL = Detail("type.googleapis.com/google.rpc.RequestInfo", b"\n\x03abc")
 _BIG = b"x" * (3 << 20)
+OPTIONS = GrpcOptions()
 
 
 class Handlers:
@@ -72,8 +76,37 @@ class Handlers:
             yield _BIG
 
 
-def call(name: str, message: bytes = b"", *, timeout_s: float = 30.0, metadata=()) -> Call:
-    return Call(f"/t.T/{name}", message, metadata, timeout_s)
+def call(name: str, message: bytes = b"", *, timeout_s=30.0, metadata=(), idempotent=False) -> Call:
+    return Call(f"/t.T/{name}", message, metadata, timeout_s, idempotent)
+
+
+class Listed:
+    """A resolver that knows what it is told: the addresses of a name on this host."""
+
+    def __init__(self, *addresses: Address) -> None:
+        self.addresses = addresses
+
+    async def resolve(self) -> tuple[Address, ...]:
+        return self.addresses
+
+
+def _named(upstream: type, port: int, options: GrpcOptions) -> Upstream:
+    resolver = Listed(Address("127.0.0.1", port))
+    return upstream(f"orders.example:{port}", options, resolver=resolver)
+
+
+def _literal(upstream: type, port: int, options: GrpcOptions, **more) -> Upstream:
+    return upstream(f"127.0.0.1:{port}", options, **more)
+
+
+#: How an upstream is opened to a server on a port: over each transport, to an address and a name.
+TRANSPORTS = {
+    "direct": lambda port, options=OPTIONS: _literal(GrpcUpstream, port, options),
+    "public": lambda port, options=OPTIONS: _literal(GrpcUpstream, port, options, direct=False),
+    "named": lambda port, options=OPTIONS: _named(GrpcUpstream, port, options),
+    "h2": lambda port, options=OPTIONS: _literal(H2Upstream, port, options),
+    "h2 named": lambda port, options=OPTIONS: _named(H2Upstream, port, options),
+}
 
 
 @asynccontextmanager
@@ -84,20 +117,8 @@ async def _fake(handlers: Handlers):
 
 
 @asynccontextmanager
-async def _real(handlers: Handlers, *, direct: bool):
-    async with (
-        grpc_server(handlers.table()) as port,
-        GrpcUpstream(f"127.0.0.1:{port}", GrpcOptions(), direct=direct) as upstream,
-    ):
-        yield upstream
-
-
-@asynccontextmanager
-async def _h2(handlers: Handlers):
-    async with (
-        grpc_server(handlers.table()) as port,
-        H2Upstream(f"127.0.0.1:{port}", GrpcOptions()) as upstream,
-    ):
+async def _real(handlers: Handlers, open_upstream):
+    async with grpc_server(handlers.table()) as port, open_upstream(port) as upstream:
         yield upstream
 
 
@@ -120,17 +141,16 @@ def handlers() -> Handlers:
     return Handlers()
 
 
-@pytest.fixture(params=["fake", "direct", "public", "h2", "h2 over TLS"])
+@pytest.fixture(params=["fake", *TRANSPORTS, "h2 over TLS"])
 async def upstream(request, handlers) -> AsyncIterator[Upstream]:
-    kinds = {
-        "fake": lambda: _fake(handlers),
-        "direct": lambda: _real(handlers, direct=True),
-        "public": lambda: _real(handlers, direct=False),
-        "h2": lambda: _h2(handlers),
-        "h2 over TLS": lambda: _h2_tls(handlers),
-    }
-    async with kinds[request.param]() as made:
-        yield made
+    if request.param == "fake":
+        made = _fake(handlers)
+    elif request.param == "h2 over TLS":
+        made = _h2_tls(handlers)
+    else:
+        made = _real(handlers, TRANSPORTS[request.param])
+    async with made as upstream:
+        yield upstream
 
 
 async def failure(awaitable) -> UpstreamError:
@@ -306,3 +326,187 @@ async def test_a_reader_that_pauses_stops_the_server(upstream, handlers):
         await upstream.unary(call("echo", b"x"))
     assert handlers.sent < 50
     stream.cancel()
+
+
+# --- repetition, the same whichever transport; the fake has none
+
+
+@pytest.fixture(params=TRANSPORTS)
+def open_upstream(request):
+    return TRANSPORTS[request.param]
+
+
+class Flaky:
+    """A method that fails a number of times before it answers."""
+
+    def __init__(self, failures: int, abort: Abort) -> None:
+        self.failures = failures
+        self.abort = abort
+        self.calls = 0
+
+    async def __call__(self, served: Served) -> AsyncIterator[bytes]:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.abort
+        yield served.message
+
+
+DOWN = Abort(Code.UNAVAILABLE, "try again")
+NOW = Abort(Code.UNAVAILABLE, "try again", (), (("grpc-retry-pushback-ms", "0"),))
+NEVER = Abort(Code.UNAVAILABLE, "stay away", (), (("grpc-retry-pushback-ms", "-1"),))
+FAST = GrpcOptions(retry=RetryOptions(initial_backoff_s=0.001))
+
+
+@pytest.mark.parametrize(
+    ("abort", "failures", "idempotent", "calls", "succeeds"),
+    [
+        (DOWN, 2, True, 3, True),
+        (DOWN, 3, True, 3, False),
+        (NOW, 1, True, 2, True),
+        (NEVER, 1, True, 1, False),
+        (DOWN, 1, False, 1, False),
+        (Abort(Code.INTERNAL), 1, True, 1, False),
+    ],
+)
+@pytest.mark.parametrize("streams", [False, True], ids=["unary", "stream"])
+async def test_only_an_idempotent_call_is_repeated_and_only_after_unavailable(
+    open_upstream, abort, failures, idempotent, calls, succeeds, streams
+):
+    flaky = Flaky(failures, abort)
+    async with grpc_server({"/t.T/flaky": flaky}) as port, open_upstream(port, FAST) as upstream:
+        made = call("flaky", b"x", idempotent=idempotent)
+        stream = upstream.stream(made)
+        attempt = anext(stream) if streams else upstream.unary(made)
+        if succeeds:
+            await attempt
+        else:
+            assert (await failure(attempt)).sent
+        assert flaky.calls == calls
+        assert upstream.retries == (calls - 1, 0)
+        stream.cancel()
+        assert upstream.inflight == 0
+
+
+async def test_retries_end_with_their_budget(open_upstream):
+    flaky = Flaky(1000, DOWN)
+    retry = RetryOptions(initial_backoff_s=0.0, ratio=0.5, reserve_per_s=0.0)
+    options = GrpcOptions(retry=retry)
+    async with grpc_server({"/t.T/flaky": flaky}) as port, open_upstream(port, options) as upstream:
+        for _ in range(20):
+            await failure(upstream.unary(call("flaky", idempotent=True)))
+        assert (flaky.calls, upstream.retries[0]) == (30, 10)
+
+
+async def test_without_retries_nothing_is_repeated(open_upstream):
+    flaky = Flaky(1, DOWN)
+    options = GrpcOptions(retry=None)
+    async with grpc_server({"/t.T/flaky": flaky}) as port, open_upstream(port, options) as upstream:
+        await failure(upstream.unary(call("flaky", idempotent=True)))
+        assert (flaky.calls, upstream.retries) == (1, (0, 0))
+
+
+async def test_a_stream_is_not_begun_again_after_its_first_message(open_upstream):
+    began = []
+
+    async def one_then_down(served: Served) -> AsyncIterator[bytes]:
+        began.append(served)
+        yield b"x"
+        raise DOWN
+
+    async with (
+        grpc_server({"/t.T/echo": one_then_down}) as port,
+        open_upstream(port, FAST) as upstream,
+    ):
+        stream = upstream.stream(call("echo", idempotent=True))
+        assert await anext(stream) == b"x"
+        assert "Attempt" in repr(stream) or "ServerStream" in repr(stream)
+        assert upstream.inflight == 1
+        for _ in range(2):
+            await failure(anext(stream))
+        assert (len(began), upstream.inflight) == (1, 0)
+
+
+async def test_a_server_that_is_away_was_not_called(open_upstream):
+    async with grpc_server({}) as port:
+        pass
+    async with open_upstream(port, GrpcOptions(retry=None)) as upstream:
+        for _ in range(2):
+            error = await failure(upstream.unary(call("echo")))
+            assert (error.http_status, error.sent) == (503, False)
+        error = await failure(anext(upstream.stream(call("echo"))))
+        assert (error.http_status, error.sent) == (503, False)
+        assert not upstream.ready
+        assert upstream.connectivity in {"transient_failure", "connecting"}
+
+
+# --- limits, the same whichever transport
+
+
+async def test_no_more_calls_are_open_than_may_be(open_upstream, handlers):
+    options = GrpcOptions(max_inflight=3)
+    table = handlers.table()
+    async with grpc_server(table) as port, open_upstream(port, options) as upstream:
+        calls = [asyncio.create_task(upstream.unary(call("hang"))) for _ in range(2)]
+        stream = upstream.stream(call("hang"))
+        calls.append(asyncio.create_task(anext(stream)))
+        for _ in calls:
+            await handlers.served.get()
+        for refused in (upstream.unary(call("echo")), anext(upstream.stream(call("count", b"1")))):
+            error = await failure(refused)
+            assert (error.status.code, error.http_status) == (Code.UNAVAILABLE, 503)
+            assert not error.sent
+        assert (upstream.inflight, upstream.refused) == (3, 2)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert upstream.inflight == 0
+        assert (await upstream.unary(call("quiet", b"x"))).message == b"x"
+
+
+async def test_a_stream_that_nobody_reads_any_more_is_cancelled(open_upstream, handlers):
+    async with grpc_server(handlers.table()) as port, open_upstream(port) as upstream:
+        stream = upstream.stream(call("flood"))
+        await anext(stream)
+        served = await handlers.served.get()
+        del stream
+        gc.collect()
+        await served.ended.wait()
+        assert (served.was_cancelled, upstream.inflight) == (True, 0)
+
+
+# --- the end, the same whichever transport
+
+
+async def test_who_retires_finishes_its_calls_first(open_upstream, handlers):
+    going_on = asyncio.Event()
+
+    async def slow(served: Served) -> AsyncIterator[bytes]:
+        handlers.served.put_nowait(served)
+        await going_on.wait()
+        yield served.message
+
+    table = {**handlers.table(), "/t.T/slow": slow}
+    async with grpc_server(table) as port, open_upstream(port) as upstream:
+        begun = asyncio.create_task(upstream.unary(call("slow", b"begun")))
+        await handlers.served.get()
+        retiring = asyncio.create_task(upstream.retire(30.0))
+        # A request that has begun may call late.
+        assert (await upstream.unary(call("quiet", b"late"))).message == b"late"
+        assert not retiring.done()
+        going_on.set()
+        assert (await begun).message == b"begun"
+        assert await retiring
+        assert not (await failure(upstream.unary(call("quiet")))).sent
+
+
+async def test_who_retires_does_not_wait_for_ever(open_upstream, handlers):
+    async with grpc_server(handlers.table()) as port, open_upstream(port) as upstream:
+        hanging = asyncio.create_task(upstream.unary(call("hang")))
+        await handlers.served.get()
+        assert not await upstream.retire(0.05)
+        assert (await failure(hanging)).status.code is Code.CANCELLED
+
+
+async def test_who_has_no_calls_retires_at_once(open_upstream):
+    async with grpc_server({}) as port, open_upstream(port) as upstream:
+        assert await upstream.retire(30.0)

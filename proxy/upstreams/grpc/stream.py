@@ -28,7 +28,7 @@ _CANCELLED: Final = Status(Code.CANCELLED, "the call was cancelled here")
 class GrpcStreamAttempt:
     """A call on *channel*; implements `proxy.upstreams.line.StreamAttempt`."""
 
-    __slots__ = ("_channel", "_messages", "_rpc", "_shown")
+    __slots__ = ("_channel", "_error", "_messages", "_rpc", "_shown")
 
     def __init__(
         self,
@@ -39,13 +39,26 @@ class GrpcStreamAttempt:
         self._channel = channel
         self._rpc = rpc
         self._shown = shown
+        self._error: UpstreamError | None = None
         self._messages: AsyncIterator[bytes] = aiter(rpc)
 
     def __repr__(self) -> str:
         return f"<GrpcStreamAttempt {self._rpc!r}>"
 
     async def read(self) -> bytes | None:
-        """The next message, None after the last. Raises `UpstreamError`."""
+        """The next message, None after the last. Raises `UpstreamError`, each time it is asked.
+
+        grpcio would tell of a failure once, and then of an end, as if all had come.
+        """
+        if self._error is not None:
+            raise self._error
+        try:
+            return await self._read()
+        except UpstreamError as error:
+            self._error = error
+            raise
+
+    async def _read(self) -> bytes | None:
         try:
             return await anext(self._messages, None)
         except grpc.aio.AioRpcError as error:

@@ -115,6 +115,8 @@ class CallStream(Stream):
 
     def expire(self) -> None:
         """The deadline has passed."""
+        if self.connection is not None:
+            self.connection.suspect()
         self.fail(timed_out(sent=self.connection is not None))
 
     def close(self) -> None:

@@ -65,6 +65,7 @@ class Connection:
         "_rest",
         "_sender",
         "_streams",
+        "_taken_id",
         "has_answered",
         "is_draining",
         "is_ready",
@@ -80,6 +81,8 @@ class Connection:
         self._streams: dict[int, Stream] = {}
         self._block: _Block | None = None
         self._next_id = 1
+        #: The first stream of which nothing was taken to be sent.
+        self._taken_id = 1
         self._receive_window = CONNECTION_WINDOW
         self._rest = b""
         #: Whether the server has sent its settings, as its first frame must.
@@ -171,14 +174,22 @@ class Connection:
 
     def take_output(self) -> bytes:
         """The bytes to send; they are the caller's now."""
+        self._taken_id = self._next_id
         return self._sender.take()
 
-    def abandon(self) -> list[Stream]:
-        """Give up all open streams: the connection is gone."""
+    def abandon(self) -> list[tuple[Stream, bool]]:
+        """Give up all open streams, since the connection is gone.
+
+        With each, whether anything of it was taken to be sent.
+        """
         self.is_draining = True
-        streams = list(self._streams.values())
+        streams = [(each, each.id < self._taken_id) for each in self._streams.values()]
         self._streams.clear()
         return streams
+
+    def suspect(self) -> None:
+        """A stream got no answer in time: the peer may be gone."""
+        self._owner.suspected()
 
     # --- what the peer does
 

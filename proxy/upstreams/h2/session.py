@@ -10,7 +10,7 @@ from typing import Final, Protocol, cast
 
 from proxy.errors import UpstreamError
 from proxy.status import Code, Status
-from proxy.upstreams.failure import answer_error
+from proxy.upstreams.failure import Unprocessed, answer_error
 from proxy.upstreams.h2.calls import CallStream
 from proxy.upstreams.h2.connection import Connection
 from proxy.upstreams.h2.frames import ConnectionFault, ErrorCode
@@ -180,6 +180,10 @@ class Session(asyncio.Protocol):
         else:
             self._owner.has_room()
 
+    def suspected(self) -> None:
+        """A call got no answer in time: find out whether anybody is there."""
+        self._keepalive.suspect()
+
     def going_away(self, code: int, text: str) -> None:
         """The server, or the numbering of streams, wants another connection."""
         self._owner.leaving(self, code, text)
@@ -214,8 +218,10 @@ class Session(asyncio.Protocol):
         text = str(reason) or type(reason).__name__
         if not self._is_over:
             self._is_over = True
-            for stream in self._connection.abandon():
-                cast("CallStream", stream).fail(answer_error(Code.UNAVAILABLE, text))
+            for stream, was_sent in self._connection.abandon():
+                cast("CallStream", stream).fail(
+                    answer_error(Code.UNAVAILABLE, text) if was_sent else Unprocessed(text)
+                )
             if not self.ready.done():
                 self.ready.set_exception(reason)
                 self.ready.exception()  # whoever connects may have gone; then nobody asks

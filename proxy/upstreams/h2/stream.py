@@ -57,6 +57,10 @@ class Owner(Protocol):
         """There is one stream less, or the server allows more of them."""
         ...
 
+    def suspected(self) -> None:
+        """A stream got no answer in time."""
+        ...
+
     def going_away(self, code: int, text: str) -> None:
         """No stream can be opened any more; *code* and *text* say why."""
         ...

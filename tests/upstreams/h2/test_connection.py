@@ -44,6 +44,7 @@ class Recorder:
     def __init__(self) -> None:
         self.wakes = 0
         self.rooms = 0
+        self.suspicions = 0
         self.left: list[tuple[int, str]] = []
 
     def wake(self) -> None:
@@ -51,6 +52,9 @@ class Recorder:
 
     def room_changed(self) -> None:
         self.rooms += 1
+
+    def suspected(self) -> None:
+        self.suspicions += 1
 
     def going_away(self, code: int, text: str) -> None:
         self.left.append((code, text))
@@ -313,7 +317,9 @@ def test_a_connection_ends_when_its_numbers_are_used():
 def test_an_abandoned_connection_gives_its_streams_up():
     line = Line()
     stream = line.open()
-    assert line.connection.abandon() == [stream]
+    line.output()
+    late = line.open()
+    assert line.connection.abandon() == [(stream, True), (late, False)]
     line.connection.reset(stream)
     assert (line.connection.open_streams, line.connection.has_room) == (0, False)
 

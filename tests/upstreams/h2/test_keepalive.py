@@ -108,3 +108,35 @@ def test_a_stopped_keepalive_says_nothing():
     watched.keepalive.stop()
     watched.timers.advance(100.0)
     assert watched.events == []
+
+
+def test_a_call_without_an_answer_is_reason_to_ping_at_once():
+    watched = Watched()
+    watched.timers.advance(1.0)
+    watched.keepalive.suspect()
+    watched.keepalive.suspect()
+    assert watched.events == ["ping"]
+    watched.timers.advance(2.1)
+    assert watched.events == ["ping", "dead"]
+
+
+def test_a_server_that_answers_what_was_asked_on_suspicion_lives_and_is_left_alone():
+    watched = Watched()
+    watched.timers.advance(1.0)
+    watched.keepalive.suspect()
+    watched.hear()
+    watched.timers.advance(5.0)
+    watched.keepalive.suspect()
+    assert watched.events == ["ping"]
+    watched.timers.advance(6.1)
+    assert watched.events == ["ping", "ping"]
+
+
+def test_no_server_is_suspected_that_was_heard_just_now_or_just_called():
+    watched = Watched()
+    watched.timers.advance(0.4)
+    watched.keepalive.suspect()
+    watched.timers.advance(2.0)
+    watched.hear()
+    watched.keepalive.suspect()
+    assert watched.events == []
