@@ -17,7 +17,7 @@ import orjson
 from proxy.cutover.moves import MAX_REASON_LENGTH, MAX_WHO_LENGTH
 from proxy.cutover.overrides import KillSwitch
 from proxy.state.document import storable
-from proxy.state.files import opened, write_all
+from proxy.state.files import opened, sync_directory, write_all
 
 #: What is read of a file that somebody made by hand, in bytes.
 _READ_BYTES: Final = 16 << 10
@@ -68,6 +68,8 @@ class KillFile:
                 # Half of a text would be shown as the reason, and could lose the end of the time.
                 with suppress(OSError):
                     os.ftruncate(descriptor, 0)
+        with suppress(OSError):  # it is on; this is for a crash of the host
+            sync_directory(self.path.parent)
 
     def remove(self) -> None:
         """Turn the switch off. Raises OSError."""

@@ -18,8 +18,9 @@ from proxy.state.files import opened
 #: How long to wait for one's turn, in seconds. A change takes a few milliseconds on a healthy
 #: disk; who holds the lock for longer is stopped, or its disk hangs.
 LOCK_TIMEOUT_S: Final = 5.0
-#: The wait between two tries, in seconds: `flock` cannot wait for a limited time itself.
-_RETRY_S: Final = 0.002
+#: The wait between two tries, in seconds: `flock` cannot wait for a limited time itself. Short
+#: beside a change, so that a process which makes one after another leaves others their turn.
+_RETRY_S: Final = 0.0005
 
 
 @contextmanager
