@@ -9,7 +9,7 @@ from the clients of a route that gRPC answers, unless an operator says that it m
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,15 +17,18 @@ from typing import Any, Final
 
 import structlog
 
-from proxy.cli.acceptance import Acceptance
 from proxy.cli.composition import Attempt, attempt_load
 from proxy.config.resolved import Config
+from proxy.cutover.plan import RoutePlan
+from proxy.cutover.position import Position
 from proxy.cutover.stages import Stage
 from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.compatibility import find_losses
 from proxy.routing.losses import Loss
 from proxy.routing.snapshot import Snapshot
 from proxy.sources.fingerprint import Inputs, inputs_of
+from proxy.state.directory import Facts, StateDirectory
+from proxy.state.errors import StateError
 from proxy.telemetry.metrics import Metrics
 
 _log: Final = structlog.get_logger("proxy")
@@ -45,9 +48,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """Why a reload happens: *trigger* is `signal`, `poll` or `admin`.
+    """Why a reload happens.
 
-    *force* lets it take from clients what it takes.
+    *trigger* is `signal`, `poll`, `admin`, or `worker` for what another worker was asked. *force*
+    lets it take from clients what it takes. Only what came by the admin port is told to the audit
+    log, once.
     """
 
     trigger: str
@@ -96,26 +101,48 @@ class ReloadResult:
         }
 
 
-def live_by_file(snapshot: Snapshot) -> frozenset[str]:
-    """The routes whose clients get answers of gRPC, as the file has it."""
-    return frozenset(route.name for route in snapshot.routes if route.stage in _GRPC_STAGES)
-
-
 @dataclass(frozen=True, slots=True)
 class Reloading:
     """What a `Reloader` works with.
 
     *environ* is what `${NAME}` names. *apply* puts a snapshot in service; it raises `ConfigError`
-    and then has changed nothing. *live* tells the routes of a snapshot whose clients get answers
-    of gRPC, by name.
+    and then has changed nothing. *state* is where the processes of a service agree. *positions*
+    tells where routes of these plans stand now.
     """
 
     folder: Path
     environ: Mapping[str, str]
     apply: Callable[[Snapshot], Coroutine[Any, Any, None]]
     metrics: Metrics
-    acceptance: Acceptance
-    live: Callable[[Snapshot], Collection[str]] = live_by_file
+    state: StateDirectory
+    positions: Callable[[Mapping[str, RoutePlan]], Mapping[str, Position]]
+
+    def accepted(self) -> str:
+        """The fingerprint of the folder that was last taken by force, "" without one. Blocks."""
+        try:
+            return self.state.accepted() or ""
+        except StateError:
+            return ""
+
+    def record(self, occasion: Occasion, before: str, read: Snapshot, *, accept: bool) -> None:
+        """Tell the audit log of a reload; with *accept*, the other processes too. Blocks.
+
+        They have refused the folder, or will: what one was forced to take, all must take.
+        """
+        facts = Facts("reload", occasion.who, occasion.reason, digest=read.config.digest)
+        try:
+            if accept:
+                self.state.accept(read.fingerprint, facts)
+            elif occasion.trigger == "admin":
+                self.state.note(facts, before, read.config.digest)
+        except StateError as error:
+            # It is in force all the same.
+            _log.error("a reload could not be recorded", problem=str(error))
+
+    def live(self, snapshot: Snapshot) -> frozenset[str]:
+        """The routes of *snapshot* whose clients get answers of gRPC, by name."""
+        positions = self.positions(snapshot.plans)
+        return frozenset(name for name, at in positions.items() if at.stage in _GRPC_STAGES)
 
 
 class Reloader:
@@ -141,7 +168,7 @@ class Reloader:
             await self.reload(Occasion("poll"))
 
     def _look(self) -> tuple[str, str]:
-        return self._watched.fingerprint(), self._work.acceptance.read()
+        return self._watched.fingerprint(), self._work.accepted()
 
     async def reload(self, occasion: Occasion) -> ReloadResult:
         """Read the folder and put it in service, or say why not.
@@ -161,7 +188,7 @@ class Reloader:
             return result
 
     async def _reloaded(self, occasion: Occasion) -> ReloadResult:
-        accepted = await asyncio.to_thread(self._work.acceptance.read)
+        accepted = await asyncio.to_thread(self._work.accepted)
         if await asyncio.to_thread(self._is_in_force):
             self._watched = _inputs(self._current.config, self._work.folder)
             self._seen = (self._current.fingerprint, accepted)
@@ -195,8 +222,10 @@ class Reloader:
         if problems:
             return self._result(Result.REFUSED, occasion, new, tuple(problems), losses)
         self._current = new
-        if occasion.force and losses:
-            await asyncio.to_thread(self._work.acceptance.write, attempt.fingerprint)
+        accept = occasion.force and bool(losses) and attempt.fingerprint != accepted
+        before = old.config.digest
+        await asyncio.to_thread(self._work.record, occasion, before, new, accept=accept)
+        if accept:
             self._seen = (attempt.fingerprint, attempt.fingerprint)
         return self._result(Result.APPLIED, occasion, new, losses=losses)
 
