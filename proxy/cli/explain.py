@@ -1,6 +1,7 @@
 """`cutover explain`: what would become of a request, and why."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -11,8 +12,10 @@ import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cli.options import aligned, config_option, snapshot_or_exit
+from proxy.cli.state import overrides_or_exit
 from proxy.config.units import duration_text
 from proxy.cutover.decision import Reason
+from proxy.cutover.overrides import position_text
 from proxy.cutover.stages import Side
 from proxy.exchange.explanation import (
     ExplainedCall,
@@ -33,6 +36,18 @@ _REFUSED: Final = "\nthe gRPC side would refuse it"
 _REASONS: Final = {
     Reason.UNMAPPED: "nothing is mapped to this path and HTTP method",
     Reason.REFUSED: "no upstream gets this request",
+    Reason.KILL_SWITCH: "the kill switch is on",
+    Reason.OVERRIDE: "a trusted header says so",
+    Reason.DENY: "the client is on the canary's deny list",
+    Reason.MATCH: "a header forces the client into the canary",
+    Reason.ALLOW: "the client is on the canary's allow list",
+}
+#: Reasons that tell where the route stands: that in words, and the bucket of the sticky key.
+_OF_ROUTES: Final = {
+    Reason.STAGE: "{0}",
+    Reason.ROLLBACK: "{0}",
+    Reason.BUCKET: "{0}, and the sticky key is in bucket {1} of 0 to 9999",
+    Reason.MISSING_KEY: "{0}, and the request has no sticky key",
 }
 
 
@@ -41,6 +56,7 @@ _REASONS: Final = {
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, help="A header, 'name: value'.")
 @click.option("-d", "--data", "data", help="The body; @FILE reads a file, @- standard input.")
+@click.option("--client", "client_address", default="", help="The client's address, if it counts.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @config_option
 def explain_command(
@@ -48,12 +64,14 @@ def explain_command(
     url: str,
     headers: tuple[str, ...],
     data: str | None,
+    client_address: str,
     as_json: bool,
     folder: Path,
 ) -> None:
     """Say what would become of a request, and why.
 
-    Nothing is sent and no server is needed. Shows the binding that matches and those that lost,
+    Nothing is sent and no server is needed; what operators have moved is read from the state
+    directory, where there is one. Shows the binding that matches and those that lost,
     the side that answers, where each field of the message comes from, metadata, timeout and
     upstream; or the error that the client gets. Exits with 0 when there is something to show, a
     refusal too.
@@ -62,8 +80,12 @@ def explain_command(
     Content-Type header is JSON. What the listener refuses by itself (requests that are not
     well-formed, targets and headers that are too large) is not looked at.
     """
-    inquiry = Inquiry(http_method, _target(url), _headers(headers, data), _body(data))
-    explanation = explain(snapshot_or_exit(folder), inquiry)
+    inquiry = Inquiry(
+        http_method, _target(url), _headers(headers, data), _body(data), client_address
+    )
+    snapshot = snapshot_or_exit(folder)
+    moved = overrides_or_exit(snapshot.config.settings, folder)
+    explanation = explain(snapshot, inquiry, moved, time.time())
     if as_json:
         click.echo(orjson.dumps(describe(explanation), option=orjson.OPT_INDENT_2))
     else:
@@ -144,9 +166,11 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
 
 def _reason(explanation: Explanation) -> str:
     target, reason = explanation.binding, explanation.decision.reason
-    if reason is Reason.STAGE and target is not None:
-        return f"route {target.route.name} is in stage {target.route.stage.value}"
-    return _REASONS.get(reason, reason.value)
+    position = explanation.position
+    if target is None or position is None or reason not in _OF_ROUTES:
+        return _REASONS.get(reason, reason.value)
+    standing = f"route {target.route.name} stands at {position_text(position)}"
+    return _OF_ROUTES[reason].format(standing, explanation.decision.bucket)
 
 
 def _call(call: ExplainedCall) -> Iterator[str]:

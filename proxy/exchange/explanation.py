@@ -14,6 +14,7 @@ from multidict import CIMultiDictProxy
 
 from proxy.config.upstreams import LEGACY, Upstreams
 from proxy.cutover.decision import REFUSED, Decision, decide
+from proxy.cutover.overrides import NOTHING_MOVED, Overrides, position_of, position_text
 from proxy.cutover.position import Position
 from proxy.cutover.stages import Side
 from proxy.cutover.sticky import Caller
@@ -37,12 +38,16 @@ _DEFAULT_JSON: Final = JsonOptions()
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A request to be explained. *target* is path and query, raw; *body* is without coding."""
+    """A request to be explained. *target* is path and query, raw; *body* is without coding.
+
+    *client_address* is the one by which clients are known, after trusted hops.
+    """
 
     http_method: str
     target: str
     headers: CIMultiDictProxy[str]
     body: bytes = b""
+    client_address: str = ""
 
     @property
     def path(self) -> str:
@@ -94,27 +99,40 @@ class Explanation:
     *candidates* are all bindings whose path fits, the most specific first, whatever their HTTP
     method. *asked* is None when the proxy answers by itself. *outcome* is the call, or the answer
     that the proxy gives: a refusal, or that to OPTIONS. On the legacy side it is what the gRPC
-    side would make of the request, None when nothing is mapped.
+    side would make of the request, None when nothing is mapped. *position* is where the route
+    stands, None when nothing is mapped.
     """
 
     inquiry: Inquiry
     decision: Decision
+    position: Position | None
     binding: RouteBinding | None
     candidates: tuple[Candidate[RouteBinding], ...]
     asked: Asked | None
     outcome: ExplainedCall | Answer | None
 
 
-def explain(snapshot: Snapshot, inquiry: Inquiry) -> Explanation:
-    """Explain a request as *snapshot* would serve it. Raises nothing."""
+def explain(
+    snapshot: Snapshot,
+    inquiry: Inquiry,
+    overrides: Overrides = NOTHING_MOVED,
+    now_s: float = 0.0,
+) -> Explanation:
+    """Explain a request as *snapshot* would serve it, with what was moved by *now_s*.
+
+    Breakers count as closed, and nobody as pinned: both change by the second. Raises nothing.
+    """
     found = snapshot.table.find(inquiry.http_method, inquiry.path)
     binding = found.binding
+    position = None if binding is None else _position(snapshot, binding.route, overrides, now_s)
+    killed = overrides.is_killed(now_s) and snapshot.config.settings.upstreams.legacy is not None
+    header = snapshot.config.override_header
     decision = decide(
-        None if binding is None else Position(binding.route.stage),
-        None,
-        Caller(inquiry.headers, inquiry.query, ""),
-        killed=False,
-        override=None,
+        position,
+        None if binding is None else binding.route.canary,
+        Caller(inquiry.headers, inquiry.query, inquiry.client_address),
+        killed=killed,
+        override=None if header is None else header.side_of(inquiry.headers),
         breaker_open=False,
         pinned=None,
     )
@@ -123,11 +141,16 @@ def explain(snapshot: Snapshot, inquiry: Inquiry) -> Explanation:
     return Explanation(
         inquiry,
         REFUSED if asked is None else decision,
+        position,
         binding,
         tuple(snapshot.table.matcher.candidates(inquiry.path)),
         asked,
         None if binding is None and asked is not None else outcome,
     )
+
+
+def _position(snapshot: Snapshot, route: Route, overrides: Overrides, now_s: float) -> Position:
+    return position_of(snapshot.plans[route.name], overrides.standing(route.name, now_s))
 
 
 def _asked(
@@ -212,6 +235,8 @@ def describe(explanation: Explanation) -> dict[str, Any]:
         "request": {"http_method": inquiry.http_method, "target": inquiry.target},
         "side": decision.side.value,
         "reason": decision.reason.value,
+        "bucket": decision.bucket,
+        "position": None if explanation.position is None else position_text(explanation.position),
         "upstream": None if asked is None else asdict(asked),
         "route": None if binding is None else _describe_route(binding.route),
         "candidates": [

@@ -152,4 +152,7 @@ def _entry(
         client,
         outcome.unknown_fields,
         outcome.error,
+        bucket=None if outcome.decided is None else outcome.decided.bucket,
+        percent=outcome.basis_points / 100,
+        fallback="" if outcome.fallback is None else outcome.fallback.value,
     )

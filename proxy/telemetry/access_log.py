@@ -28,6 +28,8 @@ class AccessEntry:
     *path* is raw, as sent; *grpc_code* the name of the status code, of a refusal or a failure of
     the proxy too, "" when the legacy host answered. Bytes are those of the bodies. *upstream_s*
     is the part of *duration_s* in which an upstream was waited for, until its answer began.
+    *bucket* and *percent* are those of a decision by them; *fallback* is why legacy answered for
+    gRPC, "" when it did not.
     """
 
     http_method: str
@@ -47,6 +49,9 @@ class AccessEntry:
     unknown_fields: tuple[str, ...] = ()
     error: str = ""
     count: int = 1
+    bucket: int | None = None
+    percent: float = 0.0
+    fallback: str = ""
 
 
 class Timer(Protocol):
@@ -141,6 +146,10 @@ class AccessLog:
             "trace_id": entry.trace_id,
             "client": entry.client,
         }
+        if entry.bucket is not None:
+            fields["bucket"], fields["percent"] = entry.bucket, entry.percent
+        if entry.fallback:
+            fields["fallback"] = entry.fallback
         if entry.unknown_fields:
             fields["unknown_fields"] = entry.unknown_fields
         if entry.error:

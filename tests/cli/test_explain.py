@@ -43,7 +43,7 @@ def test_a_call_is_shown_with_all_its_parts(tmp_path: Path) -> None:
         result.stdout
         == f"""\
 request   GET /v1/orders/7?note=a%0Ab&odd=1
-side      grpc: route orders-get-order is in stage grpc
+side      grpc: route orders-get-order stands at grpc
 binding   GET /v1/orders/{{id}} ({folder}/proto/orders.proto:6:5)
 rpc       shop.v1.Orders.GetOrder, unary-unary
 upstream  shop at shop.test:50051, within 15s
@@ -122,7 +122,7 @@ def test_an_answer_may_have_no_body(tmp_path: Path) -> None:
 
 def test_a_route_of_the_legacy_side_shows_the_call_that_it_would_be(tmp_path: Path) -> None:
     result = explain("GET", "/v1/orders/7", folder=shop(tmp_path))
-    assert "side      legacy: route orders-get-order is in stage legacy\n" in result.stdout
+    assert "side      legacy: route orders-get-order stands at legacy\n" in result.stdout
     assert "\nthe gRPC side would get\n\nfields" in result.stdout
 
 

@@ -327,6 +327,8 @@ def test_a_description_says_all_that_there_is(beside_legacy: Snapshot) -> None:
         "request": {"http_method": "GET", "target": f"{RECORDS}?pageSize=3"},
         "side": "legacy",
         "reason": "stage",
+        "bucket": None,
+        "position": "legacy",
         "upstream": {"name": "legacy", "address": "http://old.test:8080", "timeout_s": 2.0},
         "route": {
             "name": "record-service-list-records",
