@@ -23,7 +23,8 @@ from proxy.errors import ConfigError
 from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import StateDirectory
 from proxy.state.errors import StateError
-from proxy.supervisor.worker import Assignment, tally_name
+from proxy.supervisor.runtime import tally_name
+from proxy.supervisor.worker import Assignment
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.shared import SharedTallies
 from proxy.telemetry.shared_log import SharedLog
@@ -50,7 +51,10 @@ def work(folder: Path, assignment: Assignment) -> int:
         return EXIT_CANNOT_START
     finally:
         sink.close(LOG_CLOSE_S)
-        metrics.publish()
+        if assignment.channel.ended:
+            assignment.runtime.abandon(tally_name(assignment.serial))
+        else:
+            metrics.publish()
     return 0
 
 

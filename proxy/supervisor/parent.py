@@ -121,7 +121,8 @@ class Parent:
                     self._exit_code = 0
         finally:
             self._end()
-        _log.info("stopped")
+        if self._stopping:
+            _log.info("stopped")
         return self._exit_code
 
     def _begin(self) -> None:

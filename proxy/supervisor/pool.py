@@ -48,6 +48,7 @@ class Pool:
         self._leaving: list[Worker] = []
         #: Serial numbers of the workers that a rolling restart has still to replace.
         self._old: set[int] = set()
+        self._rolling_told = False
         self._draining = False
         #: Workers started in the place of others, by reason.
         self.restarts: Counter[str] = Counter({"died": 0, "rolled": 0} | restarts)
@@ -119,6 +120,7 @@ class Pool:
         """Replace every worker that lives now, one after the other."""
         self._old = {slot.current.serial for slot in self._slots if slot.current is not None}
         _log.info("rolling restart", workers=len(self._old))
+        self._rolling_told = True
         self._roll_next()
 
     def drain(self) -> None:
@@ -225,14 +227,18 @@ class Pool:
             not_replaced=len(self._old),
         )
         self._old.clear()
+        self._rolling_told = False
         slot = self._slots[worker.slot]
         if slot.current is None:
             slot.restart_s = self._clock() + slot.restarts.delay_s(None, self._clock())
 
     def _roll_next(self) -> None:
         """Start the next replacement, unless one is under way."""
-        if not self._old or self._leaving or any(slot.replacement for slot in self._slots):
+        if self._leaving or any(slot.replacement for slot in self._slots):
             return
+        if self._rolling_told and not self._old and not self._draining:
+            self._rolling_told = False
+            _log.info("rolling restart done")
         for slot in self._slots:
             if slot.current is not None and slot.current.serial in self._old:
                 self._old.discard(slot.current.serial)

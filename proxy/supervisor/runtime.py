@@ -9,10 +9,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from proxy.telemetry.shared import tally_path, written_names
+
 #: In memory, there on every Linux, and writable where the root file system is read-only: metrics
 #: are written to it every second, and a disk that is slow must not slow the loop.
 _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only as the parent of a private directory
 _PREFIX: Final = "cutover-"
+
+_WORKER: Final = "worker-"
+
+
+def tally_name(serial: int) -> str:
+    """The name under which a worker shares its metrics."""
+    return f"{_WORKER}{serial}"
 
 
 class RuntimeDirectory:
@@ -38,11 +47,6 @@ class RuntimeDirectory:
         return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
 
     @property
-    def metrics(self) -> Path:
-        """The directory of the tallies."""
-        return self.path
-
-    @property
     def log_lock(self) -> Path:
         """The file that who writes to the access log holds a lock on."""
         return self.path / "access-log.lock"
@@ -50,3 +54,9 @@ class RuntimeDirectory:
     def remove(self) -> None:
         """Remove it with all that is in it; what cannot be removed stays."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def abandon(self, tally_name: str) -> None:
+        """Leave it as a worker whose parent is gone; the last of them removes it."""
+        tally_path(self.path, tally_name).unlink(missing_ok=True)
+        if not any(name.startswith(_WORKER) for name in written_names(self.path)):
+            self.remove()

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import structlog
 
 from proxy.supervisor.channel import Channel
-from proxy.supervisor.runtime import RuntimeDirectory
+from proxy.supervisor.runtime import RuntimeDirectory, tally_name
 from proxy.supervisor.signals import begin_worker, held_back
 
 _log: Final = structlog.get_logger("proxy.supervisor")
@@ -119,11 +119,6 @@ class Worker:
         """Send it a signal; it may be gone already."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
-
-
-def tally_name(serial: int) -> str:
-    """The name under which a worker shares its metrics."""
-    return f"worker-{serial}"
 
 
 def in_words(code: int) -> str:

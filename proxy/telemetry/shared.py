@@ -43,7 +43,7 @@ class SharedTallies:
         A full disk is told once in the log: the others go on with what was written before.
         """
         try:
-            _replace(self._directory / f"{self._name}{_SUFFIX}", tally.dump())
+            _replace(tally_path(self._directory, self._name), tally.dump())
         except OSError as error:
             if self._well:
                 _log.error("metrics cannot be shared among workers", error=str(error))
@@ -61,9 +61,14 @@ class SharedTallies:
 
     def _written(self) -> Iterator[tuple[str, Tally]]:
         for name in written_names(self._directory):
-            tally = None if name == self._name else _read(self._directory / f"{name}{_SUFFIX}")
+            tally = None if name == self._name else _read(tally_path(self._directory, name))
             if tally is not None:
                 yield name, tally
+
+
+def tally_path(directory: Path, name: str) -> Path:
+    """Where the tally of that name is written."""
+    return directory / f"{name}{_SUFFIX}"
 
 
 def written_names(directory: Path) -> list[str]:
@@ -77,7 +82,7 @@ def retire(directory: Path, name: str) -> None:
     For one process only, the parent of the others. Raises OSError when the disk is full: the
     file then stays, and nothing is lost.
     """
-    path = directory / f"{name}{_SUFFIX}"
+    path = tally_path(directory, name)
     tally = _read(path)
     if tally is not None:
         retired, names = _retired(directory)
