@@ -52,8 +52,8 @@ _REMEMBERED: Final = 20_000
 #: gives way to what is seen where a few clients make most of the requests; the more, the larger
 #: the share: at 25 % a share taken for 30 % by bad luck would call for a sixth error.
 _LEAST_PRIOR: Final = 20.0
-_MOST_PRIOR: Final = 100.0
-_PRIOR_PER_SHARE: Final = 400.0
+_MOST_PRIOR: Final = 80.0
+_PRIOR_PER_SHARE: Final = 320.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def e_values(stages: Stages, allowed_ratio: float = 1.0) -> Iterator[float]:
     kept, moved = 0.1, 0.0
     b1 = b2 = b3 = b4 = b5 = b6 = 0.15
     for percent, events in stages:
-        prior = min(100.0, max(20.0, 4.0 * percent))
+        prior = min(80.0, max(20.0, 3.2 * percent))
         grpc, requests = prior * percent / 100, prior
         for good_grpc, good_legacy, on_grpc in events:
             grpc += good_grpc

@@ -31,7 +31,7 @@ def exact_e_value(
     bets = [Fraction(9, 10) / 6] * 6
     for basis_points, stream in moves:
         configured = Fraction(basis_points, 10_000)
-        prior = min(Fraction(100), max(Fraction(20), 400 * configured))
+        prior = min(Fraction(80), max(Fraction(20), 320 * configured))
         grpc = legacy = 0
         if errors:
             bets = [bet + kept / 4 / 6 for bet in bets]
