@@ -4,6 +4,8 @@ It has a listener of its own, on loopback unless the configuration says otherwis
 holds no secrets; what it changes needs a bearer token, and is only changed by POST.
 """
 
-from proxy.admin.server import Admin, describe_routes
+from proxy.admin.operations import Operations
+from proxy.admin.reads import describe_routes
+from proxy.admin.server import Admin
 
-__all__ = ["Admin", "describe_routes"]
+__all__ = ["Admin", "Operations", "describe_routes"]

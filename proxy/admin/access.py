@@ -4,15 +4,13 @@ Belongs here: the one check that stands before every handler. Does not: what the
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from proxy.admin.answers import refusal
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 #: What probes ask, which carry no credentials.
 _PROBES: Final = frozenset({"/-/healthy", "/-/ready"})
@@ -55,9 +53,7 @@ class Access:
         )
 
 
-def guarded_by(
-    access: Callable[[], Access],
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guarded_by(access: Callable[[], Access]) -> Middleware:
     """The middleware that asks *access*, anew for each request: tokens rotate."""
 
     @web.middleware

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from proxy.admin import Admin
+from proxy.admin import Admin, Operations
 from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.polling import Polling
-from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, tell_in_force
+from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, Result, tell_in_force
 from proxy.config.schema import Settings
 from proxy.config.sections import Admin as AdminSection
 from proxy.config.sections import Listen
@@ -55,6 +55,7 @@ class Service:
     _polling: Polling
     _frontend: Frontend
     _admin_port: Admin
+    _operations: Operations
     control: Control
 
     def __init__(
@@ -88,6 +89,8 @@ class Service:
         self._ending = False
         self._drained_by_s = 0.0
         self._stack = AsyncExitStack()
+        #: Has the other workers of the service do what one of them was asked.
+        self.tell_others: Callable[[dict[str, Any]], object] = _alone
         #: Base URLs of the two listeners, once started.
         self.url = ""
         self.admin_url = ""
@@ -134,9 +137,15 @@ class Service:
         self._watch_loop()
         generation = await self._first_generation(access_log)
         self._frontend = Frontend(generation.serving, clock=time.monotonic, wall_clock=time.time)
-        self._admin_port = Admin(
-            generation.snapshot, self._metrics, self._readiness, self._configuration
+        self._operations = Operations(
+            generation.snapshot,
+            self._metrics,
+            self.control,
+            self._readiness,
+            self._reload_all,
+            self._configuration,
         )
+        self._admin_port = Admin(self._operations)
         self._prepare_reloads()
         self._stack.push_async_callback(self._admin_port.stop)
         await self._admin_port.start(admin_listening)
@@ -206,11 +215,6 @@ class Service:
         self._reloader = Reloader(work, self._first)
         self._polling = Polling(self._reloader.look, asyncio.get_running_loop().call_later)
 
-    def _live(self, snapshot: Snapshot) -> frozenset[str]:
-        """The routes of *snapshot* of which clients get answers of gRPC, after all moves."""
-        standing = self.control.positions(snapshot.plans)
-        return frozenset(name for name, position in standing.items() if position.grpc_share)
-
     async def reload(
         self, *, force: bool = False, trigger: str = "admin", who: str = "", reason: str = ""
     ) -> ReloadResult:
@@ -220,6 +224,13 @@ class Service:
         of routes that gRPC answers what they have. Only while the service runs.
         """
         return await self._reloader.reload(Occasion(trigger, force, who, reason))
+
+    async def _reload_all(self, *, force: bool, who: str, reason: str) -> dict[str, Any]:
+        """What the admin port asks for: here, and in the other workers when it went well here."""
+        result = await self.reload(force=force, who=who, reason=reason)
+        if result.result is not Result.REFUSED:
+            self.tell_others({"do": "reload", "force": force, "trigger": "worker", "who": who})
+        return result.describe()
 
     async def _apply(self, snapshot: Snapshot) -> None:
         """Serve *snapshot* from the next request on. Raises `ConfigError` and changes nothing."""
@@ -234,7 +245,7 @@ class Service:
         """All at once, without a turn of the event loop between: no request sees two snapshots."""
         self._generations.put_in_service(generation)
         self._frontend.serve(generation.serving)
-        self._admin_port.show(generation.snapshot)
+        self._operations.snapshot = generation.snapshot
 
     @property
     def _settings(self) -> Settings:
@@ -285,6 +296,10 @@ def open_state(settings: Settings, folder: Path) -> StateDirectory:
     """
     directory = settings.state.directory
     return StateDirectory(folder / directory) if directory else StateDirectory.temporary()
+
+
+def _alone(_message: dict[str, Any]) -> None:
+    """Tell nobody: there are no other workers."""
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -90,6 +90,7 @@ async def _serve(
         conductor = Conductor(deeds_of(service))
         line = ParentLine(assignment, conductor)
         line.listen()
+        service.tell_others = line.pass_on
         publishing = asyncio.ensure_future(_publish(metrics.publish))
         freeze_heap()
         line.say("ready", **facts_of(snapshot))
