@@ -11,6 +11,7 @@ from proxy.cutover.moves import (
     INTERNAL,
     MAX_REASON_LENGTH,
     MAX_TTL_S,
+    MAX_WHO_LENGTH,
     SYSTEM,
     Action,
     Move,
@@ -242,6 +243,11 @@ def test_a_move_that_cannot_be_made_is_refused_and_says_why(
 def test_nobody_else_makes_the_moves_of_the_proxy(action: Action):
     with pytest.raises(MoveRefused, match="the proxy's own"):
         apply(NOTHING_MOVED, move(action, who="kim"), RAMPING, 0.0)
+
+
+def test_a_reason_and_a_name_may_be_as_long_as_their_limits():
+    asked = staged(Stage.GRPC, reason="x" * MAX_REASON_LENGTH, who="k" * MAX_WHO_LENGTH)
+    assert told(LEGACY, asked) == "grpc"
 
 
 def test_the_text_of_a_rollback_cannot_stop_it():
