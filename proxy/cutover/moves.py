@@ -98,7 +98,8 @@ def apply(overrides: Overrides, move: Move, plan: RoutePlan | None, now_s: float
     if move.action is Action.KILL:
         return replace(overrides, kill=_switched(overrides, move, now_s))
     if move.action is Action.EXPIRE and not move.route:
-        return replace(overrides, kill=_expired_switch(overrides, now_s))
+        _check_switch_is_over(overrides, now_s)
+        return replace(overrides, kill=None)
     changed = _changed(overrides, move, plan, now_s)
     others = {name: each for name, each in overrides.routes.items() if name != move.route}
     return replace(overrides, routes=others | ({move.route: changed} if changed else {}))
@@ -138,7 +139,7 @@ def _switched(overrides: Overrides, move: Move, now_s: float) -> KillSwitch | No
     return None
 
 
-def _expired_switch(overrides: Overrides, now_s: float) -> None:
+def _check_switch_is_over(overrides: Overrides, now_s: float) -> None:
     if overrides.kill is None or overrides.kill.holds(now_s):
         raise MoveRefused("no kill switch has expired")
 
@@ -155,7 +156,8 @@ def _changed(
         return _without_end(overrides.routes, move.route, now_s)
     standing = overrides.standing(move.route, now_s)
     if plan is None:
-        return _gone(move, standing)
+        _check_gone(move, standing)
+        return None
     if move.action is Action.SETTLE:
         return _settled(overrides.routes.get(move.route), plan)
     before = standing or Override()
@@ -171,7 +173,7 @@ def _without_end(routes: Mapping[str, Override], route: str, now_s: float) -> Ov
     return override.beneath
 
 
-def _gone(move: Move, standing: Override | None) -> None:
+def _check_gone(move: Move, standing: Override | None) -> None:
     """Let an operator drop, by `resume`, what was moved of a route that the file has no more."""
     if standing is None or move.action is not Action.RESUME:
         raise MoveRefused(f"there is no route {move.route!r}")
