@@ -9,11 +9,16 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 import click
 
 from proxy import __version__
+from proxy.cli.audit import audit
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain_command
+from proxy.cli.kill import kill
+from proxy.cli.moves import PLAIN_MOVES, percent_command, reload_command, stage_command
 from proxy.cli.routes import routes
 from proxy.cli.serve import serve
+from proxy.cli.stale import stale
+from proxy.cli.status import status
 
 _EPILOG = """\b
 Exit codes:
@@ -34,5 +39,10 @@ def main() -> None:
     """
 
 
-for command in (serve, check, routes, explain_command, demo):
+_COMMANDS = (
+    *(serve, check, routes, explain_command, demo),
+    *(status, stage_command, percent_command, *PLAIN_MOVES, kill, reload_command),
+    *(audit, stale),
+)
+for command in _COMMANDS:
     main.add_command(command)

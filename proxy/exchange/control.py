@@ -15,11 +15,12 @@ import structlog
 from proxy.cutover.breaker import BreakerState
 from proxy.cutover.guard import GuardOptions, RouteGuard, Trip
 from proxy.cutover.moves import SYSTEM, Action, Move, MoveRefused, apply
-from proxy.cutover.overrides import Overrides, positions
+from proxy.cutover.overrides import Override, Overrides, positions
 from proxy.cutover.pins import Pins
 from proxy.cutover.plan import RoutePlan
 from proxy.cutover.position import Position
 from proxy.cutover.ramp import RampProgress
+from proxy.cutover.stages import Stage
 from proxy.cutover.upkeep import Moment, look
 from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import Committed, StateDirectory
@@ -178,16 +179,19 @@ class Control:
         self._begin_anew(before)
 
     def _begin_anew(self, before: Overrides) -> None:
-        """What was learned of a route counts for where it stood then."""
-        now = self.overrides.routes
-        moved = {
-            name
-            for name in now.keys() | before.routes.keys()
-            if now.get(name) != before.routes.get(name)
-        }
-        for name in moved:
+        """Count and judge a route from its last move on.
+
+        A guard notices by itself when a percentage moves, and keeps what it has learned so far: to
+        begin anew at each step of a ramp would give false alarms as many chances. Only another
+        stage, and the end of a rollback, are another matter.
+        """
+        then, now = before.routes, self.overrides.routes
+        for name in then.keys() | now.keys():
+            old, new = then.get(name), now.get(name)
+            if old == new:
+                continue
             self._metrics.moved(name, self.overrides.revision)
-            if name in self._guards:
+            if _kind(old) != _kind(new) and name in self._guards:
                 self._guards[name][1].restart(self._clock())
 
     # --- what is due by itself
@@ -280,3 +284,8 @@ class Control:
 def _needed(options: GuardOptions) -> int:
     """Comparable requests on gRPC without which a ramp does not go on: no data is no evidence."""
     return 1 if options.latency is None else options.latency.min_requests
+
+
+def _kind(override: Override | None) -> tuple[Stage | None, str | None]:
+    """What of an override makes its route another matter to judge."""
+    return (None, None) if override is None else (override.stage, override.rollback)

@@ -92,6 +92,7 @@ class Exchange:
             # A bug of ours must cost one request, not the connection or the process.
             _log.exception("exchange failed", rpc=outcome.binding and outcome.binding.binding.rpc)
             answer = self._refusal(_INTERNAL, outcome)
+        outcome.began_s = self._clock()
         self._tell_side(answer, outcome)
         return answer
 

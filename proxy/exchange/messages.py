@@ -118,7 +118,7 @@ class Outcome:
     time was the upstream's and the client's too.
 
     *decision* is what came true; *decided* what was decided at *decided_s* of the monotonic clock,
-    with gRPC's share in *basis_points*. They differ when the proxy refused the request, and when
+    with gRPC's share in *basis_points*; the answer began at *began_s*. They differ when the proxy refused the request, and when
     legacy answered after a *fallback*. *hurried* says that the client gave the call less time than
     the route does.
     """
@@ -126,6 +126,7 @@ class Outcome:
     decision: Decision = REFUSED
     decided: Decision | None = None
     decided_s: float = 0.0
+    began_s: float = 0.0
     basis_points: int = 0
     fallback: FallbackReason | None = None
     hurried: bool = False

@@ -169,7 +169,7 @@ class Steering:
             comparable=comparable,
             basis_points=outcome.basis_points,
             decided_s=outcome.decided_s,
-            duration_s=outcome.upstream_s,
+            duration_s=outcome.began_s - outcome.decided_s,
             now_s=now_s,
         )
 

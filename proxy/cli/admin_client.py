@@ -1,0 +1,139 @@
+"""The command line's way to a running proxy: its admin port, found through the configuration.
+
+Belongs here: finding the port and the token, asking, telling what went wrong. Does not: what a
+command asks for.
+"""
+
+import http.client
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+from socket import gethostname
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+import orjson
+
+from proxy.cli.options import EXIT_CANNOT_START, EXIT_PROBLEMS, config_or_exit
+
+#: Seconds that the admin port may take; a reload of a large folder is the slowest.
+_TIMEOUT_S: Final = 60.0
+_SCHEMES: Final = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+
+
+class Refused(Exception):
+    """The admin port said no, in words."""
+
+
+class Unreachable(Exception):
+    """Nobody answers at the admin address."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminClient:
+    """Asks the admin port at *url*, with *token* when there is one."""
+
+    url: str
+    token: str | None
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Read something. Raises `Refused`, `Unreachable`."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change something. Raises `Refused`, `Unreachable`."""
+        return self._ask("POST", path, orjson.dumps(body))
+
+    def _ask(self, http_method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        parts = urlsplit(self.url)
+        connection = _SCHEMES[parts.scheme or "http"](parts.netloc, timeout=_TIMEOUT_S)
+        headers = {"Content-Type": "application/json"}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            connection.request(http_method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            text = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"no answer from the admin port at {self.url}: {error}") from error
+        finally:
+            connection.close()
+        return _read(response.status, text)
+
+
+def _read(status: int, text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError as error:
+        raise Refused(f"the admin port answered {status} without JSON") from error
+    if not isinstance(answer, dict):
+        raise Refused(f"the admin port answered {status} with JSON that is no object")
+    if status >= 400:
+        raise Refused(_why(answer))
+    return answer
+
+
+def _why(answer: dict[str, Any]) -> str:
+    problems = answer.get("problems", [])
+    return "\n".join([str(answer.get("error", "refused")), *map(str, problems)])
+
+
+def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options by which a command finds the admin port and its token."""
+    for option in (
+        click.option("--admin", "url", help="The admin port's URL; else from the configuration."),
+        click.option(
+            "--token-file",
+            type=click.Path(path_type=Path),
+            help="File with the bearer token; else admin.token_file of the configuration.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def client_or_exit(url: str | None, token_file: Path | None, folder: Path) -> AdminClient:
+    """A client by the options, else by the configuration in *folder*."""
+    if url is None or (token_file is None and folder.is_dir()):
+        admin = config_or_exit(folder).settings.admin
+        host = "127.0.0.1" if admin.host in ("0.0.0.0", "::") else admin.host  # noqa: S104
+        url = url or (
+            f"http://[{host}]:{admin.port}" if ":" in host else f"http://{host}:{admin.port}"
+        )
+        if token_file is None and admin.token_file is not None:
+            token_file = folder / admin.token_file
+    if urlsplit(url).scheme not in _SCHEMES:
+        raise click.BadParameter("must begin with http:// or https://", param_hint="--admin")
+    return AdminClient(url, None if token_file is None else _token(token_file))
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{path}: {error}", param_hint="--token-file") from error
+
+
+def or_exit(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What *ask* gives; exits with 1 when it is refused, 3 when nobody answers."""
+    try:
+        return ask()
+    except Refused as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_PROBLEMS)
+    except Unreachable as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_CANNOT_START)
+
+
+def whoever() -> str:
+    """The name under which a change goes into the audit log, unless another one is given."""
+    try:
+        return f"{getuser()}@{gethostname()}"
+    except (OSError, KeyError):
+        return f"uid-{os.getuid()}@{gethostname()}"
