@@ -4,13 +4,14 @@ The only place where the rows of the architecture meet. What is built here is cl
 """
 
 import asyncio
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import grpc
 
+from proxy.cli.aside import aside
 from proxy.config.load import load_config
 from proxy.config.resolved import Config
 from proxy.config.schema import Settings
@@ -71,16 +72,20 @@ async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
 
 
 async def attempt_load(
-    folder: Path, environ: Mapping[str, str], known: Inputs | None = None
+    folder: Path,
+    environ: Mapping[str, str],
+    known: Inputs | None = None,
+    breathe: Callable[[], None] = lambda: None,
 ) -> Attempt:
     """Load *folder*, again when its files changed meanwhile: no snapshot is made of two versions.
 
     *known* is what counts as read when the configuration itself cannot be. What takes long runs
-    in threads. Never raises for a bad folder.
+    in threads, which call *breathe* between one binding and the next. Never raises for a bad
+    folder.
     """
     known = known or Inputs(folder)
     for _ in range(_MAX_LOADS):
-        loading = _Loading(folder, environ, known)
+        loading = _Loading(folder, environ, known, breathe)
         try:
             snapshot: Snapshot | None = await loading.load()
             problems: tuple[Problem, ...] = ()
@@ -97,18 +102,25 @@ async def attempt_load(
 class _Loading:
     """One pass over a folder. *fingerprint* is of *inputs*, once it is known what those are."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], inputs: Inputs) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        inputs: Inputs,
+        breathe: Callable[[], None],
+    ) -> None:
         self._folder = folder
         self._environ = environ
+        self._breathe = breathe
         self._problems: list[Problem] = []
         self.inputs = inputs
         self.fingerprint = ""
 
     async def load(self) -> Snapshot:
         """The folder's snapshot. Raises `ConfigError` with every problem."""
-        config = await asyncio.to_thread(self._read)
+        config = await aside(self._read)
         loaded = await _load_sources(config, self._folder)
-        return await asyncio.to_thread(self._build, config, loaded)
+        return await aside(self._build, config, loaded)
 
     def _read(self) -> Config:
         try:
@@ -144,7 +156,9 @@ class _Loading:
             *_unserved_targets(config),
         ]
         try:
-            snapshot = build_snapshot(config, descriptors, loaded.service_configs, loaded.report)
+            snapshot = build_snapshot(
+                config, descriptors, loaded.service_configs, loaded.report, self._breathe
+            )
         except ConfigError as error:
             # With a source missing, what it would have held is missed all over: say the cause only.
             raise ConfigError(problems or error.problems) from error

@@ -229,6 +229,7 @@ class Generations:
         self._lasting.control.adopt(generation.snapshot)
         if replaced is None:
             return
+        self._heap.taken()
         loop = asyncio.get_running_loop()
         self._retired[replaced] = loop.call_later(self._retired_s, self._end, replaced)
         if len(self._retired) > self._max_retired:

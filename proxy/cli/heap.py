@@ -1,11 +1,12 @@
 """The garbage collector over snapshots that come and go.
 
-Belongs here: when it may look at what. Does not: the start of the process (`cli.serve`), where the
-heap is frozen first.
+Belongs here: when it may look at what. Does not: the start of the process (`cli.running`), where
+the heap is frozen first.
 
-A snapshot is full of cycles, since every message class is one, so only the collector frees it. A
-full collection of the whole process takes some 20 ms, in which nothing else runs: too much for
-each reload, and nothing at all for every eighth.
+A snapshot is full of cycles, since every message class is one, so only the collector frees it; and
+to look through a new one, or through the whole process, takes tens of milliseconds in which nothing
+else runs. So new ones are taken out of its sight as the first was, and a full collection comes
+after some of them.
 """
 
 import gc
@@ -23,6 +24,11 @@ class Heap:
 
     def __repr__(self) -> str:
         return f"<Heap unswept={self._unswept}>"
+
+    def taken(self) -> None:
+        """Note that a snapshot is in use now, for long: where the heap is frozen, it is too."""
+        if gc.get_freeze_count():
+            gc.freeze()
 
     def dropped(self) -> None:
         """Note that a snapshot is not used any more."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from proxy.cli.aside import Rests, aside, quick_turns
 from proxy.cli.composition import Attempt, attempt_load
 from proxy.config.resolved import Config
 from proxy.cutover.plan import RoutePlan
@@ -178,7 +179,8 @@ class Reloader:
         async with self._lock:
             started_s = time.monotonic()
             try:
-                result = await self._reloaded(occasion)
+                with quick_turns():
+                    result = await self._reloaded(occasion)
             except BaseException:
                 # Nobody expects it, and the metric must not stay at the last success.
                 self._work.metrics.config_refused()
@@ -193,7 +195,7 @@ class Reloader:
             self._watched = _inputs(self._current.config, self._work.folder)
             self._seen = (self._current.fingerprint, accepted)
             return self._result(Result.UNCHANGED, occasion, self._current)
-        attempt = await attempt_load(self._work.folder, self._work.environ, self._watched)
+        attempt = await attempt_load(self._work.folder, self._work.environ, self._watched, Rests())
         self._watched, self._seen = attempt.inputs, (attempt.fingerprint, accepted)
         if attempt.snapshot is None:
             return self._result(Result.REFUSED, occasion, None, attempt.problems)
@@ -210,7 +212,7 @@ class Reloader:
         self, attempt: Attempt, new: Snapshot, occasion: Occasion, accepted: str
     ) -> ReloadResult:
         old = self._current
-        losses = await asyncio.to_thread(find_losses, old, new)
+        losses = await aside(find_losses, old, new)
         problems = [*_needs_restart(old.config, new.config)]
         if not occasion.force and attempt.fingerprint != accepted:
             problems += self._breaks(losses, new)

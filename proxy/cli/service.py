@@ -73,7 +73,8 @@ class Service:
         metrics: Metrics | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._first = snapshot
+        # Nothing must hold on to it when another one has taken its place.
+        self._first: Snapshot | None = snapshot
         self._folder = folder
         self._environ = os.environ if environ is None else environ
         self._write_log = write_log
@@ -96,7 +97,7 @@ class Service:
         self.admin_url = ""
 
     def __repr__(self) -> str:
-        return f"<Service {self.url} of {self._first!r}>"
+        return f"<Service {self.url}{' draining' if self._ending else ''}>"
 
     async def __aenter__(self) -> Self:
         """Start. Raises `OSError` when an address cannot be bound."""
@@ -132,10 +133,13 @@ class Service:
 
     async def _start(self) -> None:
         """Start from the inside out, so that the stack stops from the outside in."""
+        first, self._first = self._first, None
+        if first is None:
+            raise RuntimeError("a service starts once")
         listening, admin_listening = self._bind()
         access_log = self._open_access_log()
         self._watch_loop()
-        generation = await self._first_generation(access_log)
+        generation = await self._first_generation(first, access_log)
         self._frontend = Frontend(generation.serving, clock=time.monotonic, wall_clock=time.time)
         self._operations = Operations(
             generation.snapshot,
@@ -180,18 +184,18 @@ class Service:
         lag.start()
         self._stack.callback(lag.stop)
 
-    async def _first_generation(self, access_log: AccessLog) -> Generation:
-        self.control = self._open_control()
+    async def _first_generation(self, first: Snapshot, access_log: AccessLog) -> Generation:
+        self.control = self._open_control(first)
         lasting = Lasting(self._folder, self._metrics, access_log, self.control)
         self._generations = Generations(lasting)
         self._stack.push_async_callback(self._end_generations)
-        generation = await self._generations.make(self._first)
+        generation = await self._generations.make(first)
         self._generations.put_in_service(generation)
         return generation
 
-    def _open_control(self) -> Control:
+    def _open_control(self, first: Snapshot) -> Control:
         """What moves the routes; upkeep begins, and ends before the state is let go."""
-        state = self._state or open_state(self._first.config.settings, self._folder)
+        state = self._state or open_state(first.config.settings, self._folder)
         self._stack.callback(state.close)
         pins = Pins(state.shared_memory("pins", DEFAULT_BYTES))
         self._stack.callback(pins.release)
@@ -212,7 +216,7 @@ class Service:
             self.control.state,
             self.control.positions,
         )
-        self._reloader = Reloader(work, self._first)
+        self._reloader = Reloader(work, self.snapshot)
         self._polling = Polling(self._reloader.look, asyncio.get_running_loop().call_later)
 
     async def reload(
@@ -248,9 +252,13 @@ class Service:
         self._operations.snapshot = generation.snapshot
 
     @property
+    def snapshot(self) -> Snapshot:
+        """What requests that begin now are answered by."""
+        return self._generations.current.snapshot
+
+    @property
     def _settings(self) -> Settings:
-        """The settings in force."""
-        return self._generations.current.snapshot.config.settings
+        return self.snapshot.config.settings
 
     def _configuration(self) -> dict[str, Any]:
         """What the admin port shows beside the configuration in force."""

@@ -4,7 +4,7 @@ Belongs here: putting configuration, descriptors and HTTP rules together, with e
 only shows when they meet. Does not: reading any of them (`sources`, `config`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -64,10 +64,13 @@ def build_snapshot(
     descriptors: Descriptors,
     service_configs: Sequence[ServiceConfigRules],
     report: Sequence[str] = (),
+    breathe: Callable[[], None] = lambda: None,
 ) -> Snapshot:
     """Compile all routes. Raises `ConfigError` with every problem of descriptors, rules, routes.
 
-    *report* is what the sources said already; it stands first in the snapshot's.
+    *report* is what the sources said already; it stands first in the snapshot's. *breathe* is
+    called between one binding and the next: a thread that compiles while others serve can give
+    way there.
     """
     resolution = resolve(descriptors, service_configs)
     facts = facts_of(resolution.bindings)
@@ -76,7 +79,7 @@ def build_snapshot(
     if not problems:
         problems += (*config.check_rpcs(tuple(facts)), *config.check_methods(facts))
     builder = _Builder(config, descriptors.pool, facts)
-    bindings = tuple(builder.compile_all(resolution.bindings))
+    bindings = tuple(builder.compile_all(resolution.bindings, breathe))
     try:
         table = RouteTable(_matcher_builder(bindings, config).build())
     except DuplicateRoutes as error:
@@ -104,11 +107,14 @@ class _Builder:
         self.routes: dict[str, Route] = {}
         self.report: list[str] = []
 
-    def compile_all(self, bindings: Sequence[Binding]) -> Iterator[RouteBinding]:
+    def compile_all(
+        self, bindings: Sequence[Binding], breathe: Callable[[], None]
+    ) -> Iterator[RouteBinding]:
         """The bindings that can be served; the report says of the others why not."""
         self._idempotent = _idempotent_rpcs(bindings)
         for binding in bindings:
             try:
+                breathe()
                 yield self._compile(binding)
             except ValueError as error:
                 self.report.append(f"{binding.rpc} is not served: {error} ({binding.origin})")
