@@ -46,9 +46,9 @@ def kill(
     url: str | None,
     token_file: Path | None,
 ) -> None:
-    """Send every route to legacy from the next request on, or end that.
+    """Send every route to legacy at once, or end that.
 
-    Asks the admin port. When nobody answers there, writes into the state directory of the
+    It counts from the next request on. Asks the admin port. When nobody answers there, writes into the state directory of the
     configuration: all proxies that share it obey at once, and after a restart too. With --state
     neither the admin port nor the configuration is needed.
     """

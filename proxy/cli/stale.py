@@ -26,10 +26,10 @@ _COLUMNS: Final = ("route", "owner", "why")
 def stale(
     check: bool, as_json: bool, folder: Path, url: str | None, token_file: Path | None
 ) -> None:
-    """List routes of a running proxy that are past their target date, or done but not finished.
+    """List routes whose move has come to a halt.
 
-    Done is a canary at 100 %, which still keeps the legacy host; so does a route that was rolled
-    back, or paused. An old host that nobody switches off costs twice, and rots.
+    Those of a running proxy that are past their target date, at 100 % but still a canary that
+    keeps the legacy host, rolled back, or paused. An old host that nobody switches off costs twice, and rots.
     """
     client = client_or_exit(url, token_file, folder)
     routes = or_exit(lambda: client.get("/admin/v1/status"))["routes"]

@@ -33,9 +33,9 @@ _WIDTH_WITHOUT_TERMINAL: Final = 200
 def status(
     as_json: bool, once: bool, folder: Path, url: str | None, token_file: Path | None
 ) -> None:
-    """Show the routes: stage, percent, requests, errors and latencies of both sides, last move.
+    """Show where the routes stand, and how they do.
 
-    The table stays and is renewed every second, until Ctrl-C.
+    Stage, percent, requests, errors and latencies of both sides, last move and why. The table stays and is renewed every second, until Ctrl-C.
     """
     client = client_or_exit(url, token_file, folder)
     if as_json:

@@ -118,9 +118,9 @@ class Outcome:
     time was the upstream's and the client's too.
 
     *decision* is what came true; *decided* what was decided at *decided_s* of the monotonic clock,
-    with gRPC's share in *basis_points*; the answer began at *began_s*. They differ when the proxy refused the request, and when
-    legacy answered after a *fallback*. *hurried* says that the client gave the call less time than
-    the route does.
+    with gRPC's share in *basis_points*; the answer began at *began_s*. They differ when the proxy
+    refused the request, and when legacy answered after a *fallback*. *hurried* says that the client
+    gave the call less time than the route does.
     """
 
     decision: Decision = REFUSED
