@@ -6,16 +6,19 @@ Belongs here: the life of the listening socket and of each request on it.
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
 from proxy.errors import ProxyError, StatusError
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
+from proxy.server.admission import Admission
+from proxy.server.http_server import HttpServer
 from proxy.server.pace import Pace, drained
-from proxy.server.protocol import Connection, HttpServer
+from proxy.server.protocol import Connection
 from proxy.server.reading import read_request
 from proxy.server.serving import Serving
+from proxy.server.shedding import INFLIGHT, OVERLOADED
 from proxy.server.writing import (
     CLOSES,
     STAYS,
@@ -23,13 +26,15 @@ from proxy.server.writing import (
     WRITTEN,
     WRITTEN_AND_CLOSE,
     HttpDate,
+    answer_bytes,
     write_answer,
     write_refusal,
     write_stream,
 )
 
-#: Connections that the kernel holds for us while the loop is busy.
-_BACKLOG: Final = 1024
+#: Connections that the kernel holds for us while the loop is busy; Linux allows no more unless told.
+_BACKLOG: Final = 4096
+_UNAVAILABLE: Final = 503
 #: Seconds that a request may take to end once it is cut off.
 _CUT_OFF_S: Final = 0.1
 
@@ -48,12 +53,27 @@ class Frontend:
         self._cutting_off = False
         self._listener: asyncio.Server | None = None
         self._server = HttpServer(
-            self._handle, self._refuse, serving.header_limits, serving.connection_limits
+            self._handle,
+            self._refuse,
+            self._overload_answer,
+            self._tell_shed,
+            serving.header_limits,
+            serving.connection_limits,
         )
 
     def __repr__(self) -> str:
         state = "draining" if self._draining else "serving" if self._listener else "idle"
-        return f"<Frontend {state} connections={len(self._server.connections)}>"
+        return f"<Frontend {state} connections={self.connections}>"
+
+    @property
+    def connections(self) -> int:
+        """Connections that clients hold open."""
+        return len(self._server.connections) + len(self._server.turned_away)
+
+    @property
+    def admission(self) -> Admission:
+        """How many requests are in flight, and how many may be."""
+        return self._server.admission
 
     @property
     def serving(self) -> Serving:
@@ -76,38 +96,42 @@ class Frontend:
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(self._server, sock=listening, backlog=_BACKLOG)
 
+    def stop_accepting(self) -> None:
+        """Close the listener; connections that were made go on. A second call does nothing."""
+        if self._listener is not None:
+            self._listener.close()
+
     def discourage(self) -> None:
         """Close connections after their next answer; new ones are still taken."""
         self._draining = True
-
-    def stop_accepting(self) -> None:
-        """Take no new connections; what is connected goes on."""
-        if self._listener is not None:
-            self._listener.close()
+        self._server.discourage()
 
     async def drain(self, timeout_s: float) -> None:
         """Stop accepting, end idle connections, finish what is in flight, then close.
 
-        Requests still running after *timeout_s* seconds are cut off.
+        What a client has sent already is in flight. Requests still running after *timeout_s*
+        seconds are cut off.
         """
         self.discourage()
         self.stop_accepting()
-        self._server.pre_shutdown()
+        self._server.close_idle()
         try:
             async with asyncio.timeout(timeout_s):
-                # It would wait as long again for what it has cut off.
-                await self._server.shutdown(timeout_s)
+                await self._server.emptied()
         except TimeoutError:
             self._cutting_off = True
             await self._server.shutdown(_CUT_OFF_S)
+        self._server.finish()
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         received_s = self._clock()
+        protocol = cast(Connection, http.protocol)
+        protocol.began(received_s)
         serving = self._serving
         serving.entered()
         outcome = serving.observer.started()
         request: Request | None = None
-        connection = ""
+        stays = False
         try:
             try:
                 request = read_request(http, serving.read_limits)
@@ -116,20 +140,38 @@ class Frontend:
                 answer: Answer | StreamAnswer = serving.exchange.refuse(error, outcome)
                 connection = CLOSES
             else:
-                answer = await serving.exchange.answer(request, outcome)
-            connection = connection or self._connection(http)
-            return await self._send(http, answer, outcome, connection, serving.read_limits.pace)
+                answer = await self._answer(request, serving, outcome)
+                connection = self._connection(http)
+            stays = await self._send(http, answer, outcome, connection, serving.read_limits.pace)
         except (ConnectionError, ProxyError) as error:
             # The client is gone, or was cut off from an answer that broke off.
             outcome.broke_off(error)
-            return WRITTEN_AND_CLOSE
         except asyncio.CancelledError:
             self._note_end(outcome)
             raise
         finally:
-            peer = (http.remote or "") if request is None else request.client
+            peer = protocol.peer if request is None else request.client
             serving.observer.ended(http.method, http.raw_path, peer, request, outcome, received_s)
             serving.left()
+            protocol.ended(stays=stays)
+        return WRITTEN if stays else WRITTEN_AND_CLOSE
+
+    async def _answer(
+        self, request: Request, serving: Serving, outcome: Outcome
+    ) -> Answer | StreamAnswer:
+        """The exchange's answer, if there is room for one more."""
+        if not self.admission.is_over():
+            return await serving.exchange.answer(request, outcome)
+        serving.observer.limited(INFLIGHT)
+        return serving.exchange.refuse(OVERLOADED, outcome)
+
+    def _overload_answer(self, connection: str) -> bytes:
+        """The whole answer to what there is no room for."""
+        return answer_bytes(self._serving.exchange.refuse(OVERLOADED, Outcome()), connection)
+
+    def _tell_shed(self, reason: str, count: int) -> None:
+        """Log and count *count* requests that were answered so."""
+        self._serving.observer.shed(reason, count, OVERLOADED)
 
     def _note_end(self, outcome: Outcome) -> None:
         """Note why a request was cancelled. One that we cut off has no status: none was sent."""
@@ -139,15 +181,17 @@ class Frontend:
         outcome.error = outcome.error or "the client went away"
         outcome.http_status = outcome.http_status or 499
 
-    def _refuse(self, http: web.BaseRequest, http_status: int, message: str) -> None:
-        """Answer what could not be parsed; its method and target are not known."""
+    def _refuse(
+        self, transport: asyncio.Transport | None, peer: str, http_status: int, message: str
+    ) -> None:
+        """Answer what never became a request; its method and target are not known."""
         received_s = self._clock()
         observer = self._serving.observer
         outcome = observer.started()
         outcome.http_status, outcome.error = http_status, message
         date = self._date.at(self._wall_clock())
-        outcome.bytes_out = write_refusal(http, http_status, message, date)
-        observer.ended("", "", http.remote or "", None, outcome, received_s)
+        outcome.bytes_out = write_refusal(transport, http_status, message, date)
+        observer.ended("", "", peer, None, outcome, received_s)
 
     def _connection(self, http: web.BaseRequest) -> str:
         """The header line about what becomes of the connection.
@@ -168,17 +212,23 @@ class Frontend:
         outcome: Outcome,
         connection: str,
         pace: Pace,
-    ) -> web.StreamResponse:
+    ) -> bool:
+        """Send *answer*. Returns whether the connection can take another request."""
         outcome.http_status = answer.http_status
+        if answer.http_status == _UNAVAILABLE:
+            self.admission.unavailable()
         date = "" if answer.as_is else self._date.at(self._wall_clock())
         if isinstance(answer, Answer):
             outcome.bytes_out = write_answer(http, answer, date, connection)
             await drained(http, pace)
-            return WRITTEN_AND_CLOSE if connection is CLOSES else WRITTEN
+            return connection is not CLOSES
         outcome.streamed = True
+        self.admission.streaming += 1
         try:
             stays = await write_stream(http, answer, date, connection, pace)
         finally:
+            self.admission.streaming -= 1
             outcome.bytes_out = answer.sent
             await answer.close()
-        return WRITTEN if stays else WRITTEN_AND_CLOSE
+        # A drain may have begun meanwhile.
+        return stays and not self._draining

@@ -5,24 +5,29 @@ aiohttp documents neither `RequestHandler` nor its errors' arguments as API: the
 pinned by the lock file, and `tests/server/test_hostile_input.py` is the contract test.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import http_exceptions, http_parser, web, web_protocol
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
+from proxy.server.admission import Admission
+from proxy.server.heads import HeadWatch
+from proxy.server.shedding import INFLIGHT, Tally, is_one_request
 from proxy.server.writing import WRITTEN_AND_CLOSE, write_refusal
 
 _log: Final = structlog.get_logger("proxy.server")
 
 _MALFORMED: Final = "the request is not well-formed HTTP/1.1"
+_OVERDUE: Final = "the request's header came too slowly"
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-#: Answers what could not be parsed, and tells of it: with an HTTP status and a text for clients.
-Refuse = Callable[[web.BaseRequest, int, str], None]
+#: Answers what never became a request, and tells of it: on a transport, to an address, with an
+#: HTTP status and a text for clients.
+Refuse = Callable[[asyncio.Transport | None, str, int, str], None]
 
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -50,12 +55,33 @@ class HeaderLimits:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one connection may do, and how many there may be.
+    """What one connection may do, and how much there may be of all of them.
 
-    A connection without a request is closed after *keepalive_timeout_s*.
+    A connection without a request is closed after *keepalive_timeout_s*. A request's head must be
+    whole *header_timeout_s* after the connection was made, or after its own first byte. Beyond
+    *max_connections*, and beyond *max_inflight* requests, clients get 503 at once.
     """
 
     keepalive_timeout_s: float = 75.0
+    header_timeout_s: float = 10.0
+    max_connections: int = 10_000
+    max_inflight: int = 1024
+
+
+class Lobby(Protocol):
+    """What all connections of a process share."""
+
+    admission: Admission
+    heads: HeadWatch
+    tally: Tally
+    clock: Callable[[], float]
+
+    def overload_answer(self) -> bytes | None:
+        """The whole answer to one request too many, which leaves the connection open.
+
+        None when each request must have an answer of its own, which closes it.
+        """
+        ...
 
 
 def refusal_of(error: BaseException | None, limits: HeaderLimits) -> tuple[int, str]:
@@ -71,16 +97,52 @@ def refusal_of(error: BaseException | None, limits: HeaderLimits) -> tuple[int, 
 
 
 class Connection(web_protocol.RequestHandler):
-    """One client connection. Answers parse errors with JSON, without an echo or a traceback."""
+    """One client connection.
 
-    __slots__ = ("_limits", "_refuse")
+    Answers parse errors with JSON, without an echo or a traceback; owes a whole head in time; and
+    is refused what the process has no room for, if possible without the parser.
+    """
+
+    __slots__ = (
+        *("_arrived_s", "_at_boundary", "_body", "_counted", "_ended", "_is_handling", "_is_lost"),
+        *("_limits", "_lobby", "_refuse"),
+    )
 
     def __init__(
-        self, manager: "HttpServer", limits: HeaderLimits, refuse: Refuse, **options: Any
+        self,
+        manager: web.Server,
+        lobby: Lobby,
+        limits: HeaderLimits,
+        refuse: Refuse,
+        **options: Any,
     ) -> None:
         super().__init__(manager, **options)
+        self._lobby = lobby
         self._limits = limits
         self._refuse = refuse
+        #: When the request came that has not been begun; 0 when it waited for another one.
+        self._arrived_s = 0.0
+        #: Whether what comes next surely begins a request.
+        self._at_boundary = True
+        #: The body of the request that came last.
+        self._body: StreamReader = EMPTY_PAYLOAD
+        self._ended = 0
+        #: Requests of this connection that are counted as in flight.
+        self._counted = 0
+        self._is_handling = False
+        self._is_lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection over, and wait for its first head."""
+        super().connection_made(transport)
+        self._lobby.heads.begin(self)
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Forget what came and was not begun; what has begun ends by itself."""
+        super().connection_lost(error)
+        self._is_lost = True
+        self._recount()
+        self._lobby.heads.end(self)
 
     @property
     def is_closing(self) -> bool:
@@ -88,15 +150,104 @@ class Connection(web_protocol.RequestHandler):
         return self._close
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and see to two things that aiohttp leaves as they are."""
+        """Refuse or parse what came, and see to what aiohttp leaves as it is."""
+        if self._lobby.admission.is_full() and self._shed(data):
+            return
+        is_between, before = self._body.is_eof(), self._request_count
+        if not self._counted:
+            self._arrived_s = self._lobby.clock()
         super().data_received(data)
-        if self._messages:
-            message, body = self._messages[-1]
-            if isinstance(message, RawRequestMessage):
-                if message.upgrade and not self._upgraded:
-                    self._end_behind_upgrade(data, has_body=body is not EMPTY_PAYLOAD)
-            else:
-                self._fail_unfinished_body()
+        count = self._request_count - before
+        if count:
+            self._took(data, count)
+        elif data:
+            self._at_boundary = False
+            if is_between and not (self._close or self._force_close or self._upgraded):
+                self._lobby.heads.begin(self)
+
+    def _shed(self, data: bytes) -> bool:
+        """Refuse a request without a look at what it asks for. Whether that could be done.
+
+        Only where the request's end is beyond doubt, and no other answer is under way.
+        """
+        if not self._at_boundary or self._counted or self._close or self._force_close:
+            return False
+        transport, answer = self.transport, self._lobby.overload_answer()
+        if answer is None or transport is None or self._paused or not is_one_request(data):
+            return False
+        transport.write(answer)
+        now_s = self._lobby.clock()
+        self._lobby.admission.refused(now_s)
+        self._lobby.tally.add(INFLIGHT)
+        self._lobby.heads.end(self)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
+
+    def _took(self, data: bytes, count: int) -> None:
+        """Note that *data* completed the heads of *count* requests."""
+        message, body = self._messages[-1]
+        self._lobby.heads.end(self)
+        self._recount()
+        self._body = body
+        if body is EMPTY_PAYLOAD:
+            # Nothing but a head ends so, and with a head of its own the rest would be a request.
+            self._at_boundary = data.endswith(_HEAD_END)
+        else:
+            self._at_boundary = self._at_boundary and count == 1 and is_one_request(data)
+        if not isinstance(message, RawRequestMessage):
+            self._fail_unfinished_body()
+        elif message.upgrade and not self._upgraded:
+            self._end_behind_upgrade(data, has_body=body is not EMPTY_PAYLOAD)
+
+    def _recount(self) -> None:
+        """Count the requests of this connection that are in flight: come, and not ended."""
+        inflight = self._request_count - self._ended
+        if self._is_lost:
+            inflight = int(self._is_handling)
+        self._lobby.admission.inflight += inflight - self._counted
+        self._counted = inflight
+
+    def began(self, now_s: float) -> None:
+        """Note that a request is handled from now on."""
+        self._is_handling = True
+        if self._arrived_s:
+            self._lobby.admission.began(now_s - self._arrived_s, now_s)
+            self._arrived_s = 0.0
+
+    def ended(self, *, stays: bool) -> None:
+        """Note that the request has been handled, and whether the connection takes another."""
+        self._is_handling = False
+        self._at_boundary = self._at_boundary and stays
+        self._ended += 1
+        self._recount()
+
+    def head_overdue(self) -> None:
+        """Give the connection up: it has sent nothing, or a head that does not end.
+
+        Behind requests that are still answered, their client can wait for them and send no more.
+        """
+        if self._counted:
+            self._lobby.heads.begin(self)
+            return
+        if self._request_count or not self._at_boundary:
+            self._refuse(self.transport, self.peer, 408, _OVERDUE)
+        self.force_close()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is owed on either side: no answer, and no rest of a head."""
+        return not self._counted and not (self in self._lobby.heads and not self._at_boundary)
+
+    @property
+    def descriptor(self) -> int:
+        """The socket's file descriptor, -1 when it is gone."""
+        socket = None if self.transport is None else self.transport.get_extra_info("socket")
+        return -1 if socket is None else int(socket.fileno())
+
+    @property
+    def peer(self) -> str:
+        """The client's address, "" when it is not known."""
+        name = self.peername
+        return str(name[0]) if isinstance(name, tuple) else ""
 
     def _end_behind_upgrade(self, data: bytes, *, has_body: bool) -> None:
         """Close after a request whose successor the parser may have thrown away.
@@ -131,37 +282,9 @@ class Connection(web_protocol.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what never became a request; a bug of ours gets 500 and a line in the log."""
         if status == 400:
-            self._refuse(request, *refusal_of(exc, self._limits))
+            self.ended(stays=False)
+            self._refuse(request.transport, self.peer, *refusal_of(exc, self._limits))
         else:
             _log.error("request handler failed", exc_info=exc)
-            write_refusal(request, status, "internal error")
+            write_refusal(request.transport, status, "internal error")
         return WRITTEN_AND_CLOSE
-
-
-class HttpServer(web.Server):
-    """aiohttp's low-level server over our connections."""
-
-    def __init__(
-        self, handler: Handler, refuse: Refuse, headers: HeaderLimits, limits: ConnectionLimits
-    ) -> None:
-        super().__init__(handler, handler_cancellation=True)
-        self._refuse = refuse
-        self.limit(headers, limits)
-
-    def limit(self, headers: HeaderLimits, limits: ConnectionLimits) -> None:
-        """Set the limits of connections that are made from now on."""
-        # The URL and field limits must differ, or a LineTooLong would not say which it was.
-        field_bytes = headers.field_bytes + (headers.field_bytes == headers.url_bytes)
-        self._limits = headers
-        self._options = {
-            "keepalive_timeout": limits.keepalive_timeout_s,
-            "max_line_size": headers.url_bytes,
-            "max_field_size": field_bytes,
-            "max_headers": headers.fields,
-            "access_log": None,
-            "auto_decompress": False,
-        }
-
-    def __call__(self) -> web_protocol.RequestHandler:
-        """A handler for a new connection."""
-        return Connection(self, self._limits, self._refuse, loop=self._loop, **self._options)

@@ -27,7 +27,7 @@ _STATUS_LINES: Final = {
 #: Answers that never carry a body, whatever their headers say (RFC 9110 §6.4.1).
 BODILESS: Final = frozenset({204, 304})
 #: The gRPC codes in refusals of requests that never became one.
-_REFUSAL_CODES: Final = {400: 3, 404: 5, 500: 13, 501: 12}
+_REFUSAL_CODES: Final = {400: 3, 404: 5, 408: 4, 500: 13, 501: 12}
 _RESOURCE_EXHAUSTED: Final = 8
 
 #: The header line that says whether the connection takes another request. HTTP/1.1 means so
@@ -81,18 +81,27 @@ def write_answer(request: web.BaseRequest, answer: Answer, date: str, connection
 
     *date* and *connection* are header lines. Raises `ConnectionResetError` when the client is gone.
     """
+    transport = _open(request.transport)
+    head = _whole_head(answer, date, connection)
     body = b"" if request.method == "HEAD" else answer.body
+    transport.write(head + body)
+    return len(body)
+
+
+def answer_bytes(answer: Answer, connection: str) -> bytes:
+    """A whole answer as it goes on the wire, without a date: to be made once and sent often."""
+    return _whole_head(answer, "", connection) + answer.body
+
+
+def _whole_head(answer: Answer, date: str, connection: str) -> bytes:
     framing = ""
     if not answer.as_is and answer.http_status not in BODILESS:
         framing = f"content-length: {len(answer.body)}\r\n"
     ours = f"{framing}{date}{connection}"
-    head = _head(answer.http_status, answer.reason_phrase, answer.headers, ours)
-    _transport(request).write(head + body)
-    return len(body)
+    return _head(answer.http_status, answer.reason_phrase, answer.headers, ours)
 
 
-def _transport(request: web.BaseRequest) -> asyncio.Transport:
-    transport = request.transport
+def _open(transport: asyncio.Transport | None) -> asyncio.Transport:
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client has closed the connection")
     return transport
@@ -128,7 +137,7 @@ async def write_stream(
     framing = _framing_of(request, answer)
     if framing is _Framing.UNTIL_CLOSE:
         connection = CLOSES
-    transport = _transport(request)
+    transport = _open(request.transport)
     line = "transfer-encoding: chunked\r\n" if framing is _Framing.CHUNKED else ""
     ours = f"{line}{date}{connection}"
     transport.write(_head(answer.http_status, answer.reason_phrase, answer.headers, ours))
@@ -167,12 +176,12 @@ async def _write_chunks(
             continue  # An empty chunk would end a chunked body.
         answer.sent += len(chunk)
         framed = b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk
-        _transport(request).write(framed)
+        _open(request.transport).write(framed)
         await drained(request, pace)
     if answer.length is not None and answer.sent != answer.length:
         raise ConnectionAbortedError(f"{answer.sent} of {answer.length} bytes came")
     if chunked:
-        _transport(request).write(b"0\r\n\r\n")
+        _open(request.transport).write(b"0\r\n\r\n")
 
 
 def write_interim(
@@ -180,10 +189,12 @@ def write_interim(
 ) -> None:
     """Write a 1xx answer. HTTP/1.0 clients do not know them and get none (RFC 9110 §15.2)."""
     if request.version >= (1, 1):
-        _transport(request).write(_head(http_status, phrase, headers, ""))
+        _open(request.transport).write(_head(http_status, phrase, headers, ""))
 
 
-def write_refusal(request: web.BaseRequest, status: int, message: str, date: str = "") -> int:
+def write_refusal(
+    transport: asyncio.Transport | None, status: int, message: str, date: str = ""
+) -> int:
     """Write an error for what is not even a request, and ask for the connection's end.
 
     Returns the bytes of body.
@@ -192,5 +203,6 @@ def write_refusal(request: web.BaseRequest, status: int, message: str, date: str
     body = orjson.dumps({"code": code, "message": message, "details": []})
     answer = Answer(status, (("content-type", "application/json"),), body)
     with suppress(ConnectionResetError):
-        return write_answer(request, answer, date, CLOSES)
+        _open(transport).write(_whole_head(answer, date, CLOSES) + body)
+        return len(body)
     return 0

@@ -1,10 +1,13 @@
 """The front end's own part: framing of answers, drain, what it says of itself."""
 
 import asyncio
+import resource
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
 import structlog
+import uvloop
 from aiohttp import http_exceptions, http_parser
 
 from proxy.exchange.messages import Answer, Outcome, StreamAnswer
@@ -15,6 +18,7 @@ from proxy.server.writing import HttpDate
 from tests.fakes import Served
 from tests.live.edge import HANDLERS, Edge, answers, edge_of, item, method
 from tests.live.wire import LegacyScript, client_of, legacy_of, request
+from tests.waiting import until
 
 GET = request("GET", "/v1/items/1")
 WATCH = request("GET", "/v1/items/1:watch")
@@ -208,6 +212,107 @@ async def test_draining_cuts_off_what_does_not_end(snapshot: Snapshot):
         assert await client.rest() == b""
         (line,) = edge.lines()
         assert (line["error"], line["status"]) == ("cut off: the drain's time was over", 0)
+
+
+async def test_a_request_that_was_sent_before_the_drain_is_answered(snapshot: Snapshot):
+    """Its connection is idle as far as we know: the bytes are in the kernel's buffer."""
+    async with (
+        edge_of(snapshot) as edge,
+        client_of(edge.url) as client,
+        client_of(edge.url) as idle,
+    ):
+        items = request("GET", "/v1/items")
+        for each in (client, idle):
+            assert (await each.ask(items)).status == 200
+        client.write(items)
+        await edge.frontend.drain(5.0)
+        reply = await client.reply()
+        assert (reply.status, reply.closes) == (200, True)
+        assert await idle.rest() == b""
+
+
+async def test_a_body_that_is_coming_still_comes_during_the_drain(snapshot: Snapshot):
+    async with edge_of(snapshot) as edge, client_of(edge.url) as client:
+        client.write(request("POST", "/v1/items", "Content-Length: 2") + b"{")
+        await until(lambda: edge.frontend.serving.inflight == 1)
+        draining = asyncio.ensure_future(edge.frontend.drain(5.0))
+        await until(lambda: "draining" in repr(edge.frontend))
+        reply = await client.ask(b"}")
+        assert (reply.status, reply.closes) == (200, True)
+        await draining
+
+
+async def test_a_stream_that_ends_during_the_drain_ends_its_connection(snapshot: Snapshot):
+    go, began = asyncio.Event(), asyncio.Event()
+
+    async def watch(_: Served) -> AsyncIterator[bytes]:
+        yield item(id="1")
+        began.set()
+        await go.wait()
+        yield item(id="2")
+
+    async with (
+        edge_of(snapshot, {**HANDLERS, method("Watch"): watch}) as edge,
+        client_of(edge.url) as client,
+    ):
+        client.write(WATCH)
+        await began.wait()
+        draining = asyncio.ensure_future(edge.frontend.drain(5.0))
+        await until(lambda: "draining" in repr(edge.frontend))
+        go.set()
+        assert (await client.reply()).body == b'[{"id":"1"},{"id":"2"}]'
+        await draining
+        assert await client.rest() == b""
+
+
+async def test_no_more_connections_are_taken_but_those_there_are_served(edge: Edge):
+    async with client_of(edge.url) as client:
+        assert (await client.ask(GET)).status == 200
+        edge.frontend.stop_accepting()
+        edge.frontend.stop_accepting()
+        reply = await client.ask(GET)
+        assert (reply.status, reply.closes) == (200, False)
+        with pytest.raises(ConnectionRefusedError):
+            async with client_of(edge.url):
+                pass
+
+
+def test_a_process_out_of_descriptors_turns_clients_away_and_goes_on(snapshot: Snapshot):
+    """On the loop that is used: asyncio's own has ways of its own to wait."""
+    uvloop.run(run_out_of_descriptors(snapshot))
+
+
+async def run_out_of_descriptors(snapshot: Snapshot) -> None:
+    loop = asyncio.get_running_loop()
+    async with edge_of(snapshot) as edge:
+        port = int(edge.url.rpartition(":")[2])
+        # Made before, since they need descriptors too.
+        clients = [socket.socket() for _ in range(20)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (clients[-1].fileno() + 5, hard))
+        try:
+            for client in clients:
+                client.setblocking(False)
+                await loop.sock_connect(client, ("127.0.0.1", port))
+            await until(lambda: edge.frontend.connections > 0)
+            outcomes = [await outcome_of(client) for client in clients]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for client in clients:
+                client.close()
+        assert set(outcomes) == {b"HTTP/1.1 200", b""}
+        async with client_of(edge.url) as late:
+            assert (await late.ask(request("GET", "/v1/items"))).status == 200
+
+
+async def outcome_of(client: socket.socket) -> bytes:
+    """The beginning of the answer to a request, b"" where the connection was closed."""
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_sendall(client, request("GET", "/v1/items"))
+        return (await loop.sock_recv(client, 4096))[:12]
+    except ConnectionError:
+        return b""
 
 
 async def test_a_connection_is_asked_to_go_before_the_drain(edge: Edge):

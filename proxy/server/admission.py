@@ -1,0 +1,106 @@
+"""How many requests are served at once, and when that is too many.
+
+Belongs here: counting, and the limit that follows how late the loop is. Pure: time is an argument.
+Does not: what becomes of a request that is one too many (`shedding`, `frontend`).
+"""
+
+import math
+from typing import Final
+
+#: How late requests may be begun, in seconds. A loop that is always later has more to do than it
+#: can: some hundred requests wait for it, and each takes several of its turns. Below it, what came
+#: at once is only waited for.
+MAX_DELAY_S: Final = 0.025
+#: Below this delay, in seconds, the loop has time to spare.
+AT_EASE_S: Final = 0.005
+#: A window in which no request was begun sooner is late. One alone may be a burst, or a stall.
+WINDOW_S: Final = 0.1
+#: What is served at once however late the loop is.
+LEAST: Final = 16
+
+
+class Admission:
+    """Counts requests in flight, and says when they are too many.
+
+    Two limits hold. *max_inflight* is what the configuration allows: it bounds memory while an
+    upstream is slow. `limit` bounds the work that waits for the CPU: it starts there too, sinks
+    while the loop is late, and rises again when it is not. What is measured is the time from a
+    request's bytes to its handler, which only the loop's own work can make long. The least one of
+    a window counts, as CoDel does it (RFC 8289 §3): a queue that empties now and then is no harm.
+    Streams that have begun wait for their upstream, and are not counted against `limit`.
+    """
+
+    __slots__ = (
+        *("_is_pressed", "_least_delay_s", "_most_busy", "_was_late", "_window_ends_s"),
+        *("inflight", "limit", "max_inflight", "streaming"),
+    )
+
+    def __init__(self, max_inflight: int) -> None:
+        self.max_inflight = self.limit = max_inflight
+        self.inflight = 0
+        self.streaming = 0
+        self._least_delay_s = math.inf
+        self._most_busy = 0
+        self._window_ends_s = 0.0
+        self._was_late = False
+        self._is_pressed = False
+
+    def __repr__(self) -> str:
+        return f"<Admission {self.inflight} of {self.limit}, at most {self.max_inflight}>"
+
+    def allow(self, max_inflight: int) -> None:
+        """Change what the configuration allows."""
+        self.max_inflight = self.limit = max_inflight
+
+    @property
+    def busy(self) -> int:
+        """Requests in flight that may want the CPU."""
+        return self.inflight - self.streaming
+
+    def is_full(self) -> bool:
+        """Whether one request more would be too many."""
+        inflight = self.inflight
+        return inflight >= self.max_inflight or inflight - self.streaming >= self.limit
+
+    def is_over(self) -> bool:
+        """Whether there is one request too many already."""
+        inflight = self.inflight
+        return inflight > self.max_inflight or inflight - self.streaming > self.limit
+
+    def began(self, delay_s: float, now_s: float) -> None:
+        """Note that a request was begun *delay_s* seconds after it had come."""
+        self._least_delay_s = min(self._least_delay_s, delay_s)
+        self._most_busy = max(self._most_busy, self.busy)
+        if now_s >= self._window_ends_s:
+            self._adapt(now_s)
+
+    def refused(self, now_s: float) -> None:
+        """Note that a request was refused: the limit must rise though none is begun."""
+        if now_s >= self._window_ends_s:
+            self._adapt(now_s)
+
+    def unavailable(self) -> None:
+        """Note that a request was begun, and that there was no room for it further on.
+
+        More of them cannot help. Where the loop has no time to spare, those that come are better
+        refused before they have cost anything; where it has, they may be for somebody else.
+        """
+        if self._is_pressed:
+            self.limit = min(self.limit, max(LEAST, self.busy - 1))
+
+    def _adapt(self, now_s: float) -> None:
+        """Set the limit for the window that begins now."""
+        delay_s, busy = self._least_delay_s, self._most_busy
+        self._least_delay_s, self._most_busy = math.inf, 0
+        self._window_ends_s = now_s + WINDOW_S
+        self._is_pressed = AT_EASE_S < delay_s < math.inf
+        is_late = MAX_DELAY_S < delay_s < math.inf
+        if not is_late:
+            # A loop that is pressed would be late at once with many more.
+            share = 32 if self._is_pressed else 4
+            self.limit = min(self.max_inflight, self.limit + self.limit // share + 1)
+        elif self._was_late:
+            # What waits is in proportion to what is served at once (Little's law).
+            lowered = int(min(self.limit, busy) * max(0.5, MAX_DELAY_S / delay_s))
+            self.limit = min(self.max_inflight, max(LEAST, lowered))
+        self._was_late = is_late
