@@ -201,7 +201,7 @@ class BalancedUpstream(Closing):
         whether all of them ended by themselves.
         """
         self._idle = asyncio.Event()
-        ended = await until_idle(self._idle, timeout_s, is_idle=not self.inflight)
+        ended = await until_idle(self._idle, lambda: not self.inflight, timeout_s)
         await self.close()
         return ended
 

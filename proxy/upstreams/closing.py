@@ -4,6 +4,7 @@ Belongs here: closing by `async with`, waiting for the last call. Does not: what
 """
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -29,13 +30,16 @@ class Closing:
         await self.close()
 
 
-async def until_idle(idle: asyncio.Event, timeout_s: float, *, is_idle: bool) -> bool:
-    """Wait until *idle* is set, unless all is quiet already; False when that takes too long."""
-    if is_idle:
-        return True
+async def until_idle(idle: asyncio.Event, is_idle: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait until *is_idle*, which *idle* announces; False when that takes longer than *timeout_s*.
+
+    Asked again after each announcement: something may have begun since.
+    """
     try:
         async with asyncio.timeout(timeout_s):
-            await idle.wait()
+            while not is_idle():
+                idle.clear()
+                await idle.wait()
     except TimeoutError:
         return False
     return True

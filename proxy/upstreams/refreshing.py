@@ -6,7 +6,6 @@ Belongs here: how often is asked, and sooner when. Does not: asking (`resolving`
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from proxy.upstreams.members import Members
@@ -18,6 +17,8 @@ _ANSWER_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.1
 #: The share of a pause that is left to chance, lest all workers ask at once.
 _JITTER: Final = 0.2
+#: How long a cancelled question may take to end.
+_CANCEL_AGAIN_S: Final = 0.1
 
 
 class Refresh:
@@ -71,8 +72,11 @@ class Refresh:
                 self._members.unresolved("the name has no address")
 
     async def close(self) -> None:
-        """Ask no more."""
-        if self._task is not None:
+        """Ask no more.
+
+        Cancelled again and again: `asyncio.wait_for`, under the DNS library, forgets a cancellation
+        that comes together with an answer (until Python 3.12).
+        """
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)

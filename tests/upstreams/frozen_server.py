@@ -1,4 +1,7 @@
-"""A gRPC server in a process of its own, to be stopped or killed: prints its port, then serves."""
+"""A gRPC server in a process of its own, to be stopped or killed: prints its port, then serves.
+
+Arguments: the port, 0 for any; the address to listen on.
+"""
 
 import asyncio
 import sys
@@ -18,7 +21,9 @@ async def hang(served: Served) -> AsyncIterator[bytes]:
 
 
 async def main() -> None:
-    async with grpc_server({"/t.T/echo": echo, "/t.T/hang": hang}) as port:
+    wanted, host = int(sys.argv[1]), sys.argv[2]
+    handlers = {"/t.T/echo": echo, "/t.T/hang": hang}
+    async with grpc_server(handlers, port=wanted, host=host) as port:
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

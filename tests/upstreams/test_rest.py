@@ -16,6 +16,7 @@ from proxy.upstreams.rest.connection import Connection
 from proxy.upstreams.rest.options import parse_url
 from proxy.upstreams.tls import TlsOptions
 from tests.upstreams.servers import raw_server
+from tests.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -894,3 +895,51 @@ def test_the_url_of_the_host_is_read(url, expected):
 def test_any_other_url_is_refused(url):
     with pytest.raises(ValueError, match="URL of the legacy host"):
         parse_url(url)
+
+
+# --- the end
+
+
+async def test_who_retires_finishes_what_is_under_way_first():
+    going_on = asyncio.Event()
+
+    async def slow(reader, writer) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"/slow" in head:
+                writer.write(OK[:-1])
+                await going_on.wait()
+                writer.write(OK[-1:])
+            else:
+                writer.write(OK)
+            await writer.drain()
+
+    async with upstream_to(slow) as upstream:
+        begun = await upstream.forward(get("/slow"), 30.0)
+        assert upstream.inflight == 1
+        retiring = asyncio.create_task(upstream.retire(30.0))
+        # A request that has begun may ask late.
+        assert await send(upstream, get("/late")) == b"ok"
+        assert (upstream.inflight, retiring.done()) == (1, False)
+        going_on.set()
+        async with begun:
+            assert await read(begun) == b"ok"
+        assert await retiring
+        assert not (await failure(upstream.forward(get(), 30.0))).sent
+
+
+async def test_who_retires_does_not_wait_for_ever():
+    async def hang(reader, _) -> None:
+        await reader.read()
+
+    async with upstream_to(hang) as upstream:
+        hanging = asyncio.create_task(upstream.forward(get(), 30.0))
+        await until(lambda: upstream.inflight == 1)
+        assert not await upstream.retire(0.05)
+        await failure(hanging)
+        assert upstream.inflight == 0
+
+
+async def test_who_has_nothing_under_way_retires_at_once():
+    async with upstream_to(Host()) as upstream:
+        assert await send(upstream, get()) == b"ok"
+        assert await upstream.retire(30.0)

@@ -44,6 +44,8 @@ def channel_arguments(options: GrpcOptions) -> list[tuple[str, int | str]]:
         ("grpc.max_metadata_size", options.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", options.max_metadata_bytes),
         ("grpc.enable_retries", 0),
+        # Channels to one address would share a connection, and the back-off of one that is gone.
+        ("grpc.use_local_subchannel_pool", 1),
         ("grpc.service_config", _SERVICE_CONFIG),
         # A server must not be able to change how often or whether we repeat a call.
         ("grpc.service_config_disable_resolution", 1),

@@ -117,7 +117,7 @@ class Channel:
         """Try until there is a connection. Once an attempt has failed, calls do not wait."""
         while True:
             if self._backoff_s:
-                await asyncio.sleep(self._backoff_s * (1 - _JITTER * self._random()))
+                await asyncio.sleep(self.pause_s)
             try:
                 session = await self._dialer.dial()
             except Unreachable as failure:
@@ -129,6 +129,11 @@ class Channel:
         self._session = session
         self.has_room()
         self._tell()
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next attempt to connect; chance makes them less, never more."""
+        return self._backoff_s * (1 - _JITTER * self._random())
 
     def _tell(self) -> None:
         if self._changed is not None:

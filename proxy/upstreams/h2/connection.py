@@ -180,9 +180,11 @@ class Connection:
     def abandon(self) -> list[tuple[Stream, bool]]:
         """Give up all open streams, since the connection is gone.
 
-        With each, whether anything of it was taken to be sent.
+        With each, whether anything of it was taken to be sent. What was not, never will be: a peer
+        that has ended its side only would still read it.
         """
         self.is_draining = True
+        self._sender.take()
         streams = [(each, each.id < self._taken_id) for each in self._streams.values()]
         self._streams.clear()
         return streams

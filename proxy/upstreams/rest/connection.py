@@ -17,6 +17,7 @@ from aiohttp.http import RawResponseMessage
 
 from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import Code, Status
+from proxy.upstreams.closing import until_idle
 from proxy.upstreams.rest.options import Address, RestOptions
 from proxy.upstreams.tls import TlsOptions, client_context
 
@@ -170,9 +171,16 @@ class Pool:
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
         self._closed = False
+        self._waiting = 0
+        self._idle_again: asyncio.Event | None = None
 
     def __repr__(self) -> str:
         return f"<Pool {self._address.authority} busy={len(self._busy)} idle={len(self._idle)}>"
+
+    @property
+    def inflight(self) -> int:
+        """Exchanges that have begun and whose answers are not read yet."""
+        return len(self._busy) + self._waiting
 
     async def acquire(self, deadline_s: float, *, fresh: bool, surely_live: bool) -> Connection:
         """Take a kept connection, the one used last, or make one, by *deadline_s* (loop's clock).
@@ -180,6 +188,14 @@ class Pool:
         *fresh* wants a new one; *surely_live* one that the host has not closed. Raises
         `UpstreamError`, or `LimitExceeded` when none gets free in time.
         """
+        self._waiting += 1
+        try:
+            return await self._acquire(deadline_s, fresh=fresh, surely_live=surely_live)
+        finally:
+            self._waiting -= 1
+            self._tell_idle()
+
+    async def _acquire(self, deadline_s: float, *, fresh: bool, surely_live: bool) -> Connection:
         if self._closed:
             raise bad_gateway("the legacy upstream is closed", sent=False)
         if self._slots.locked():
@@ -251,6 +267,7 @@ class Pool:
         """Give a connection back. It is kept only when *reusable* and at its end of a message."""
         self._busy.remove(connection)
         self._slots.release()
+        self._tell_idle()
         if not reusable or connection.should_close:
             connection.cut()
             return
@@ -259,6 +276,15 @@ class Pool:
         oldest = self._idle[0]
         if oldest.idle_since_s < connection.idle_since_s - self.options.keepalive_s:
             self._idle.popleft().close()
+
+    def _tell_idle(self) -> None:
+        if self._idle_again is not None and not self.inflight:
+            self._idle_again.set()
+
+    async def until_idle(self, timeout_s: float) -> bool:
+        """Wait until no exchange is under way; False when that takes longer than *timeout_s*."""
+        self._idle_again = asyncio.Event()
+        return await until_idle(self._idle_again, lambda: not self.inflight, timeout_s)
 
     def close(self) -> None:
         """Close every connection; answers that are being read end with an error."""

@@ -45,6 +45,20 @@ class RestUpstream(Closing):
     def __repr__(self) -> str:
         return f"<RestUpstream {self._pool!r}>"
 
+    @property
+    def inflight(self) -> int:
+        """Requests that have begun and whose answers are not read yet."""
+        return self._pool.inflight
+
+    async def retire(self, timeout_s: float) -> bool:
+        """Close when no request is under way any more, after *timeout_s* at the latest.
+
+        Requests can be made until then. Gives whether all of them ended by themselves.
+        """
+        ended = await self._pool.until_idle(timeout_s)
+        self._pool.close()
+        return ended
+
     async def close(self) -> None:
         """Close the connections; answers that are being read end with an error."""
         self._pool.close()

@@ -320,6 +320,7 @@ def test_an_abandoned_connection_gives_its_streams_up():
     line.output()
     late = line.open()
     assert line.connection.abandon() == [(stream, True), (late, False)]
+    assert line.output() == []
     line.connection.reset(stream)
     assert (line.connection.open_streams, line.connection.has_room) == (0, False)
 

@@ -128,7 +128,8 @@ async def test_a_server_that_says_nothing_is_not_waited_for_longer_than_the_conn
 @asynccontextmanager
 async def server_process() -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.upstreams.frozen_server", stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.upstreams.frozen_server", "0", "127.0.0.1"),
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         yield process, int(await process.stdout.readline())
