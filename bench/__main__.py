@@ -1,4 +1,4 @@
-"""`python -m bench [NAME...] [--json]`: runs benchmarks, shows their figures, judges targets.
+"""`python -m bench [NAME...] [--only PARTS] [--json]`: runs benchmarks, shows and judges figures.
 
 Exit codes: 0 every target was kept, 1 a target was missed or a benchmark could not run or broke,
 2 wrong arguments.
@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import inspect
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -19,6 +20,7 @@ from rich.console import Console
 from bench.figures import Broken, Figure, Unavailable, figure_table, json_line
 
 HARNESS: Final = frozenset({"__main__", "figures"})
+TERMINATED: Final = 128 + signal.SIGTERM
 WIDTH_WITHOUT_TERMINAL: Final = 180  # columns; in a log, a wrapped table is hard to read
 
 
@@ -36,8 +38,24 @@ def main(arguments: Sequence[str], package: str = "bench") -> int:
     unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"unknown benchmark {', '.join(unknown)} (known: {', '.join(known)})")
-    kept = [run_one(package, name, as_json=options.json) for name in options.names or known]
+    names = options.names or known
+    only = [part for part in options.only.split(",") if part]
+    if only:
+        check_parts(parser, package, names, only)
+    kept = [run_one(package, name, only, as_json=options.json) for name in names]
     return 0 if all(kept) else 1
+
+
+def check_parts(
+    parser: argparse.ArgumentParser, package: str, names: Sequence[str], only: Sequence[str]
+) -> None:
+    """Exit with 2 unless each of the benchmarks has each of the parts."""
+    for name in names:
+        parts = getattr(importlib.import_module(f"{package}.{name}"), "PARTS", ())
+        unknown = [part for part in only if part not in parts]
+        if unknown:
+            has = f"(it has {', '.join(parts)})" if parts else "(it has none)"
+            parser.error(f"{name} has no part {', '.join(unknown)} {has}")
 
 
 def argument_parser(known: Sequence[str]) -> argparse.ArgumentParser:
@@ -49,16 +67,19 @@ def argument_parser(known: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument(
+        "--only", default="", metavar="PARTS", help="of a benchmark with parts: these, as in R1,R4"
+    )
+    parser.add_argument(
         "--json", action="store_true", help="end each benchmark with one line of JSON"
     )
     return parser
 
 
-def run_one(package: str, name: str, *, as_json: bool) -> bool:
+def run_one(package: str, name: str, only: Sequence[str], *, as_json: bool) -> bool:
     """Run one benchmark and show it; whether it ran and kept every target."""
     module = importlib.import_module(f"{package}.{name}")
     try:
-        figures = measure(module)
+        figures = measure(module, only)
     except Unavailable as problem:
         print(f"bench {name}: not run: {problem}", file=sys.stderr)
         return False
@@ -71,9 +92,12 @@ def run_one(package: str, name: str, *, as_json: bool) -> bool:
     return all(figure.ok for figure in figures)
 
 
-def measure(module: ModuleType) -> list[Figure]:
-    """The figures of a benchmark module, whether its `run` is plain or a coroutine."""
-    result = module.run()
+def measure(module: ModuleType, only: Sequence[str]) -> list[Figure]:
+    """The figures of a benchmark module, whether its `run` is plain or a coroutine.
+
+    A module with `PARTS` can run some of them.
+    """
+    result = module.run(only) if only else module.run()
     figures: list[Figure] = asyncio.run(result) if inspect.iscoroutine(result) else result
     return figures
 
@@ -85,5 +109,11 @@ def show(name: str, module: ModuleType, figures: list[Figure]) -> None:
     console.print(own_table(figures) if own_table else figure_table(name, figures))
 
 
+def end_on_terminate() -> None:
+    """Let SIGTERM end the run as Ctrl-C does: with the processes that it has started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+
+
 if __name__ == "__main__":
+    end_on_terminate()
     sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,8 @@
 //
 // It knows no protobuf types: a manifest made by the benchmark says which bytes answer which
 // call. What it costs is therefore the transport alone, so that the load shows the proxy in
-// front of it and not itself.
+// front of it and not itself. With a ledger it writes down what it was asked to do, before it
+// answers: what was done twice, or by the wrong side, is read there.
 package main
 
 import (
@@ -28,10 +29,12 @@ import (
 )
 
 // manifest is everything the backend can say. Keys of RPC are full method names
-// ("/package.Service/Method"), keys of HTTP are request targets (path and query).
+// ("/package.Service/Method"), keys of HTTP are request targets (path and query). What is no such
+// target is answered by its method, if HTTPByMethod knows that.
 type manifest struct {
-	RPC  map[string]rpcAnswers `json:"rpc"`
-	HTTP map[string]httpAnswer `json:"http"`
+	RPC          map[string]rpcAnswers `json:"rpc"`
+	HTTP         map[string]httpAnswer `json:"http"`
+	HTTPByMethod map[string]httpAnswer `json:"http_by_method"`
 }
 
 // rpcAnswers holds one answer for each value of the request's varint field ByField; a call
@@ -48,13 +51,21 @@ type httpAnswer struct {
 
 func main() {
 	manifestPath := flag.String("manifest", "", "JSON file with the canned answers")
+	grpcAddress := flag.String("grpc", "127.0.0.1:0", "where to serve gRPC")
+	httpAddress := flag.String("http", "127.0.0.1:0", "where to serve HTTP")
+	ledgerPath := flag.String("ledger", "", "file to add every request to that has an id")
+	delay := flag.Duration("delay", 0, "how long to wait before each answer")
 	flag.Parse()
 	canned, err := readManifest(*manifestPath)
 	if err != nil {
 		log.Fatal(err)
 	}
-	grpcServer, httpHandler := canned.grpcServer(), canned.httpHandler()
-	grpcListener, httpListener := listen(), listen()
+	done, err := openWork(*ledgerPath, *delay)
+	if err != nil {
+		log.Fatal(err)
+	}
+	grpcServer, httpHandler := canned.grpcServer(done), canned.httpHandler(done)
+	grpcListener, httpListener := listen(*grpcAddress), listen(*httpAddress)
 	// The benchmark reads this line to learn the ports; nothing else goes to standard output.
 	fmt.Printf("{\"grpc\": %d, \"http\": %d}\n", port(grpcListener), port(httpListener))
 	go exitWithParent()
@@ -71,8 +82,8 @@ func readManifest(name string) (*manifest, error) {
 	return canned, json.Unmarshal(data, canned)
 }
 
-func listen() net.Listener {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func listen(address string) net.Listener {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -90,14 +101,14 @@ func exitWithParent() {
 	os.Exit(0)
 }
 
-func (canned *manifest) grpcServer() *grpc.Server {
+func (canned *manifest) grpcServer(done *work) *grpc.Server {
 	methods := map[string][]grpc.MethodDesc{}
 	for name, answers := range canned.RPC {
 		service, method := path.Split(strings.TrimPrefix(name, "/"))
 		methods[service] = append(
 			methods[service], grpc.MethodDesc{MethodName: method, Handler: answers.handle})
 	}
-	server := grpc.NewServer(grpc.ForceServerCodecV2(rawCodec{}))
+	server := grpc.NewServer(grpc.ForceServerCodecV2(rawCodec{}), grpc.UnaryInterceptor(done.call))
 	for service, described := range methods {
 		name := strings.TrimSuffix(service, "/")
 		server.RegisterService(&grpc.ServiceDesc{ServiceName: name, Methods: described}, nil)
@@ -107,11 +118,20 @@ func (canned *manifest) grpcServer() *grpc.Server {
 
 // handle is a grpc.MethodHandler.
 func (answers rpcAnswers) handle(
-	_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor,
+	_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor,
 ) (any, error) {
 	var request []byte
 	if err := decode(&request); err != nil {
 		return nil, err
+	}
+	return intercept(ctx, request, nil, answers.answer)
+}
+
+// answer is a grpc.UnaryHandler.
+func (answers rpcAnswers) answer(_ context.Context, asked any) (any, error) {
+	request, isBytes := asked.([]byte)
+	if !isBytes {
+		return nil, errors.New("a request is a []byte")
 	}
 	value, err := varintField(request, answers.ByField)
 	if err != nil {
@@ -144,9 +164,12 @@ func varintField(message []byte, wanted protowire.Number) (value uint64, err err
 	return value, nil
 }
 
-func (canned *manifest) httpHandler() http.Handler {
+func (canned *manifest) httpHandler(done *work) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		answer, found := canned.HTTP[request.URL.RequestURI()]
+		if !found {
+			answer, found = canned.HTTPByMethod[request.Method]
+		}
 		if !found {
 			http.NotFound(writer, request)
 			return
@@ -155,6 +178,7 @@ func (canned *manifest) httpHandler() http.Handler {
 			http.Error(writer, err.Error(), http.StatusBadRequest)
 			return
 		}
+		done.do(request.Header.Get(requestID), request.Method)
 		writer.Header().Set("Content-Type", answer.ContentType)
 		writer.Header().Set("Content-Length", strconv.Itoa(len(answer.Body)))
 		_, _ = writer.Write(answer.Body)

@@ -35,14 +35,24 @@ class RpcAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Canned:
-    """All that a backend can say: by full method name (`/package.Service/Method`), by target."""
+    """All that a backend can say: by full method name (`/package.Service/Method`), by target.
+
+    Targets that are not among those are answered by their HTTP method.
+    """
 
     rpc: Mapping[str, RpcAnswers] = field(default_factory=dict)
     http: Mapping[str, bytes] = field(default_factory=dict)
+    http_by_method: Mapping[str, bytes] = field(default_factory=dict)
 
     def manifest(self) -> str:
         """The file that the backend programs read."""
-        return json.dumps({"rpc": self._rpc_part(), "http": self._http_part()})
+        return json.dumps(
+            {
+                "rpc": self._rpc_part(),
+                "http": http_part(self.http),
+                "http_by_method": http_part(self.http_by_method),
+            }
+        )
 
     def _rpc_part(self) -> dict[str, object]:
         return {
@@ -53,11 +63,13 @@ class Canned:
             for method, known in self.rpc.items()
         }
 
-    def _http_part(self) -> dict[str, object]:
-        return {
-            target: {"content_type": "application/json", "body": base64_text(body)}
-            for target, body in self.http.items()
-        }
+
+def http_part(answers: Mapping[str, bytes]) -> dict[str, object]:
+    """Answers over HTTP as the manifest has them."""
+    return {
+        key: {"content_type": "application/json", "body": base64_text(body)}
+        for key, body in answers.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Nothing in here knows what the processes do.
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -52,6 +53,19 @@ class Cores:
         return cls((first,), tuple(others) or (first,))
 
     @classmethod
+    def everywhere(cls) -> Self:
+        """All cores for all: for what is not measured."""
+        if not hasattr(os, "sched_getaffinity"):
+            raise Unavailable("processes are put on cores, which only Linux can do")
+        available = tuple(sorted(os.sched_getaffinity(0)))
+        return cls(available, available)
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every core."""
+        return tuple(sorted({*self.proxy, *self.load}))
+
+    @classmethod
     def here(cls) -> Self:
         """The division of the cores that this process may use."""
         if not hasattr(os, "sched_getaffinity") or not Path("/proc/self/stat").exists():
@@ -62,7 +76,8 @@ class Cores:
 class Process:
     """A running child process; leaving the context ends it.
 
-    `output` receives standard output when `announces` is false; standard error always.
+    `log` takes standard error, and standard output too when that goes neither to the file `output`
+    nor, with `announces`, to a pipe.
     """
 
     def __init__(
@@ -73,17 +88,19 @@ class Process:
         cores: Sequence[int],
         log: Path,
         announces: bool = False,
+        output: Path | None = None,
     ) -> None:
         self.name = name
         self.log = log
         pinned = [sys.executable, "-c", PIN, ",".join(map(str, cores)), *command]
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        with log.open("ab") as errors, (output or log).open("ab") as told:
             self.child = subprocess.Popen(
                 pinned,
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if announces else output,
-                stderr=output,
+                stdout=subprocess.PIPE if announces else told,
+                stderr=errors,
             )
 
     def __repr__(self) -> str:
@@ -96,11 +113,11 @@ class Process:
         self.stop()
 
     def announcement(self) -> dict[str, int]:
-        """The JSON object on the first line of standard output; waits for it."""
+        """The JSON object on the next line of standard output; waits for it."""
         assert self.child.stdout is not None
         line = self.child.stdout.readline()
         if not line:
-            raise self.failure("ended before it said where it listens")
+            raise self.failure("ended before it said what it had to say")
         announced: dict[str, int] = json.loads(line)
         return announced
 
@@ -122,8 +139,14 @@ class Process:
         """Resident memory of the process and its descendants; shared pages count each time."""
         return sum(map(resident_bytes, descendants(self.child.pid)))
 
+    def kill(self) -> None:
+        """End the process as a crash does, and reap it."""
+        self.child.kill()
+        self.child.wait()
+
     def stop(self) -> None:
         """Terminate the process, kill it if it does not end in time, and reap it."""
+        self.child.send_signal(signal.SIGCONT)  # one that is frozen would not hear the next
         self.child.terminate()
         try:
             self.child.wait(STOP_WITHIN_S)

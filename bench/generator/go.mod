@@ -1,0 +1,3 @@
+module example.invalid/cutover-bench-generator
+
+go 1.25
