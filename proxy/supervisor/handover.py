@@ -22,7 +22,12 @@ FORM: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class WorkerLeft:
-    """A worker that goes on serving. *descriptor* is the parent's end of its channel."""
+    """A worker that goes on serving.
+
+    *descriptor* is the parent's end of its channel, *rest* what was read of an unfinished message.
+    *due_s* is when it is killed unless it has come further: the monotonic clock is the system's,
+    and goes on over an `exec`.
+    """
 
     slot: int
     serial: int
@@ -31,6 +36,7 @@ class WorkerLeft:
     rest: str
     ready: bool
     leaving: bool
+    due_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

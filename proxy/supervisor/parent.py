@@ -141,8 +141,8 @@ class Parent:
         for worker in self._pool.workers():
             worker.channel.close()
         self._upgrade.stop()
-        self._selector.close()
-        self._signals.close()
+        for each in (self._selector, self._signals, self._listening, self._admin_listening):
+            each.close()
         self._runtime.remove()
 
     # --- waiting
@@ -221,6 +221,7 @@ class Parent:
             worker.is_ready(now_s)
         if left.leaving:
             worker.state = State.LEAVING
+        worker.due_s = left.due_s
         self._selector.register(channel, selectors.EVENT_READ, worker)
         self._pool.adopt(worker)
 
@@ -245,7 +246,7 @@ class Parent:
 
     def _is_ready(self, worker: Worker, facts: dict[str, Any]) -> None:
         self._pool.is_ready(worker)
-        if not self._told:
+        if not self._told and not self._stopping:
             self._facts = self._facts or facts
             self._pool.start_all()
             if self._pool.serving == self._plan.workers:
@@ -335,6 +336,7 @@ class Parent:
                 rest=worker.channel.rest.decode("latin-1"),
                 ready=worker.state is State.SERVING,
                 leaving=worker.state is State.LEAVING,
+                due_s=worker.due_s,
             )
             for worker in self._pool.workers()
             if worker.channel.fileno() >= 0

@@ -95,7 +95,10 @@ class Pool:
     def adopt(self, worker: Worker) -> None:
         """Take over a worker that another program image has started."""
         slot = self._slots[worker.slot] if worker.slot < len(self._slots) else None
-        if slot is None or slot.current is not None or worker.state is State.LEAVING:
+        if worker.state is State.LEAVING:
+            self._leaving.append(worker)
+        elif slot is None or slot.current is not None:
+            worker.retire(self._clock())
             self._leaving.append(worker)
         else:
             slot.current = worker
@@ -164,7 +167,7 @@ class Pool:
         worker.is_ready(self._clock())
         _log.info("worker serves", worker=worker.slot, pid=worker.pid)
         slot = self._slots[worker.slot]
-        if slot.replacement is worker:
+        if slot.replacement is worker and not self._draining:
             self._take_over(slot, worker)
 
     def _take_over(self, slot: Slot, worker: Worker) -> None:

@@ -110,7 +110,7 @@ async def ended(served: Proxy) -> int:
 ONE = item(id="1")
 
 
-async def test_a_killed_worker_loses_its_own_requests_only_and_is_replaced(tmp_path: Path):
+async def test_a_killed_worker_loses_its_own_requests_only_and_is_replaced(tmp_path: Path) -> None:
     gates: list[asyncio.Event] = []
 
     async def slow(_: Served) -> AsyncIterator[bytes]:
@@ -151,7 +151,7 @@ async def test_a_killed_worker_loses_its_own_requests_only_and_is_replaced(tmp_p
             assert (await workers.until("cutover_workers{}", 2))[DIED] == times
 
 
-async def test_counters_never_fall_while_workers_are_killed(tmp_path: Path):
+async def test_counters_never_fall_while_workers_are_killed(tmp_path: Path) -> None:
     async with workers_of(tmp_path, answers(ONE)) as workers:
         async with load_on(workers.url, keep_alive=2, close=2):
             seen = [await workers.until(REQUESTS, 1)]
@@ -171,7 +171,7 @@ async def test_counters_never_fall_while_workers_are_killed(tmp_path: Path):
                     assert later[name] >= value, name
 
 
-async def test_new_code_takes_over_without_a_request_lost(tmp_path: Path):
+async def test_new_code_takes_over_without_a_request_lost(tmp_path: Path) -> None:
     """A package of another version is put in place of the one that runs."""
     code = tmp_path / "code"
     shutil.copytree(
@@ -200,7 +200,7 @@ async def test_new_code_takes_over_without_a_request_lost(tmp_path: Path):
         assert metrics[DIED] == 0
 
 
-async def test_what_cannot_be_served_replaces_nothing(tmp_path: Path):
+async def test_what_cannot_be_served_replaces_nothing(tmp_path: Path) -> None:
     async with workers_of(tmp_path, answers(ONE)) as workers:
         old = workers.pids()
         config = (tmp_path / "cutover.yaml").read_text()
@@ -225,7 +225,7 @@ async def test_what_cannot_be_served_replaces_nothing(tmp_path: Path):
         assert (await workers.until("cutover_workers{}", 2))[DIED] >= 4
 
 
-async def test_a_signal_to_the_parent_reaches_all_workers(tmp_path: Path):
+async def test_a_signal_to_the_parent_reaches_all_workers(tmp_path: Path) -> None:
     async with workers_of(tmp_path, answers(ONE)) as workers:
         old = workers.pids()
         config = tmp_path / "cutover.yaml"
@@ -243,7 +243,7 @@ async def test_a_signal_to_the_parent_reaches_all_workers(tmp_path: Path):
         await workers.until(ROLLED, 1)
 
 
-async def test_workers_whose_parent_is_killed_finish_and_end(tmp_path: Path):
+async def test_workers_whose_parent_is_killed_finish_and_end(tmp_path: Path) -> None:
     began, go = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Served) -> AsyncIterator[bytes]:
@@ -268,7 +268,7 @@ async def test_workers_whose_parent_is_killed_finish_and_end(tmp_path: Path):
         assert not runtime.exists()
 
 
-async def test_the_end_comes_within_a_rolling_restart_too(tmp_path: Path):
+async def test_the_end_comes_within_a_rolling_restart_too(tmp_path: Path) -> None:
     async with workers_of(tmp_path, answers(ONE)) as workers:
         async with load_on(workers.url, keep_alive=2, close=0) as load:
             workers.signal(signal.SIGUSR2)
@@ -282,7 +282,7 @@ async def test_the_end_comes_within_a_rolling_restart_too(tmp_path: Path):
         assert events[-1] == "stopped"
 
 
-async def test_a_second_signal_ends_all_of_them_at_once(tmp_path: Path):
+async def test_a_second_signal_ends_all_of_them_at_once(tmp_path: Path) -> None:
     began = asyncio.Event()
 
     async def hang(_: Served) -> AsyncIterator[bytes]:
@@ -300,7 +300,7 @@ async def test_a_second_signal_ends_all_of_them_at_once(tmp_path: Path):
         assert await client.rest() == b""
 
 
-async def test_lines_of_the_access_log_stay_whole(tmp_path: Path):
+async def test_lines_of_the_access_log_stay_whole(tmp_path: Path) -> None:
     async def read(stream: asyncio.StreamReader) -> bytes:
         return await stream.read()
 
@@ -322,7 +322,7 @@ async def test_lines_of_the_access_log_stay_whole(tmp_path: Path):
         assert paths == {f"/nothing/{one}/{each}" for one in range(8) for each in range(250)}
 
 
-async def test_a_folder_that_cannot_be_served_is_told_once(tmp_path: Path):
+async def test_a_folder_that_cannot_be_served_is_told_once(tmp_path: Path) -> None:
     write_folder(tmp_path, "127.0.0.1:1")
     (tmp_path / "edge.binpb").write_bytes(b"\xff")
     async with serving(tmp_path, "--workers", "3") as served, asyncio.timeout(PATIENCE_S):

@@ -13,7 +13,7 @@ class FirstObservation(Histogram):
         super().__init__((0.001,))
         self.first_s: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-    def observe(self, value: float) -> None:
+    def observe(self, value: float, count: int = 1) -> None:
         super().observe(value)
         if not self.first_s.done():
             self.first_s.set_result(value)
