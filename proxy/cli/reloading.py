@@ -22,9 +22,8 @@ from proxy.cli.composition import Attempt, attempt_load
 from proxy.config.resolved import Config
 from proxy.cutover.plan import RoutePlan
 from proxy.cutover.position import Position
-from proxy.cutover.stages import Stage
 from proxy.errors import ConfigError, Place, Problem
-from proxy.routing.compatibility import find_losses
+from proxy.routing.compatibility import GRPC_STAGES, breaking, find_losses
 from proxy.routing.losses import Loss
 from proxy.routing.snapshot import Snapshot
 from proxy.sources.fingerprint import Inputs, inputs_of
@@ -36,7 +35,6 @@ _log: Final = structlog.get_logger("proxy")
 
 #: What is decided once, when the process starts.
 _FIXED: Final = ("listen.host", "listen.port", "admin.host", "admin.port", "state.directory")
-_GRPC_STAGES: Final = frozenset({Stage.CANARY, Stage.GRPC})
 
 
 class Result(StrEnum):
@@ -143,7 +141,7 @@ class Reloading:
     def live(self, snapshot: Snapshot) -> frozenset[str]:
         """The routes of *snapshot* whose clients get answers of gRPC, by name."""
         positions = self.positions(snapshot.plans)
-        return frozenset(name for name, at in positions.items() if at.stage in _GRPC_STAGES)
+        return frozenset(name for name, at in positions.items() if at.stage in GRPC_STAGES)
 
 
 class Reloader:
@@ -232,15 +230,10 @@ class Reloader:
         return self._result(Result.APPLIED, occasion, new, losses=losses)
 
     def _breaks(self, losses: tuple[Loss, ...], new: Snapshot) -> Iterator[Problem]:
-        """The losses of routes that gRPC answers, and still will; of others nobody notices any."""
-        live, still_live = self._work.live(self._current), self._work.live(new)
-        moved_away = {route.rpc for route in new.routes if route.name not in still_live}
-        for loss in losses:
-            if loss.route in live and loss.rpc not in moved_away:
-                message = f"would break route {loss.route}, which gRPC answers: {loss.binding}"
-                yield Problem(
-                    Place(loss.origin), f"{message}: {loss.what}; force it to accept that"
-                )
+        live = self._work.live
+        for loss in breaking(losses, new, live(self._current), live(new)):
+            message = f"would break route {loss.route}, which gRPC answers: {loss.binding}"
+            yield Problem(Place(loss.origin), f"{message}: {loss.what}; force it to accept that")
 
     def _result(
         self,

@@ -8,13 +8,16 @@ is the same, whatever its number; a template that names its variables otherwise 
 paths. What is only new is no loss.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
+from proxy.cutover.stages import Stage
 from proxy.routing.losses import BindingLosses, Loss
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import RouteBinding
 
+#: The stages in which clients get answers of gRPC.
+GRPC_STAGES: Final = frozenset({Stage.CANARY, Stage.GRPC})
 #: What stands in a made-up path where a template has a wildcard.
 _SAMPLES: Final = {"*": "x", "**": "x/x"}
 
@@ -30,6 +33,23 @@ def find_losses(old: Snapshot, new: Snapshot) -> tuple[Loss, ...]:
     """
     patterns = {_pattern(target): target for target in new.bindings}
     return tuple(_losses(old, new, patterns))
+
+
+def live_by_file(snapshot: Snapshot) -> frozenset[str]:
+    """The names of the routes whose clients get answers of gRPC, as the files have it."""
+    return frozenset(route.name for route in snapshot.routes if route.stage in GRPC_STAGES)
+
+
+def breaking(
+    losses: Iterable[Loss], new: Snapshot, live: Collection[str], still_live: Collection[str]
+) -> Iterator[Loss]:
+    """The losses that a client would notice: of routes that gRPC answers, now and then still.
+
+    *live* are the names of those that it answers now, *still_live* those that it would answer in
+    *new*. A route that goes back to legacy takes its answers from there again.
+    """
+    moved_away = {route.rpc for route in new.routes if route.name not in still_live}
+    return (loss for loss in losses if loss.route in live and loss.rpc not in moved_away)
 
 
 def _losses(old: Snapshot, new: Snapshot, patterns: dict[_Pattern, RouteBinding]) -> Iterator[Loss]:
