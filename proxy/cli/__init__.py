@@ -15,6 +15,7 @@ from proxy.cli.demo import demo
 from proxy.cli.explain import explain_command
 from proxy.cli.kill import kill
 from proxy.cli.moves import PLAIN_MOVES, percent_command, reload_command, stage_command
+from proxy.cli.plan import plan
 from proxy.cli.routes import routes
 from proxy.cli.serve import serve
 from proxy.cli.stale import stale
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(serve, check, routes, explain_command, demo),
+    *(serve, check, plan, routes, explain_command, demo),
     *(status, stage_command, percent_command, *PLAIN_MOVES, kill, reload_command),
     *(audit, stale),
 )

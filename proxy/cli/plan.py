@@ -36,12 +36,13 @@ _FOLDER: Final = click.Path(path_type=Path)
     "--check", "checking", is_flag=True, help="Exit with 1 when a reload would need --force."
 )
 def plan(old: Path, new: Path, as_json: bool, checking: bool) -> None:
-    """Tell the difference of two configuration folders, OLD and NEW, in words.
+    """Tell the difference of two folders in words.
 
-    Routes, stages and shares, options, upstreams and settings; and what clients would lose:
-    bindings, fields and values that are gone or have another form. A loss on a route that gRPC
-    answers before and after (stage canary or grpc in both folders) is marked: a running proxy
-    refuses such a reload unless it is forced. What operators moved since is not looked at.
+    OLD and NEW are configuration folders. Told are routes, stages and shares, options, upstreams
+    and settings; and what clients would lose: bindings, fields and values that are gone or have
+    another form. A loss on a route that gRPC answers before and after (stage canary or grpc in
+    both folders) is marked: a running proxy refuses such a reload unless it is forced. What
+    operators moved since is not looked at.
 
     Exits with 0 whether there are differences or not, and with 1 when a folder has problems or
     when --check finds a marked loss.

@@ -1,6 +1,7 @@
 """A folder into a snapshot, and settings into upstreams: every problem, and no half of one."""
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
 import grpc
@@ -9,6 +10,7 @@ import trustme
 from grpc_reflection.v1alpha import reflection
 
 from proxy.cli.composition import (
+    attempt_load,
     grpc_options,
     load_snapshot,
     make_grpc_upstream,
@@ -107,3 +109,47 @@ async def test_files_of_upstreams_are_those_of_the_folder(place: Path):
     assert upstreams.legacy is not None
     legacy_upstream = make_legacy_upstream(upstreams.legacy, place, metrics)
     await asyncio.gather(grpc_upstream.close(), legacy_upstream.close())
+
+
+async def test_no_snapshot_is_made_of_two_versions(place: Path):
+    """The files change while the descriptors are read; the next pass reads them all again."""
+    (place / "cutover.yaml").write_text(BARE)
+    changes = iter(("# 2\n", "# 3\n"))
+
+    def breathe() -> None:
+        if (more := next(changes, None)) is not None:
+            (place / "cutover.yaml").write_text(BARE + more)
+
+    attempt = await attempt_load(place, {}, breathe=breathe)
+    assert attempt.snapshot is not None
+    assert attempt.snapshot.fingerprint == attempt.inputs.fingerprint() == attempt.fingerprint
+
+
+async def test_a_folder_that_never_rests_is_refused(place: Path):
+    (place / "cutover.yaml").write_text(BARE)
+    changes = count()
+
+    def breathe() -> None:
+        (place / "cutover.yaml").write_text(f"{BARE}# {next(changes)}\n")
+
+    attempt = await attempt_load(place, {}, breathe=breathe)
+    assert attempt.snapshot is None
+    assert [problem.message for problem in attempt.problems] == [
+        "changes faster than it can be read"
+    ]
+
+
+async def test_a_folder_that_is_gone_is_told_and_looked_for(place: Path):
+    attempt = await attempt_load(place / "gone", {})
+    assert "cannot be read as a folder" in str(attempt.problems[0])
+    (place / "gone").mkdir()
+    assert attempt.inputs.fingerprint() != attempt.fingerprint
+
+
+async def test_secrets_that_cannot_be_read_are_told_with_what_else_is_wrong(place: Path):
+    (place / "cutover.yaml").write_text(
+        BARE.replace("edge.binpb", "none.binpb") + "admin: {token_file: none.token}\n"
+    )
+    attempt = await attempt_load(place, {})
+    assert len(attempt.problems) == 2
+    assert place / "none.token" in attempt.inputs.files

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection
 from structlog.testing import capture_logs
 
 from proxy.cli.composition import load_snapshot
-from proxy.cli.reloading import Reloader, Reloading, ReloadResult, Result
+from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, Result
 from proxy.cli.service import Service
 from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import StateDirectory
 from proxy.telemetry.metrics import Metrics
 from tests.cli.versions import ITEM, METHOD, PROTO, Mount, compiled, version_of
 from tests.fakes import Handler, Served
+from tests.live.edge import CONFIG as EDGE
+from tests.live.edge import schema
 from tests.live.wire import Client, client_of, request
 from tests.upstreams.servers import grpc_server
 from tests.waiting import until
@@ -344,3 +348,46 @@ async def test_a_reload_that_comes_with_the_end_changes_nothing(tmp_path: Path):
     result = await service.reload(force=True)
     assert result.result is Result.REFUSED
     assert result.problems[0].message == "the process is ending"
+
+
+async def test_a_reload_that_fails_as_nobody_expects_is_counted(tmp_path: Path):
+    """The metric must not stay at the last success, and what is in force goes on."""
+    mount = Mount(tmp_path, "127.0.0.1:1")
+    mount.put("v1")
+    metrics = Metrics()
+
+    async def apply(_: Snapshot) -> None:
+        raise ZeroDivisionError
+
+    with StateDirectory.temporary() as state:
+        work = Reloading(mount.folder, {}, apply, metrics, state, lambda _: {})
+        reloader = Reloader(work, await load_snapshot(mount.folder, {}))
+        mount.put("v2")
+        with pytest.raises(ZeroDivisionError):
+            await reloader.reload(Occasion("signal"))
+    assert b'cutover_config_reloads_total{result="failure"} 1.0' in metrics.render()[1]
+    assert reloader.last is None
+
+
+async def test_a_folder_that_a_server_describes_is_asked_for_again_when_somebody_says_so(
+    tmp_path: Path,
+):
+    """Its files have not changed, which says nothing of what the server would tell."""
+    server = grpc.aio.server()
+    names = ("edge.v1.Items", reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=schema().pool)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    bare = EDGE % ("", "")
+    config = bare.replace("descriptor_set: edge.binpb", "reflection: items")
+    (tmp_path / "cutover.yaml").write_text(
+        config.replace("127.0.0.1:1", f"127.0.0.1:{port}")
+        + "listen: {host: 127.0.0.1, port: 0}\nadmin: {host: 127.0.0.1, port: 0}\n"
+    )
+    try:
+        snapshot = await load_snapshot(tmp_path, {})
+        async with Service(snapshot, tmp_path, len, environ={}) as service:
+            await applied(service, trigger="signal")
+            assert service.snapshot is not snapshot
+    finally:
+        await server.stop(None)
