@@ -1,9 +1,11 @@
 """Real servers for the tests of the upstreams: gRPC over handlers, and raw sockets."""
 
 import asyncio
+import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -88,6 +90,24 @@ async def grpc_server(
         yield port
     finally:
         await server.stop(None)
+
+
+def shared_port(*hosts: str) -> int:
+    """A port that is free on all of *hosts*.
+
+    From below those that the system gives to outgoing connections: one of these may begin between
+    now and the time when the last server listens.
+    """
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with ExitStack() as stack:
+            try:
+                for host in hosts:
+                    taken = stack.enter_context(socket.socket())
+                    taken.bind((host, port))
+            except OSError:
+                continue
+            return port
 
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -26,7 +26,7 @@ from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
 from tests.upstreams.dns import DnsServer, dns_server
 from tests.upstreams.h2.peer import HEAD, Peer, peer_server
-from tests.upstreams.servers import grpc_server
+from tests.upstreams.servers import grpc_server, shared_port
 from tests.upstreams.test_contract import Listed, failure
 from tests.waiting import until
 
@@ -84,7 +84,7 @@ class Fleet:
     def __init__(self, dns_server: DnsServer) -> None:
         self.dns = dns_server
         self.servers: dict[str, Server] = {}
-        self.port = 0
+        self.port = shared_port(*HOSTS)
 
     @property
     def target(self) -> str:
@@ -94,7 +94,7 @@ class Fleet:
         for host in hosts:
             server = self.servers[host] = Server(host)
             serving = grpc_server(server.table(), credentials, port=self.port, host=host)
-            self.port = await server.stack.enter_async_context(serving)
+            await server.stack.enter_async_context(serving)
 
     def announce(self, *hosts: str) -> None:
         self.dns.addresses = list(hosts)

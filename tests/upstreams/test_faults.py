@@ -25,7 +25,7 @@ from proxy.upstreams.h2.requests import RequestHeads
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.target import Address
 from tests.upstreams.h2.peer import HEAD, Asked, Peer, peer_server, prefixed
-from tests.upstreams.servers import grpc_server
+from tests.upstreams.servers import grpc_server, shared_port
 from tests.upstreams.test_contract import Listed, failure
 from tests.waiting import until
 
@@ -394,10 +394,8 @@ async def test_a_server_that_quotes_a_failure_of_its_own_has_seen_the_call(trans
 
 async def test_two_servers_one_that_dies_cost_no_read_an_error(transport):
     """Reads are idempotent: those on the dying server are made again on the other."""
-    async with (
-        server_process(host="127.0.0.2") as (_, port),
-        server_process(port) as (dying, _),
-    ):
+    port = shared_port("127.0.0.1", "127.0.0.2")
+    async with server_process(port, "127.0.0.2"), server_process(port) as (dying, _):
         addresses = (Address("127.0.0.1", port), Address("127.0.0.2", port))
         resolver = Listed(*addresses)
         async with transport(f"orders.example:{port}", FAST, resolver=resolver) as upstream:
