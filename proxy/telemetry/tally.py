@@ -16,6 +16,10 @@ from typing import Any, Final, Self
 
 import orjson
 
+#: Fractions are kept to this, about a millionth. Sums of such numbers are exact, up to some
+#: billions, and so the same in whatever order processes are added up: a counter that fell by its
+#: last bit would be a restart to Prometheus, which then counts all of it once more.
+_GRAIN: Final = 2.0**-20
 #: The version of the written form; others are not read.
 _FORM: Final = 1
 
@@ -105,7 +109,8 @@ class Tally:
 
     def put(self, definition: Definition, labels: Iterable[str], *numbers: float) -> None:
         """Set one sample: a number, or the counts of the buckets and their sum."""
-        self.family(definition).samples[tuple(labels)] = list(numbers)
+        kept = map(_exact, numbers) if definition.merge is Merge.SUM else numbers
+        self.family(definition).samples[tuple(labels)] = list(kept)
 
     def family(self, definition: Definition) -> Family:
         """The family so defined, made when it is not there: a family may have no samples yet."""
@@ -159,6 +164,11 @@ class Tally:
             route: Arms(revision, sides) for route, (revision, sides) in value["arms"].items()
         }
         return tally
+
+
+def _exact(number: float) -> float:
+    """The number to the grain: where numbers grow, so does this."""
+    return number if isinstance(number, int) else round(number / _GRAIN) * _GRAIN
 
 
 def _definition(item: list[Any]) -> tuple[Definition, list[Any]]:

@@ -82,6 +82,28 @@ def test_histogram_of_another_version_keeps_its_total() -> None:
     assert numbers(mine, HISTOGRAM) == [2, 2, 13, 10.0]
 
 
+def test_sums_are_the_same_in_any_order() -> None:
+    """Else a counter falls by its last bit when a worker is replaced."""
+    parts = [tally_of_sum(0.1 * number) for number in range(1, 30)]
+    forwards, backwards, in_pairs = Tally(), Tally(), Tally()
+    for part in parts:
+        forwards.merge(part)
+    for part in reversed(parts):
+        backwards.merge(part)
+    for first, second in zip(parts[::2], [*parts[1::2], Tally()], strict=True):
+        first.merge(second)
+        in_pairs.merge(first)
+    assert numbers(forwards, COUNTER, "a") == numbers(backwards, COUNTER, "a")
+    assert numbers(forwards, COUNTER, "a") == numbers(in_pairs, COUNTER, "a")
+    assert numbers(forwards, COUNTER, "a") == [pytest.approx(43.5, abs=1e-4)]
+
+
+def tally_of_sum(number: float) -> Tally:
+    tally = Tally()
+    tally.put(COUNTER, ("a",), number)
+    return tally
+
+
 samples = st.dictionaries(
     st.text(max_size=3), st.integers(0, 2**53) | st.floats(0, 1e300), max_size=3
 )
