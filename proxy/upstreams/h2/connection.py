@@ -178,10 +178,9 @@ class Connection:
         return self._sender.take()
 
     def abandon(self) -> list[tuple[Stream, bool]]:
-        """Give up all open streams, since the connection is gone.
+        """Give up all open streams; with each, whether anything of it was taken to be sent.
 
-        With each, whether anything of it was taken to be sent. What was not, never will be: a peer
-        that has ended its side only would still read it.
+        What was not, never will be: a peer that has ended its side only would still read it.
         """
         self.is_draining = True
         self._sender.take()
