@@ -32,7 +32,7 @@ from proxy.server.writing import (
     write_stream,
 )
 
-#: Connections that the kernel holds for us while the loop is busy; Linux allows no more unless told.
+#: Connections that the kernel holds for us while the loop is busy: as many as Linux allows.
 _BACKLOG: Final = 4096
 _UNAVAILABLE: Final = 503
 #: Seconds that a request may take to end once it is cut off.

