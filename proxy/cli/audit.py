@@ -1,5 +1,6 @@
 """`cutover audit`: who moved what, when and why."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -11,6 +12,8 @@ from proxy.cli.admin_client import admin_options, client_or_exit, or_exit
 from proxy.cli.options import aligned, config_option
 
 _COLUMNS: Final = ("time", "who", "route", "from", "to", "why", "id")
+#: What a reload is from and to; so much of it as other commands show.
+_DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 @click.command()
@@ -45,4 +48,4 @@ def audit(
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
-    return [str(entry[column]) or "-" for column in _COLUMNS]
+    return [_DIGEST.sub(r"\1", str(entry[column])) or "-" for column in _COLUMNS]

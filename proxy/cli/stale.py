@@ -29,7 +29,8 @@ def stale(
     """List routes whose move has come to a halt.
 
     Those of a running proxy that are past their target date, at 100 % but still a canary that
-    keeps the legacy host, rolled back, or paused. An old host that nobody switches off costs twice, and rots.
+    keeps the legacy host, rolled back, or paused. An old host that nobody switches off costs
+    twice, and rots.
     """
     client = client_or_exit(url, token_file, folder)
     routes = or_exit(lambda: client.get("/admin/v1/status"))["routes"]

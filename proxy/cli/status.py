@@ -35,7 +35,8 @@ def status(
 ) -> None:
     """Show where the routes stand, and how they do.
 
-    Stage, percent, requests, errors and latencies of both sides, last move and why. The table stays and is renewed every second, until Ctrl-C.
+    Stage, percent, requests, errors and latencies of both sides, last move and why. The table
+    stays and is renewed every second, until Ctrl-C.
     """
     client = client_or_exit(url, token_file, folder)
     if as_json:
@@ -69,7 +70,7 @@ def rendered(status: dict[str, Any]) -> Group:
         table.add_column(heading, justify="right" if heading == "%" else "left", no_wrap=True)
     for side in ("legacy", "grpc"):
         for heading in ("requests", "errors", "p50", "p99"):
-            table.add_column(f"{side} {heading}", justify="right", no_wrap=True)
+            table.add_column(f"{side}\n{heading}", justify="right", no_wrap=True)
     table.add_column("note")
     for route in status["routes"]:
         table.add_row(*_cells(route))
@@ -114,8 +115,8 @@ def _notes(route: dict[str, Any]) -> Iterator[str]:
     if route["paused"]:
         yield "paused"
     if route["breaker"] not in (None, "closed"):
-        yield f"breaker {route['breaker']}"
-    if route["ramp"] is not None:
+        yield f"breaker {route['breaker'].replace('_', '-')}"
+    if route["ramp"] is not None and route["stage"] == "canary":
         yield f"step {route['ramp']['step']} of {len(route['ramp']['steps'])}"
     if route["drift"]:
         yield f"drift: {route['drift']}"
