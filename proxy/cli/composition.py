@@ -21,7 +21,7 @@ from proxy.config.upstreams import GrpcUpstream as GrpcSettings
 from proxy.config.upstreams import LegacyUpstream as LegacySettings
 from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.snapshot import Snapshot, build_snapshot
-from proxy.sources.fingerprint import Inputs, inputs_of
+from proxy.sources.fingerprint import Inputs, descriptor_inputs, inputs_of
 from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
 from proxy.telemetry.metrics import Metrics
@@ -47,16 +47,26 @@ _TRANSPORTS: Final[dict[str, type[GrpcUpstream] | type[H2Upstream]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What the descriptor sources of a load gave; *key* says all about the files it came from."""
+
+    key: str
+    loaded: Loaded = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One load of a folder: a snapshot, or every problem that there is instead of it.
 
     *fingerprint* is of everything that was read, *inputs*: what a later one is compared with.
+    *described* spares the next one the reading of descriptors that have not changed.
     """
 
     inputs: Inputs
     fingerprint: str
     snapshot: Snapshot | None = field(default=None, repr=False)
     problems: tuple[Problem, ...] = ()
+    described: Described | None = None
 
 
 async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
@@ -74,18 +84,19 @@ async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
 async def attempt_load(
     folder: Path,
     environ: Mapping[str, str],
-    known: Inputs | None = None,
+    before: Attempt | None = None,
     breathe: Callable[[], None] = lambda: None,
 ) -> Attempt:
     """Load *folder*, again when its files changed meanwhile: no snapshot is made of two versions.
 
-    *known* is what counts as read when the configuration itself cannot be. What takes long runs
-    in threads, which call *breathe* between one binding and the next. Never raises for a bad
-    folder.
+    *before* is an earlier attempt: its inputs count as read when the configuration itself cannot
+    be. What takes long runs in threads, which call *breathe* between one binding and the next.
+    Never raises for a bad folder.
     """
-    known = known or Inputs(folder)
+    before = before or Attempt(Inputs(folder), "")
+    known = before.inputs
     for _ in range(_MAX_LOADS):
-        loading = _Loading(folder, environ, known, breathe)
+        loading = _Loading(folder, environ, known, before.described, breathe)
         try:
             snapshot: Snapshot | None = await loading.load()
             problems: tuple[Problem, ...] = ()
@@ -94,7 +105,7 @@ async def attempt_load(
         known = loading.inputs
         if await asyncio.to_thread(known.fingerprint) == loading.fingerprint:
             whole = snapshot and replace(snapshot, fingerprint=loading.fingerprint)
-            return Attempt(known, loading.fingerprint, whole, problems)
+            return Attempt(known, loading.fingerprint, whole, problems, loading.described)
     unsteady = Problem(Place(str(folder)), "changes faster than it can be read")
     return Attempt(known, "", problems=(unsteady,))
 
@@ -107,6 +118,7 @@ class _Loading:
         folder: Path,
         environ: Mapping[str, str],
         inputs: Inputs,
+        described: Described | None,
         breathe: Callable[[], None],
     ) -> None:
         self._folder = folder
@@ -114,13 +126,27 @@ class _Loading:
         self._breathe = breathe
         self._problems: list[Problem] = []
         self.inputs = inputs
+        self.described = described
         self.fingerprint = ""
 
     async def load(self) -> Snapshot:
         """The folder's snapshot. Raises `ConfigError` with every problem."""
         config = await aside(self._read)
-        loaded = await _load_sources(config, self._folder)
+        loaded = await self._describe(config)
         return await aside(self._build, config, loaded)
+
+    async def _describe(self, config: Config) -> Loaded:
+        """What the sources give; again what they gave before, when their files are the same.
+
+        Most reloads change a stage or a share. To run protoc for them would take more of the
+        processor than all the rest.
+        """
+        key = await asyncio.to_thread(_descriptor_key, config.settings, self._folder)
+        if self.described is not None and key == self.described.key:
+            return self.described.loaded
+        loaded = await _load_sources(config, self._folder)
+        self.described = Described(key, loaded) if key and not loaded.problems else None
+        return loaded
 
     def _read(self) -> Config:
         try:
@@ -165,6 +191,14 @@ class _Loading:
         if problems:
             raise ConfigError(problems)
         return snapshot
+
+
+def _descriptor_key(settings: Settings, folder: Path) -> str:
+    """The sources and the content of their files; "" when a server is one of them."""
+    if any(source.reflection for source in settings.descriptors):
+        return ""
+    files = descriptor_inputs(settings, folder).fingerprint(())
+    return f"{settings.descriptors!r} {files}"
 
 
 async def _load_sources(config: Config, folder: Path) -> Loaded:

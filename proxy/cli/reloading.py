@@ -151,7 +151,8 @@ class Reloader:
         self._work = work
         self._current = first
         self._lock = asyncio.Lock()
-        self._watched = _inputs(first.config, work.folder)
+        #: The newest attempt; its snapshot is not kept.
+        self._attempt = Attempt(_inputs(first.config, work.folder), first.fingerprint)
         self._seen = (first.fingerprint, "")
         self.last: ReloadResult | None = None
         #: The newest refusal, None since a configuration was in force again.
@@ -167,7 +168,7 @@ class Reloader:
             await self.reload(Occasion("poll"))
 
     def _look(self) -> tuple[str, str]:
-        return self._watched.fingerprint(), self._work.accepted()
+        return self._attempt.inputs.fingerprint(), self._work.accepted()
 
     async def reload(self, occasion: Occasion) -> ReloadResult:
         """Read the folder and put it in service, or say why not.
@@ -190,11 +191,13 @@ class Reloader:
     async def _reloaded(self, occasion: Occasion) -> ReloadResult:
         accepted = await asyncio.to_thread(self._work.accepted)
         if await asyncio.to_thread(self._is_in_force):
-            self._watched = _inputs(self._current.config, self._work.folder)
+            inputs = _inputs(self._current.config, self._work.folder)
+            self._attempt = replace(self._attempt, inputs=inputs)
             self._seen = (self._current.fingerprint, accepted)
             return self._result(Result.UNCHANGED, occasion, self._current)
-        attempt = await attempt_load(self._work.folder, self._work.environ, self._watched, Rests())
-        self._watched, self._seen = attempt.inputs, (attempt.fingerprint, accepted)
+        attempt = await attempt_load(self._work.folder, self._work.environ, self._attempt, Rests())
+        self._attempt = replace(attempt, snapshot=None)
+        self._seen = (attempt.fingerprint, accepted)
         if attempt.snapshot is None:
             return self._result(Result.REFUSED, occasion, None, attempt.problems)
         return await self._weigh(attempt, attempt.snapshot, occasion, accepted)

@@ -61,12 +61,18 @@ def inputs_of(settings: Settings, folder: Path, secrets: Iterable[Path] = ()) ->
 
     Server reflection is no file: what a server would answer now is known by asking it again.
     """
+    described = descriptor_inputs(settings, folder)
+    tls = (folder / name for name in _tls_names(settings) if name is not None)
+    files = dict.fromkeys((*described.files, *tls, *secrets))
+    return Inputs(folder, (*files,), described.trees)
+
+
+def descriptor_inputs(settings: Settings, folder: Path) -> Inputs:
+    """The same of what describes RPCs alone: give it no YAML files to look at."""
     sources = settings.descriptors
     named = [source.descriptor_set or source.service_config for source in sources]
-    named += _tls_names(settings)
-    files = {folder / name: None for name in named if name is not None}
-    trees = {folder / s.proto_path: None for s in sources if s.proto_path is not None}
-    return Inputs(folder, (*files, *(path for path in secrets if path not in files)), (*trees,))
+    trees = [folder / s.proto_path for s in sources if s.proto_path is not None]
+    return Inputs(folder, tuple(folder / name for name in named if name is not None), (*trees,))
 
 
 def _tls_names(settings: Settings) -> Iterator[str | None]:
