@@ -267,6 +267,9 @@ class Reloader:
             self.refusal = None
             tell_in_force(self._work.metrics, self._current, result.at_s)
         _tell(result)
+        if result.result is Result.APPLIED:
+            for line in self._current.report:
+                _log.warning("not served as written", detail=line)
 
 
 def tell_in_force(metrics: Metrics, snapshot: Snapshot, at_s: float) -> None:
