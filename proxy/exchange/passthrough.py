@@ -11,6 +11,7 @@ from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAns
 from proxy.exchange.orphans import Orphans
 from proxy.status import Code, Status
 from proxy.transcoding.forwarding import Arrival, request_headers
+from proxy.transcoding.metadata import PREFIX
 from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 
 #: Statuses of answers without a body, for which no length is to be told (RFC 9110 §8.6).
@@ -27,7 +28,7 @@ class Passthrough:
     """Passes requests on to the legacy host.
 
     *timeout_s* is for requests without a route: how long the answer may take to begin. The header
-    *withheld*, by which a tester picks the side, is never passed on.
+    *withheld*, by which a tester picks the side, is never passed on, nor is it as metadata to be.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Passthrough:
         self._legacy = legacy
         self._trusted_hops = trusted_hops
         self._timeout_s = timeout_s
-        self._withheld = withheld
+        self._withheld = (withheld, PREFIX + withheld)
         self._clock = clock
         self.orphans = Orphans(clock)
 
@@ -92,8 +93,9 @@ class Passthrough:
     def _forwarded(self, request: Request) -> RestRequest:
         headers = request.headers
         passed: Iterable[tuple[str, str]] = headers.items()
-        if self._withheld in headers:
-            passed = without_override(passed, self._withheld)
+        for name in self._withheld:
+            if name in headers:
+                passed = without_override(passed, name)
         arrival = Arrival(request.client, request.scheme, headers.get("host", ""))
         body = request.body
 

@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from proxy.config import policy
 from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
 from proxy.cutover.fallback import Safety
+from proxy.cutover.override_header import DEFAULT_NAME
 from proxy.cutover.plan import RoutePlan
 from proxy.cutover.stages import Stage
 from proxy.errors import ConfigError, Place, Problem
@@ -132,7 +133,9 @@ class _Builder:
         if route is None:
             safety = Safety(options.safety or self._facts[binding.rpc].safety)
             repeatable = binding.rpc in self._idempotent
-            route = _route(binding, options, safety, idempotent=repeatable)
+            override = self._config.settings.override
+            withheld = DEFAULT_NAME if override is None else override.header
+            route = _route(binding, options, safety, withheld, idempotent=repeatable)
             self.routes[binding.rpc] = route
         return RouteBinding(route, binding, request, response)
 
@@ -153,7 +156,9 @@ class _Builder:
         return self._tables[key]
 
 
-def _route(binding: Binding, options: ResolvedRoute, safety: Safety, *, idempotent: bool) -> Route:
+def _route(
+    binding: Binding, options: ResolvedRoute, safety: Safety, withheld: str, *, idempotent: bool
+) -> Route:
     service, _, method = binding.rpc.rpartition(".")
     canary, fallback = options.canary, options.fallback
     return Route(
@@ -181,7 +186,7 @@ def _route(binding: Binding, options: ResolvedRoute, safety: Safety, *, idempote
         reveal_internal=options.reveal_internal_errors,
         traced="traceparent" in options.request_headers,
         stream_format=FORMATS[options.stream_format],
-        metadata_of=compile_request_metadata(options.request_headers),
+        metadata_of=compile_request_metadata(options.request_headers, withheld=withheld),
         headers_of=compile_response_headers(options.response_metadata),
     )
 

@@ -84,13 +84,17 @@ def _allowed(name: str) -> str:
 
 
 def compile_request_metadata(
-    allow: Iterable[str], *, max_bytes: int = MAX_METADATA_BYTES, prefixed: bool = True
+    allow: Iterable[str],
+    *,
+    max_bytes: int = MAX_METADATA_BYTES,
+    prefixed: bool = True,
+    withheld: str | None = None,
 ) -> Callable[[HeaderView], Pairs]:
     r"""Compile the function that makes a call's metadata from a request's headers.
 
     A header passes when its name is in *allow*, or, with *prefixed*, as `Grpc-Metadata-name`.
     Values of `-bin` names are base64 (standard alphabet, padding optional, several joined by
-    commas) and become bytes. Everything else is left out.
+    commas) and become bytes. Everything else is left out, the header *withheld* in any case.
 
     The function raises `RequestError` (400) for a value that metadata cannot carry, naming the
     header, and `LimitExceeded` (431) above *max_bytes*.
@@ -99,7 +103,7 @@ def compile_request_metadata(
     >>> make({"Authorization": "Bearer x", "Cookie": "c", "Grpc-Metadata-Trace-Bin": "AQI"})
     (('authorization', 'Bearer x'), ('trace-bin', b'\x01\x02'))
     """
-    allowed = allow_list(allow)
+    allowed = allow_list(allow) - {withheld}
     plain = frozenset(name for name in allowed if not name.endswith("-bin"))
 
     def make(headers: HeaderView) -> Pairs:
@@ -114,7 +118,7 @@ def compile_request_metadata(
                 pairs.append((name, value))
                 size += len(name) + len(value) + _PAIR_OVERHEAD_BYTES
             elif name in allowed or (prefixed and name.startswith(PREFIX)):
-                for pair in _unusual_pairs(header, value):
+                for pair in _unusual_pairs(header, value, withheld):
                     pairs.append(pair)
                     size += len(pair[0]) + len(pair[1]) + _PAIR_OVERHEAD_BYTES
         if size > max_bytes:
@@ -124,10 +128,10 @@ def compile_request_metadata(
     return make
 
 
-def _unusual_pairs(header: str, value: str) -> list[tuple[str, str | bytes]]:
+def _unusual_pairs(header: str, value: str, withheld: str | None) -> list[tuple[str, str | bytes]]:
     """The pairs of a header with the prefix, of a binary one, or of both."""
     name = header.lower().removeprefix(PREFIX)
-    if is_denied(name):
+    if is_denied(name) or name == withheld:
         return []
     if not _NAME.fullmatch(name):
         raise _illegal(header, "its name has characters that metadata names cannot have")
