@@ -7,6 +7,7 @@ about a request (`exchange.steering`), what a move means (`cutover.moves`), keep
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -34,6 +35,9 @@ _log: Final = structlog.get_logger("proxy.control")
 #: Seconds between two looks at what is due: ramps, ends of moves, moves that could not be kept.
 UPKEEP_S: Final = 1.0
 
+#: What is said of a kill switch that has nowhere to send requests.
+_POWERLESS: Final = "the kill switch changes nothing: there is no legacy upstream"
+
 _NO_PLANS: Final[Mapping[str, RoutePlan]] = MappingProxyType({})
 _BREAKER_NUMBERS: Final = {
     BreakerState.CLOSED: 0,
@@ -42,12 +46,27 @@ _BREAKER_NUMBERS: Final = {
 }
 
 
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A move that counts in this process since *since_s* of the Unix clock, and is to be kept.
+
+    *trigger* is that of a rollback that has not been counted yet; *problem* says why the move
+    could not be kept the last time.
+    """
+
+    move: Move
+    since_s: float
+    trigger: str = ""
+    problem: str = ""
+
+
 class Control:
     """Moves the routes of this process, and sees what others have moved.
 
     *version* counts up whenever a route may stand elsewhere than before. *pins* are shared with
-    the other processes of the state directory. *clock* is monotonic, in seconds; the Unix clock is
-    the directory's. Raises `StateError` when the state cannot be read.
+    the other processes of the state directory. *killed* says that the kill switch is on, which
+    does nothing without a legacy host. *clock* is monotonic, in seconds; the Unix clock is the
+    directory's. Raises `StateError` when the state cannot be read.
     """
 
     def __init__(
@@ -58,12 +77,14 @@ class Control:
         self.version = 0
         self.digest = ""
         self.plans = _NO_PLANS
+        self.has_legacy = True
+        self.killed = False
         self._metrics = metrics
         self._clock = clock
         self._view = StateView(state)
         self._guards: dict[str, tuple[GuardOptions, RouteGuard]] = {}
         self._progress: Mapping[str, RampProgress] = {}
-        self._unkept: list[Move] = []
+        self._unkept: list[_Held] = []
         self._keeping: set[asyncio.Task[None]] = set()
         self._ends_s: float | None = None
         self._take(self._view.overrides, Overrides())
@@ -86,11 +107,16 @@ class Control:
     def refresh(self) -> None:
         """Read the state again; the last good reading stays when that fails."""
         before = self.overrides
+        self._look()
+        self._take(self._view.overrides, before)
+
+    def _look(self) -> bool:
+        """Read the state; whether something is different now. A new problem with it is logged."""
         known = self._view.problem
-        self._view.refresh()
+        changed = self._view.refresh()
         if self._view.problem is not None and self._view.problem != known:
             _log.error("the state cannot be read", problem=self._view.problem)
-        self._take(self._view.overrides, before)
+        return changed
 
     def positions(self, plans: Mapping[str, RoutePlan]) -> dict[str, Position]:
         """Where the routes with *plans* stand now."""
@@ -108,8 +134,11 @@ class Control:
         """Go by the plans of *snapshot* from now on."""
         self.plans = snapshot.plans
         self.digest = snapshot.config.digest
+        self.has_legacy = snapshot.config.settings.upstreams.legacy is not None
         self._guards = {name: kept for name, kept in self._guards.items() if name in snapshot.plans}
         self.version += 1
+        if self.killed and not self.has_legacy:
+            _log.error(_POWERLESS)
 
     # --- moves
 
@@ -118,6 +147,8 @@ class Control:
 
         Raises `MoveRefused`, `RevisionConflict` and `StateError`.
         """
+        if move.action is Action.KILL and move.on and not self.has_legacy:
+            raise MoveRefused(_POWERLESS)
         try:
             return await asyncio.to_thread(
                 carry_out,
@@ -133,50 +164,93 @@ class Control:
     def roll_back(self, route: str, trip: Trip) -> None:
         """Take *route* back to legacy at once; the state directory is told in the background."""
         _log.error("route rolled back", route=route, trigger=trip.trigger.value, why=trip.text)
-        self._metrics.rollback(route, trip.trigger.value)
-        self._hold(Move(Action.ROLLBACK, route, reason=trip.text, who=SYSTEM))
+        move = Move(Action.ROLLBACK, route, reason=trip.text, who=SYSTEM)
+        self._hold(_Held(move, self.state.clock(), trip.trigger.value))
 
     def kill(self, who: str, reason: str) -> None:
         """Turn the kill switch on at once, whatever the state directory says to it."""
-        _log.error("kill switch on", who=who, reason=reason)
-        self._hold(Move(Action.KILL, on=True, reason=reason, who=who))
+        if not self.has_legacy:
+            _log.error(_POWERLESS, who=who, reason=reason)
+            return
+        move = Move(Action.KILL, on=True, reason=reason, who=who)
+        self._hold(_Held(move, self.state.clock()))
 
-    def _hold(self, move: Move) -> None:
-        """Let *move* count in this process until it is kept."""
-        self._unkept.append(move)
+    def _hold(self, held: _Held) -> None:
+        """Let a move count in this process until it is kept."""
+        self._unkept.append(held)
         self._take(self._view.overrides, self.overrides)
-        task = asyncio.get_running_loop().create_task(self._keep(move))
+        task = asyncio.get_running_loop().create_task(self._keep(held))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
 
-    async def _keep(self, move: Move) -> None:
+    async def _keep(self, held: _Held) -> None:
         try:
-            await self.move(move)
+            self._check_needed(held.move)
+            await self.move(held.move)
         except MoveRefused as refusal:
             # Somebody was quicker: another process with the same finding, or an operator.
-            _log.info("a move was not needed any more", route=move.route, why=str(refusal))
+            _log.info("a move was not needed any more", route=held.move.route, why=str(refusal))
         except NotRecorded as error:
             _log.error("a move counts, but could not be recorded", problem=str(error))
         except StateError as error:
-            _log.error("a move could not be kept; it is tried again", problem=str(error))
+            self._count(held)
+            self._tell_unkept(held, str(error))
             return
-        if move in self._unkept:
-            self._unkept.remove(move)
+        else:
+            self._count(held)
+        self._unkept.remove(held)
         self._take(self._view.overrides, self.overrides)
+
+    def _check_needed(self, move: Move) -> None:
+        """Raise `MoveRefused` when a signal that all workers get has been obeyed by another."""
+        known = self.state.kill.read() if move.action is Action.KILL else None
+        if known is not None and known.expires_s is None:
+            raise MoveRefused("the kill switch is on already")
+
+    def _count(self, held: _Held) -> None:
+        """Count a rollback once: when it is kept, or counts in this process for now."""
+        if held.trigger:
+            self._metrics.rollback(held.move.route, held.trigger)
+            held.trigger = ""
+
+    def _tell_unkept(self, held: _Held, problem: str) -> None:
+        """Say why a move could not be kept; once, though it is tried again and again."""
+        if problem != held.problem:
+            held.problem = problem
+            move = held.move
+            _log.error(
+                "a move could not be kept; it counts here, and is tried again",
+                action=move.action.value,
+                route=move.route,
+                problem=problem,
+            )
 
     def _take(self, kept: Overrides, before: Overrides) -> None:
         """Go by *kept* with what could not be kept on top; *before* is what counted until now."""
         now_s, overrides = self.state.clock(), kept
-        for move in self._unkept:
+        for held in self._unkept:
+            plan = self.plans.get(held.move.route)
             try:
-                overrides = apply(overrides, move, self.plans.get(move.route), now_s)
+                overrides = apply(overrides, held.move, plan, held.since_s)
             except MoveRefused:
                 continue
         self.overrides = overrides
-        self.killed = overrides.is_killed(now_s)
+        was_killed, self.killed = self.killed, overrides.is_killed(now_s)
         self._ends_s = overrides.next_expiry_s(now_s)
         self.version += 1
         self._begin_anew(before)
+        if self.killed is not was_killed:
+            self._tell_switch()
+
+    def _tell_switch(self) -> None:
+        """Log that the kill switch was turned, whoever did it and by whatever way."""
+        switch = self.overrides.kill
+        if not self.killed or switch is None:
+            _log.warning("kill switch off")
+            return
+        _log.error("kill switch on", who=switch.who, reason=switch.reason)
+        if not self.has_legacy:
+            _log.error(_POWERLESS)
 
     def _begin_anew(self, before: Overrides) -> None:
         """Count and judge a route from its last move on.
@@ -208,8 +282,8 @@ class Control:
     async def look_after(self) -> None:
         """Do what is due now: see ends of moves, keep what could not be kept; lead the ramps."""
         self.refresh_if_due()
-        for move in tuple(self._unkept) if not self._keeping else ():
-            await self._keep(move)
+        for held in tuple(self._unkept) if not self._keeping else ():
+            await self._keep(held)
         if not self.state.lead.try_lead():
             self._progress = {}
             return
@@ -222,9 +296,8 @@ class Control:
     def refresh_if_due(self) -> None:
         """Look at the state, though nobody said that it moved: a move may have come to its end."""
         before = self.overrides
-        self._view.refresh()
         is_over = self._ends_s is not None and self.state.clock() >= self._ends_s
-        if is_over or self._view.overrides != before:
+        if self._look() or is_over:
             self._take(self._view.overrides, before)
 
     async def _advance(self, move: Move) -> None:
@@ -245,9 +318,14 @@ class Control:
         return is_closed and guard.counts.grpc.requests >= _needed(guard_options)
 
     async def settle(self) -> None:
-        """Wait for the moves that are being kept."""
+        """Wait for the moves that are being kept, and tell of those that end with the process."""
         if self._keeping:
             await asyncio.wait(self._keeping)
+        for held in self._unkept:
+            move = held.move
+            _log.error(
+                "a move is lost", action=move.action.value, route=move.route, why=move.reason
+            )
 
     # --- what is told
 

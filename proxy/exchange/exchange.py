@@ -40,6 +40,16 @@ _log: Final = structlog.get_logger("proxy.exchange")
 #: Tells that legacy answered after gRPC could not, and why not.
 FALLBACK_HEADER: Final = "x-cutover-fallback"
 
+#: Tells which side answered, where the configuration wants it told.
+SIDE_HEADER: Final = "x-cutover-side"
+
+#: Headers of answers that are ours to set; clients and tests must be able to rely on them.
+_OURS: Final = frozenset({FALLBACK_HEADER, SIDE_HEADER})
+
+#: Seconds that legacy gets for a request that fell back, if gRPC has left it fewer of the route's
+#: timeout: enough to answer, and not to double a client's wait.
+FALLBACK_TIMEOUT_S: Final = 1.0
+
 #: Seconds without a message after which an event stream gets a comment: a quarter of the idle
 #: time that proxies and load balancers commonly allow.
 STREAM_KEEP_ALIVE_S: Final = 15.0
@@ -93,6 +103,7 @@ class Exchange:
             _log.exception("exchange failed", rpc=outcome.binding and outcome.binding.binding.rpc)
             answer = self._refusal(_INTERNAL, outcome)
         outcome.began_s = self._clock()
+        self._steering.answered(request, outcome, answer.http_status)
         self._tell_side(answer, outcome)
         return answer
 
@@ -110,8 +121,14 @@ class Exchange:
         return answer
 
     def _tell_side(self, answer: Answer | StreamAnswer, outcome: Outcome) -> None:
+        """Say who answered. Only we do: what a side says in these headers is left out."""
+        if answer.as_is and not _OURS.isdisjoint([name.lower() for name, _ in answer.headers]):
+            kept = [pair for pair in answer.headers if pair[0].lower() not in _OURS]
+            answer.headers = tuple(kept)
+        if outcome.fallback is not None:
+            answer.headers += ((FALLBACK_HEADER, outcome.fallback.value),)
         if self._exposes_side:
-            answer.headers += (("x-cutover-side", outcome.decision.side.value),)
+            answer.headers += ((SIDE_HEADER, outcome.decision.side.value),)
 
     def _refusal(self, error: StatusError, outcome: Outcome) -> Answer:
         outcome.code, outcome.error = error.status.code, str(error)
@@ -148,10 +165,10 @@ class Exchange:
             reason = self._steering.fall_back(binding.route, error, outcome)
             if reason is None or self._passthrough is None:
                 raise
-        outcome.fell_back(reason)
-        answer = await self._passthrough.answer(request, outcome, binding.route.timeout_s)
-        answer.headers += ((FALLBACK_HEADER, reason.value),)
-        return answer
+            outcome.fell_back(reason, error)
+        left_s = binding.route.timeout_s - (self._clock() - outcome.decided_s)
+        timeout_s = max(left_s, FALLBACK_TIMEOUT_S)
+        return await self._passthrough.answer(request, outcome, timeout_s)
 
     async def _transcode(
         self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome

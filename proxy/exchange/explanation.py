@@ -22,6 +22,7 @@ from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.failure import failure
 from proxy.exchange.messages import Answer, body_too_large
+from proxy.exchange.steering import trusted_side
 from proxy.routing.outcomes import Candidate
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
@@ -132,7 +133,9 @@ def explain(
         None if binding is None else binding.route.canary,
         Caller(inquiry.headers, inquiry.query, inquiry.client_address),
         killed=killed,
-        override=None if header is None else header.side_of(inquiry.headers),
+        override=None
+        if header is None or binding is None
+        else trusted_side(header, inquiry.headers, snapshot.plans[binding.route.name]),
         breaker_open=False,
         pinned=None,
     )

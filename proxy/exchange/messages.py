@@ -12,7 +12,7 @@ from multidict import CIMultiDictProxy
 
 from proxy.cutover.decision import FELL_BACK, REFUSED, Decision
 from proxy.cutover.fallback import FallbackReason
-from proxy.errors import LimitExceeded, UpstreamError
+from proxy.errors import LimitExceeded, StatusError, UpstreamError
 from proxy.routing.table import RouteBinding
 from proxy.status import Code
 
@@ -119,8 +119,9 @@ class Outcome:
 
     *decision* is what came true; *decided* what was decided at *decided_s* of the monotonic clock,
     with gRPC's share in *basis_points*; the answer began at *began_s*. They differ when the proxy
-    refused the request, and when legacy answered after a *fallback*. *hurried* says that the client
-    gave the call less time than the route does.
+    refused the request, and when legacy answered after a *fallback*; *fallback_error* then is how
+    gRPC failed, with *fallback_code* when it was an upstream that did. *hurried* says that the
+    client gave the call less time than the route does.
     """
 
     decision: Decision = REFUSED
@@ -129,6 +130,8 @@ class Outcome:
     began_s: float = 0.0
     basis_points: int = 0
     fallback: FallbackReason | None = None
+    fallback_code: Code | None = None
+    fallback_error: str = ""
     hurried: bool = False
     binding: RouteBinding | None = None
     http_status: int = 0
@@ -141,9 +144,10 @@ class Outcome:
     unknown_fields: tuple[str, ...] = ()
     error: str = ""
 
-    def fell_back(self, reason: FallbackReason) -> None:
-        """Note that legacy answers, since gRPC failed for *reason*."""
-        self.decision, self.fallback = FELL_BACK, reason
+    def fell_back(self, reason: FallbackReason, error: StatusError) -> None:
+        """Note that legacy answers, since gRPC failed by *error*, for which *reason* stands."""
+        self.decision, self.fallback, self.fallback_error = FELL_BACK, reason, str(error)
+        self.fallback_code = error.status.code if isinstance(error, UpstreamError) else None
 
     def broke_off(self, error: Exception) -> None:
         """Note that the answer ended early, with *error*; what was noted first stays."""

@@ -118,6 +118,8 @@ class Observer:
             metrics.unknown_fields(len(outcome.unknown_fields))
         if route is not None and outcome.fallback is not None:
             self._metrics.fallback(route.name, outcome.fallback.value)
+            if outcome.fallback_code is not None:
+                self._metrics.upstream_error(str(route.upstream), outcome.fallback_code.name)
         if outcome.upstream_failed and outcome.code is not None:
             upstream = LEGACY if decision.side is Side.LEGACY or route is None else route.upstream
             self._metrics.upstream_error(upstream or LEGACY, outcome.code.name)
@@ -134,7 +136,7 @@ def _entry(
     path, received = target.partition("?")[0], 0
     if request is not None:
         path, received = request.path, request.body.received
-    binding, code = outcome.binding, outcome.code
+    binding, code = outcome.binding, outcome.code or outcome.fallback_code
     return AccessEntry(
         http_method,
         path,
@@ -151,7 +153,7 @@ def _entry(
         outcome.trace_id,
         client,
         outcome.unknown_fields,
-        outcome.error,
+        outcome.error or outcome.fallback_error,
         bucket=None if outcome.decided is None else outcome.decided.bucket,
         percent=outcome.basis_points / 100,
         fallback="" if outcome.fallback is None else outcome.fallback.value,

@@ -2,7 +2,7 @@
 
 A client that sends a write and closes its connection has done so before us too, and the upstream
 had read it by then. To cut the call now could take the write away again, and nobody would know
-whether it did.
+whether it did. They are outside the limit on requests in flight, and so have one of their own.
 """
 
 import asyncio
@@ -15,14 +15,20 @@ from proxy.errors import ProxyError
 
 _log: Final = structlog.get_logger("proxy.exchange")
 
+#: Writes without clients at one time; as many as requests may be in flight. Whoever leaves when
+#: there are so many takes the write along: memory and connections must not grow with a flood of
+#: clients that send and leave.
+MAX_ORPHANS: Final = 1024
+
 T = TypeVar("T")
 
 
 class Orphans:
-    """The writes whose clients have left."""
+    """The writes whose clients have left, *most* of them at one time."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], most: int = MAX_ORPHANS) -> None:
         self._clock = clock
+        self._most = most
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -42,6 +48,10 @@ class Orphans:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            if len(self._tasks) >= self._most:
+                _log.warning("a write was cut off: too many go on without clients", write=name)
+                task.cancel()
+                raise
             orphan = asyncio.create_task(self._see_through(task, name, discard))
             self._tasks.add(orphan)
             orphan.add_done_callback(self._tasks.discard)

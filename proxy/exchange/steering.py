@@ -13,19 +13,25 @@ from proxy.cutover.canary import Canary
 from proxy.cutover.decision import Decision, PinnedSide, Reason, decide
 from proxy.cutover.fallback import Failure, FallbackReason, Safety
 from proxy.cutover.guard import RouteGuard, Trip
+from proxy.cutover.override_header import OverrideHeader
+from proxy.cutover.plan import RoutePlan
 from proxy.cutover.position import Position
 from proxy.cutover.result import Result, result_of
 from proxy.cutover.stages import Side
-from proxy.cutover.sticky import Caller, sticky_key
+from proxy.cutover.sticky import Caller, HeaderLookup, sticky_key
 from proxy.errors import RequestError, UpstreamError
 from proxy.exchange.control import Control
 from proxy.exchange.messages import Outcome, Request
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Route
+from proxy.status import HTTP_STATUS, Code
 from proxy.transcoding.forwarding import client_address
 
 #: Decisions that a breaker may still turn to legacy; whoever forced a side gets it.
 _BREAKABLE: Final = frozenset({Reason.STAGE, Reason.BUCKET, Reason.PIN})
+
+#: Statuses of requests that nobody answered: the client left, or was cut off.
+_UNANSWERED: Final = frozenset({0, 499})
 
 #: Stands for callers whom nothing is asked about.
 _ANYBODY: Final = Caller(SimpleNamespace(get=lambda _: None, getall=lambda _, none: none), "", "")
@@ -74,7 +80,10 @@ class Steering:
             return _decided(None, _ANYBODY, killed, None)
         standing = self._standings[route.name]
         caller = _ANYBODY if standing.canary is None else self._caller(request)
-        override = None if self._override is None else self._trusted(route, request)
+        override = None
+        if self._override is not None:
+            plan = self._snapshot.plans[route.name]
+            override = trusted_side(self._override, request.headers, plan)
         decision = _decided(standing, caller, killed, override)
         outcome.decided_s = now_s = self._clock()
         outcome.basis_points = standing.position.basis_points
@@ -99,20 +108,28 @@ class Steering:
         failure = Failure.of(error, hurried=outcome.hurried)
         return guard.falls_back(failure, route.safety, route.fallback_on, self._clock())
 
+    def answered(self, request: Request, outcome: Outcome, http_status: int) -> None:
+        """Take note of an answer that is about to be sent: what it says may be relied on at once.
+
+        So a pin is set here, and not when the answer is sent: its client may ask again, in another
+        process too, before this one gets to it.
+        """
+        route = self._pinning(outcome)
+        if route is not None and http_status // 100 != 4:
+            self._pin(route, request, outcome)
+
     def ended(self, request: Request, outcome: Outcome) -> None:
         """Learn from a request that has ended, however it did."""
         if outcome.decided is None or outcome.binding is None:
             return
         route = outcome.binding.route
-        standing = self._standings.get(route.name)
-        if standing is None:
-            return
-        if standing.guard is not None:
-            trip = self._record(standing.guard, outcome)
-            if trip is not None:
-                self._control.roll_back(route.name, trip)
-        if standing.canary is not None and standing.canary.pin_ttl_s is not None:
-            self._pin(route, standing.canary, standing.canary.pin_ttl_s, request, outcome)
+        guard = self._standings[route.name].guard
+        trip = None if guard is None else self._record(guard, outcome)
+        if trip is not None:
+            self._control.roll_back(route.name, trip)
+        if outcome.http_status in _UNANSWERED and self._pinning(outcome):
+            # The write goes on without its client, who may look for it all the same.
+            self._pin(route, request, outcome)
 
     def _place(self) -> None:
         """See where every route stands now."""
@@ -143,12 +160,6 @@ class Steering:
             client = client_address(headers, client, trusted_hops=self._trusted_hops)
         return Caller(request.headers, request.query, client)
 
-    def _trusted(self, route: Route, request: Request) -> Side | None:
-        """The side that a trusted header names, where the route has that side."""
-        side = None if self._override is None else self._override.side_of(request.headers)
-        has_side = route.upstream is not None if side is Side.GRPC else self._has_legacy
-        return side if has_side else None
-
     def _record(self, guard: RouteGuard, outcome: Outcome) -> Trip | None:
         decided, now_s = outcome.decided, self._clock()
         if decided is None:
@@ -173,16 +184,30 @@ class Steering:
             now_s=now_s,
         )
 
-    def _pin(
-        self, route: Route, canary: Canary, ttl_s: float, request: Request, outcome: Outcome
-    ) -> None:
-        """Keep whoever wrote on the side that took the write; a refused one has written nothing."""
-        side = outcome.decision.side
-        if route.safety is Safety.SAFE or side is Side.PROXY or outcome.http_status // 100 == 4:
+    def _pinning(self, outcome: Outcome) -> Route | None:
+        """The route of a request whose side is worth a pin: one that may have written there."""
+        if outcome.decided is None or outcome.binding is None:
+            return None
+        route = outcome.binding.route
+        if route.safety is Safety.SAFE or outcome.decision.side is Side.PROXY:
+            return None
+        return route if self._standings[route.name].pinned is not None else None
+
+    def _pin(self, route: Route, request: Request, outcome: Outcome) -> None:
+        """Keep whoever wrote on the side that took the write."""
+        canary = route.canary
+        key = None if canary is None else sticky_key(canary.sticky, self._caller(request))
+        if canary is None or canary.pin_ttl_s is None or key is None:
             return
-        key = sticky_key(canary.sticky, self._caller(request))
-        if key is not None:
-            self._control.pins.pin(canary.group, key, side, self._clock(), ttl_s)
+        side, now_s = outcome.decision.side, self._clock()
+        self._control.pins.pin(canary.group, key, side, now_s, canary.pin_ttl_s)
+
+
+def trusted_side(header: OverrideHeader, headers: HeaderLookup, plan: RoutePlan) -> Side | None:
+    """The side that a trusted *header* names, if the route with *plan* has that side."""
+    side = header.side_of(headers)
+    has_side = plan.has_grpc if side is Side.GRPC else plan.has_legacy
+    return side if has_side else None
 
 
 def _decided(
@@ -207,10 +232,19 @@ def _decided(
 def _result(outcome: Outcome) -> Result:
     """How the side that was asked ended the request."""
     refused_here = outcome.decision.side is Side.PROXY and outcome.http_status < 500
-    if refused_here or outcome.http_status in (0, 499):
+    if refused_here or outcome.http_status in _UNANSWERED:
         return Result.ABANDONED
     failure: Failure | None = None
     if outcome.upstream_failed and outcome.code is not None:
         failure = Failure(outcome.code, sent=True, hurried=outcome.hurried)
     is_grpc = outcome.decision.side is Side.GRPC
-    return result_of(outcome.http_status, failure if is_grpc else None)
+    return result_of(_status(outcome), failure if is_grpc else None)
+
+
+def _status(outcome: Outcome) -> int:
+    """The status that the request would have had if its answer had not begun before it failed.
+
+    A stream that broke off has sent its own long before; both sides are judged alike.
+    """
+    broke_off = outcome.streamed and outcome.code not in (None, Code.OK)
+    return HTTP_STATUS[outcome.code] if broke_off and outcome.code else outcome.http_status
