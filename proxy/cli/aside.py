@@ -19,6 +19,7 @@ from typing import Final, ParamSpec, TypeVar
 #: Seconds after which a thread that computes gives way to the event loop that waits. Shorter ones
 #: made the longest stall no shorter: single calls into protobuf take as long.
 SWITCH_S: Final = 0.0005
+_USUAL_SWITCH_S: Final = sys.getswitchinterval()
 #: Seconds of computing time after which it rests.
 WORK_S: Final = 0.001
 #: How long it rests, in times of what it has worked: it takes a fifth of a processor.
@@ -73,9 +74,9 @@ def _without_collection(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 @contextmanager
 def quick_turns() -> Iterator[None]:
     """Have threads give way to each other quickly. It holds for the process."""
-    interval_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:
         yield
     finally:
-        sys.setswitchinterval(interval_s)
+        # Not what it was before: that may have been the quick one of somebody who has ended since.
+        sys.setswitchinterval(_USUAL_SWITCH_S)

@@ -50,3 +50,13 @@ def test_threads_give_way_quickly_for_a_while():
     with quick_turns():
         assert sys.getswitchinterval() < interval_s
     assert sys.getswitchinterval() == interval_s
+
+
+def test_whoever_ends_last_leaves_the_usual_turns():
+    usual_s = sys.getswitchinterval()
+    first, second = quick_turns(), quick_turns()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert sys.getswitchinterval() == usual_s
