@@ -3,6 +3,7 @@
 Belongs here: one handler per page. Does not: changes (`writes`), who may see it (`access`).
 """
 
+import asyncio
 from typing import Any, Final
 
 from aiohttp import web
@@ -64,15 +65,26 @@ class Reads:
         return answer(describe_status(self._operations))
 
     async def _audit(self, request: web.Request) -> web.Response:
-        limit = request.query.get("limit", str(_AUDIT_ENTRIES))
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_AUDIT_ENTRIES):
+        limit, route = _limit(request.query.get("limit")), request.query.get("route")
+        if limit is None:
             return refusal(400, f"limit must be a number from 1 to {_MAX_AUDIT_ENTRIES}")
-        route = request.query.get("route")
+        state = self._operations.control.state
         try:
-            entries = [*self._operations.control.state.read_audit(int(limit), route)]
-        except StateError as error:
+            # All that is kept may have to be read for a route that was hardly moved: some 80 MB.
+            entries = await asyncio.to_thread(lambda: [*state.read_audit(limit, route)])
+        except (StateError, OSError) as error:
             return refusal(503, str(error))
         return answer({"entries": [entry.as_json() for entry in entries]})
+
+
+def _limit(text: str | None) -> int | None:
+    """The number of entries that *text* asks for; None when it is none that is given."""
+    if text is None:
+        return _AUDIT_ENTRIES
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= len(str(_MAX_AUDIT_ENTRIES))):
+        return None
+    return int(digits) if int(digits) <= _MAX_AUDIT_ENTRIES else None
 
 
 def describe_routes(snapshot: Snapshot) -> dict[str, Any]:

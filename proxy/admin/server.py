@@ -1,11 +1,13 @@
 """The listener of the admin port."""
 
 import socket
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
 
 from proxy.admin.access import Access, guarded_by
+from proxy.admin.answers import told_as_json
 from proxy.admin.operations import Operations
 from proxy.admin.reads import Reads
 from proxy.admin.writes import Writes
@@ -23,13 +25,14 @@ class Admin:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         application = web.Application(
-            client_max_size=_MAX_BODY_BYTES, middlewares=[guarded_by(self._access)]
+            client_max_size=_MAX_BODY_BYTES, middlewares=[told_as_json, guarded_by(self._access)]
         )
         application.add_routes([*Reads(operations).routes(), *Writes(operations).routes()])
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S
         )
         self._site: web.SockSite | None = None
+        self._on_loopback = False
 
     def __repr__(self) -> str:
         return f"<Admin {self._runner.addresses}>"
@@ -37,10 +40,11 @@ class Admin:
     def _access(self) -> Access:
         """Who may, by the configuration in force: a reload may bring another token."""
         config = self._operations.snapshot.config
-        return Access(config.admin_token, open_reads=config.settings.admin.open_reads)
+        return Access(config.admin_token, config.settings.admin.open_reads, self._on_loopback)
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a bound socket."""
+        self._on_loopback = ip_address(listening.getsockname()[0]).is_loopback
         await self._runner.setup()
         self._site = web.SockSite(self._runner, listening)
         await self._site.start()

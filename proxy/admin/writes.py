@@ -12,10 +12,10 @@ from aiohttp import web
 from proxy.admin.answers import answer, refusal
 from proxy.admin.operations import Operations
 from proxy.config.scalars import parse_percent
-from proxy.cutover.moves import INTERNAL, Action, Move, MoveRefused
+from proxy.cutover.moves import INTERNAL, Action, Move, MoveRefused, check_words
 from proxy.cutover.stages import Stage
 from proxy.state.directory import Committed
-from proxy.state.errors import RevisionConflict, StateError
+from proxy.state.errors import NotRecorded, RevisionConflict, StateError
 
 #: Moves of routes, by the word in the path.
 _MOVES: Final = {
@@ -88,9 +88,22 @@ class Writes:
             return refusal(409, str(error))
         except RevisionConflict as error:
             return answer({"error": str(error), "revision": error.revision}, 409)
+        except NotRecorded as error:
+            # Whoever asked must not believe that it is off.
+            return answer(self._unrecorded(str(error)))
         except StateError as error:
             return refusal(503, str(error))
         return answer(self._describe(committed))
+
+    def _unrecorded(self, warning: str) -> dict[str, Any]:
+        control = self._operations.control
+        return {
+            "audit_id": None,
+            "revision": control.overrides.revision,
+            "change": "all routes: kill switch on",
+            "durable": control.state.durable,
+            "warning": warning,
+        }
 
     def _describe(self, committed: Committed) -> dict[str, Any]:
         entry = committed.entry
@@ -100,6 +113,7 @@ class Writes:
             "revision": committed.revision,
             "change": f"{name}: {entry.before} -> {entry.after}",
             "durable": self._operations.control.state.durable,
+            "warning": None,
         }
 
     async def _reload(self, request: web.Request) -> web.Response:
@@ -108,6 +122,7 @@ class Writes:
             force = _optional(body, "force", bool) or False
             reason = _optional(body, "reason", str) or ""
             who = _optional(body, "who", str) or "admin"
+            _check_words(reason or "-", who)
             if force and not reason.strip():
                 raise Malformed("a forced reload needs a reason")
         except Malformed as error:
@@ -138,11 +153,16 @@ def _why(body: Mapping[str, Any]) -> dict[str, Any]:
     ttl_s = body.get("ttl_s")
     if ttl_s is not None and (isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float)):
         raise Malformed("ttl_s must be a number of seconds")
-    return {
-        "reason": _required(body, "reason", str),
-        "who": _optional(body, "who", str) or "admin",
-        "ttl_s": ttl_s,
-    }
+    reason, who = _required(body, "reason", str), _optional(body, "who", str) or "admin"
+    _check_words(reason, who)
+    return {"reason": reason, "who": who, "ttl_s": ttl_s}
+
+
+def _check_words(reason: str, who: str) -> None:
+    try:
+        check_words(reason, who)
+    except MoveRefused as error:
+        raise Malformed(str(error)) from error
 
 
 def _required(body: Mapping[str, Any], key: str, kind: type[T]) -> T:

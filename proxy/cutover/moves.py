@@ -105,17 +105,26 @@ def apply(overrides: Overrides, move: Move, plan: RoutePlan | None, now_s: float
     return replace(overrides, routes=others | ({move.route: changed} if changed else {}))
 
 
-def _check(move: Move) -> None:
-    if not move.reason.strip():
+def check_words(reason: str, who: str) -> None:
+    """Check what somebody from outside gives as *reason* and name. Raises MoveRefused."""
+    if not reason.strip():
         raise MoveRefused("a move needs a reason")
-    if not move.who.strip():
+    if not who.strip():
         raise MoveRefused("a move needs to say who makes it")
+    if who.strip().casefold() == SYSTEM:
+        raise MoveRefused(f"the name {SYSTEM!r} is the proxy's own")
+    _check_text("reason", reason, MAX_REASON_LENGTH)
+    _check_text("name", who, MAX_WHO_LENGTH)
+
+
+def _check(move: Move) -> None:
     # The proxy's own words are not measured: a rollback must not fail over its text.
     if move.who != SYSTEM:
-        _check_text("reason", move.reason, MAX_REASON_LENGTH)
-        _check_text("name", move.who, MAX_WHO_LENGTH)
+        check_words(move.reason, move.who)
         if move.action in INTERNAL:
             raise MoveRefused(f"{move.action} is the proxy's own")
+    elif not move.reason.strip():
+        raise MoveRefused("a move needs a reason")
     if move.ttl_s is not None and not 0 < move.ttl_s <= MAX_TTL_S:
         raise MoveRefused("a ttl must be longer than 0 and at most 366 days")
 

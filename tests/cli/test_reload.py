@@ -73,12 +73,12 @@ async def applied(service: Service, **how: object) -> ReloadResult:
 
 async def metrics(service: Service) -> str:
     async with client_of(service.admin_url) as admin:
-        return (await admin.ask(request("GET", "/metrics"))).body.decode()
+        return (await admin.ask(request("GET", "/metrics", host="localhost"))).body.decode()
 
 
 async def config(service: Service) -> dict[str, Any]:
     async with client_of(service.admin_url) as admin:
-        return (await admin.ask(request("GET", "/config"))).json()
+        return (await admin.ask(request("GET", "/config", host="localhost"))).json()
 
 
 @dataclass

@@ -52,7 +52,7 @@ async def service_of(
 
 async def readiness(service: Service) -> tuple[int, dict[str, str]]:
     async with client_of(service.admin_url) as client:
-        reply = await client.ask(request("GET", "/-/ready"))
+        reply = await client.ask(request("GET", "/-/ready", host="localhost"))
         return reply.status, reply.json()["checks"]
 
 
@@ -223,4 +223,4 @@ async def test_log_lines_that_cannot_be_written_are_counted(tmp_path: Path):
         text = b""
         async with client_of(service.admin_url) as admin:
             while b"cutover_access_log_lines_dropped_total 3.0" not in text:
-                text = (await admin.ask(request("GET", "/metrics"))).body
+                text = (await admin.ask(request("GET", "/metrics", host="localhost"))).body

@@ -92,7 +92,7 @@ async def test_a_client_that_leaves_a_stream_ends_it_at_the_server(tmp_path: Pat
         async with client_of(example.service.admin_url) as admin:
             text = b""
             while b"cutover_inflight_requests 0.0" not in text:
-                text = (await admin.ask(request("GET", "/metrics"))).body
+                text = (await admin.ask(request("GET", "/metrics", host="localhost"))).body
     errors = [line["error"] for line in example.lines() if line["rpc"].endswith("ExportZone")]
     assert len(errors) == 3
     # Which of the two it is depends on whether a write or the end was noticed first.

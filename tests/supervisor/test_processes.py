@@ -62,7 +62,9 @@ class Workers:
     async def metrics(self) -> dict[str, float]:
         """Every sample by its name and labels; all requests together."""
         async with client_of(self.admin_url) as client:
-            reply = await client.ask(request("GET", "/metrics", "Connection: close"))
+            reply = await client.ask(
+                request("GET", "/metrics", "Connection: close", host="localhost")
+            )
         values = {REQUESTS: 0.0}
         for family in text_string_to_metric_families(reply.body.decode()):
             for sample in family.samples:
