@@ -36,6 +36,8 @@ FENCES: dict[str, tuple[str, ...]] = {
     "aiohttp": ("server", "admin", "upstreams.rest", "example"),
     "grpc": ("upstreams.grpc", "sources.reflection", "sources.load", "cli.composition", "example"),
     "grpc_tools": (),
+    # It takes long to load, and few targets name a server of their own.
+    "dns": ("upstreams.dns_server",),
     "yaml": ("config",),
     "click": ("cli",),
     "uvloop": ("cli",),

@@ -269,6 +269,8 @@ def grpc_options(settings: GrpcSettings, folder: Path) -> GrpcOptions:
         max_receive_bytes=settings.max_receive_bytes,
         max_send_bytes=settings.max_send_bytes,
         retry=RetryOptions() if settings.retries else None,
+        max_inflight=settings.max_inflight,
+        resolve_every_s=settings.resolve_every_s,
         watch_health=settings.health == "auto",
     )
 

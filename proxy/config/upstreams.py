@@ -160,9 +160,9 @@ class GrpcUpstream(Section):
         description=(
             "How it is called. `grpcio` is gRPC's own library. `h2` is an HTTP/2 client inside "
             "the event loop that needs a fraction of the CPU time; it takes targets `host:port`, "
-            "`dns:///host:port`, `ipv4:`, `ipv6:` and `unix:` only, makes one connection to the "
-            "first address that answers instead of one to each, and `tls: {}` trusts the "
-            "system's certificates."
+            "`dns:///host:port`, `dns://server/host:port`, `ipv4:`, `ipv6:` and `unix:` only, and "
+            "`tls: {}` trusts the system's certificates. Both connect to every address of the "
+            "target."
         ),
         examples=["h2"],
     )

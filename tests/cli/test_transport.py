@@ -1,15 +1,20 @@
 """The transport of a gRPC upstream: chosen by its key, its target checked at load."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from proxy.cli.composition import load_snapshot, make_grpc_upstream
+from proxy.cli.composition import grpc_options, load_snapshot, make_grpc_upstream
 from proxy.errors import ConfigError
 from proxy.telemetry.metrics import Metrics
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.h2 import H2Upstream
+from proxy.upstreams.options import GrpcOptions
+
+#: The keys whose names leave the unit away.
+SECONDS = {"max_reconnect_backoff", "keepalive_time", "keepalive_timeout", "resolve_every"}
 
 PROTO = """
 syntax = "proto3";
@@ -53,3 +58,34 @@ async def test_a_target_that_h2_cannot_serve_is_refused_with_its_place(tmp_path)
 
 async def test_grpcio_serves_every_target(tmp_path):
     await load_snapshot(folder_with(tmp_path, "xds:///dns", ""), {})
+
+
+async def test_every_option_of_a_server_reaches_the_transport(tmp_path):
+    """What has a key is not what would have been anyway."""
+    given = {
+        "max_reconnect_backoff": "7s",
+        "keepalive_time": "7s",
+        "keepalive_timeout": "7s",
+        "max_receive_bytes": "7KiB",
+        "max_send_bytes": "7KiB",
+        "max_inflight": 7,
+        "resolve_every": "7s",
+        "retries": "false",
+    }
+    keys = "".join(f", {key}: {value}" for key, value in given.items())
+    folder = folder_with(tmp_path, "localhost:1", keys)
+    settings = (await load_snapshot(folder, {})).config.settings.upstreams.grpc["dns"]
+    # The rest of the keys: what is called and how, told apart elsewhere.
+    assert settings.model_fields_set == {
+        *({key + "_s" if key in SECONDS else key for key in given}),
+        *("target", "plaintext", "health"),
+    }
+    without = GrpcOptions()
+    changed = {
+        option.name
+        for option in fields(GrpcOptions)
+        if getattr(grpc_options(settings, folder), option.name) != getattr(without, option.name)
+    }
+    assert changed == {"retry", "watch_health"} | settings.model_fields_set - {
+        *("target", "plaintext", "health", "retries")
+    }
