@@ -204,7 +204,7 @@ class Generations:
         passthrough: Passthrough | None,
     ) -> Serving:
         lasting, settings = self._lasting, snapshot.config.settings
-        limits = settings.limits
+        limits, connections = settings.limits, settings.connections
         steering = Steering(snapshot, lasting.control, time.monotonic)
         exchange = Exchange(
             snapshot,
@@ -220,7 +220,12 @@ class Generations:
             Observer(snapshot, lasting.metrics, lasting.access_log, steering, time.monotonic),
             HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
             ReadLimits(limits.max_header_bytes),
-            ConnectionLimits(settings.connections.keepalive_timeout_s),
+            ConnectionLimits(
+                connections.keepalive_timeout_s,
+                connections.header_timeout_s,
+                limits.max_connections,
+                limits.max_inflight,
+            ),
         )
 
     def put_in_service(self, generation: Generation) -> None:

@@ -50,6 +50,14 @@ class BodyReader(Protocol):
         """Whether more of it is waited for just now, the client being slower than the taker."""
         ...
 
+    async def gather(self) -> None:
+        """Wait until it is here, or so much of it that the rest will come too. Raises as `read`.
+
+        Nothing is waited for where the client waits itself: to be told to go on, or, having sent
+        a chunk, for a part of the answer.
+        """
+        ...
+
     def arrived(self) -> bytes | None:
         """All of it, as it came, when it is here already; else None, and nothing is taken."""
         ...

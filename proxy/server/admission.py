@@ -15,6 +15,9 @@ MAX_DELAY_S: Final = 0.025
 AT_EASE_S: Final = 0.005
 #: A window in which no request was begun sooner is late. One alone may be a burst, or a stall.
 WINDOW_S: Final = 0.1
+#: Bytes that requests may hold while they wait for their clients, and count for nothing else. A
+#: body that drips holds little; to fill this takes what a client would rather spend on requests.
+MAX_ASIDE_BYTES: Final = 128 << 20
 #: What is served at once however late the loop is.
 LEAST: Final = 16
 
@@ -27,18 +30,20 @@ class Admission:
     while the loop is late, and rises again when it is not. What is measured is the time from a
     request's bytes to its handler, which only the loop's own work can make long. The least one of
     a window counts, as CoDel does it (RFC 8289 §3): a queue that empties now and then is no harm.
-    Streams that have begun wait for their upstream, and are not counted against `limit`.
+    Streams that have begun wait for their upstream, and are not counted against `limit`; requests
+    that wait for their clients count for neither, or a few slow clients would keep all others out.
     """
 
     __slots__ = (
         *("_is_pressed", "_least_delay_s", "_most_busy", "_was_late", "_window_ends_s"),
-        *("inflight", "limit", "max_inflight", "streaming"),
+        *("aside_bytes", "inflight", "limit", "max_inflight", "streaming"),
     )
 
     def __init__(self, max_inflight: int) -> None:
         self.max_inflight = self.limit = max_inflight
         self.inflight = 0
         self.streaming = 0
+        self.aside_bytes = 0
         self._least_delay_s = math.inf
         self._most_busy = 0
         self._window_ends_s = 0.0
@@ -49,8 +54,9 @@ class Admission:
         return f"<Admission {self.inflight} of {self.limit}, at most {self.max_inflight}>"
 
     def allow(self, max_inflight: int) -> None:
-        """Change what the configuration allows."""
-        self.max_inflight = self.limit = max_inflight
+        """Change what the configuration allows; what was learned of the loop stays."""
+        if max_inflight != self.max_inflight:
+            self.max_inflight = self.limit = max_inflight
 
     @property
     def busy(self) -> int:
@@ -66,6 +72,20 @@ class Admission:
         """Whether there is one request too many already."""
         inflight = self.inflight
         return inflight > self.max_inflight or inflight - self.streaming > self.limit
+
+    def set_aside(self, held_bytes: int) -> bool:
+        """Whether a request that holds *held_bytes* may wait for its client without a place.
+
+        If so, `take_back` has to follow.
+        """
+        if self.aside_bytes + held_bytes > MAX_ASIDE_BYTES:
+            return False
+        self.aside_bytes += held_bytes
+        return True
+
+    def take_back(self, held_bytes: int) -> None:
+        """Note that the client of a request has moved on."""
+        self.aside_bytes -= held_bytes
 
     def began(self, delay_s: float, now_s: float) -> None:
         """Note that a request was begun *delay_s* seconds after it had come."""

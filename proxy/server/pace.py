@@ -6,7 +6,9 @@ would each hold a connection, and what was read or rendered so far, for as long 
 """
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 from aiohttp import StreamReader, web
 
@@ -28,11 +30,20 @@ class Pace:
     stall_s: float = 60.0
 
 
+class Patient(Protocol):
+    """A connection whose client may be waited for."""
+
+    def set_aside(self, held_bytes: int) -> AbstractContextManager[None]:
+        """While its request waits, and holds *held_bytes*, let others have its place."""
+        ...
+
+
 class BodyDeadline:
     """Reads pieces of one body, each before the time that the bytes so far have earned."""
 
-    def __init__(self, content: StreamReader, pace: Pace) -> None:
+    def __init__(self, content: StreamReader, pace: Pace, connection: Patient) -> None:
         self._content = content
+        self._connection = connection
         self._pace = pace
         self._began_s = asyncio.get_running_loop().time()
         self._received = 0
@@ -46,8 +57,9 @@ class BodyDeadline:
             return await self._content.readany()
         earned_s = self._pace.body_grace_s + self._received / self._pace.body_bytes_per_s
         try:
-            async with asyncio.timeout_at(self._began_s + earned_s):
-                piece = await self._content.readany()
+            with self._connection.set_aside(self._received):
+                async with asyncio.timeout_at(self._began_s + earned_s):
+                    piece = await self._content.readany()
         except TimeoutError as error:
             raise too_slow() from error
         self._received += len(piece)
@@ -64,6 +76,12 @@ async def drained(request: web.BaseRequest, pace: Pace) -> None:
     transport = request.transport
     if transport is None:
         raise ConnectionResetError("the client has closed the connection")
+    connection = cast(Patient, request.protocol)
+    with connection.set_aside(transport.get_write_buffer_size()):
+        await _taken(request, transport, pace)
+
+
+async def _taken(request: web.BaseRequest, transport: asyncio.Transport, pace: Pace) -> None:
     # One task for all turns: to give up aiohttp's wait and begin another would raise.
     taken = asyncio.ensure_future(request.writer.drain())
     try:

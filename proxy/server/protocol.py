@@ -6,7 +6,8 @@ pinned by the lock file, and `tests/server/test_hostile_input.py` is the contrac
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -104,8 +105,8 @@ class Connection(web_protocol.RequestHandler):
     """
 
     __slots__ = (
-        *("_arrived_s", "_at_boundary", "_body", "_counted", "_ended", "_is_handling", "_is_lost"),
-        *("_limits", "_lobby", "_refuse"),
+        *("_arrived_s", "_at_boundary", "_body", "_counted", "_ended", "_is_aside"),
+        *("_is_handling", "_is_lost", "_limits", "_lobby", "_owed", "_refuse"),
     )
 
     def __init__(
@@ -127,8 +128,10 @@ class Connection(web_protocol.RequestHandler):
         #: The body of the request that came last.
         self._body: StreamReader = EMPTY_PAYLOAD
         self._ended = 0
-        #: Requests of this connection that are counted as in flight.
-        self._counted = 0
+        #: Requests that came and have not been answered, and those that are counted as in flight.
+        self._owed = self._counted = 0
+        #: 1 while the request that is handled waits for its client.
+        self._is_aside = 0
         self._is_handling = False
         self._is_lost = False
 
@@ -154,7 +157,7 @@ class Connection(web_protocol.RequestHandler):
         if self._lobby.admission.is_full() and self._shed(data):
             return
         is_between, before = self._body.is_eof(), self._request_count
-        if not self._counted:
+        if not self._owed:
             self._arrived_s = self._lobby.clock()
         super().data_received(data)
         count = self._request_count - before
@@ -170,7 +173,7 @@ class Connection(web_protocol.RequestHandler):
 
         Only where the request's end is beyond doubt, and no other answer is under way.
         """
-        if not self._at_boundary or self._counted or self._close or self._force_close:
+        if not self._at_boundary or self._owed or self._close or self._force_close:
             return False
         transport, answer = self.transport, self._lobby.overload_answer()
         if answer is None or transport is None or self._paused or not is_one_request(data):
@@ -201,11 +204,31 @@ class Connection(web_protocol.RequestHandler):
 
     def _recount(self) -> None:
         """Count the requests of this connection that are in flight: come, and not ended."""
-        inflight = self._request_count - self._ended
+        owed = self._request_count - self._ended
         if self._is_lost:
-            inflight = int(self._is_handling)
-        self._lobby.admission.inflight += inflight - self._counted
-        self._counted = inflight
+            owed = int(self._is_handling)
+        counted = owed - self._is_aside
+        self._lobby.admission.inflight += counted - self._counted
+        self._owed, self._counted = owed, counted
+
+    @contextmanager
+    def set_aside(self, held_bytes: int) -> Iterator[None]:
+        """Give the place of the request that is handled to others while its client is waited for.
+
+        It holds *held_bytes* meanwhile; if that is too much, it keeps its place.
+        """
+        admission = self._lobby.admission
+        if not admission.set_aside(held_bytes):
+            yield
+            return
+        self._is_aside = 1
+        self._recount()
+        try:
+            yield
+        finally:
+            admission.take_back(held_bytes)
+            self._is_aside = 0
+            self._recount()
 
     def began(self, now_s: float) -> None:
         """Note that a request is handled from now on."""
@@ -226,7 +249,7 @@ class Connection(web_protocol.RequestHandler):
 
         Behind requests that are still answered, their client can wait for them and send no more.
         """
-        if self._counted:
+        if self._owed:
             self._lobby.heads.begin(self)
             return
         if self._request_count or not self._at_boundary:
@@ -235,7 +258,7 @@ class Connection(web_protocol.RequestHandler):
 
     def is_idle(self) -> bool:
         """Whether nothing is owed on either side: no answer, and no rest of a head."""
-        return not self._counted and not (self in self._lobby.heads and not self._at_boundary)
+        return not self._owed and not (self in self._lobby.heads and not self._at_boundary)
 
     @property
     def descriptor(self) -> int:

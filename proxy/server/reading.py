@@ -8,20 +8,23 @@ import re
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web, web_protocol
 from multidict import CIMultiDictProxy
 
 from proxy.errors import LimitExceeded, RequestError
 from proxy.exchange.messages import Request, body_too_large
-from proxy.server.pace import BodyDeadline, Pace
+from proxy.server.pace import BodyDeadline, Pace, Patient
 from proxy.server.writing import write_interim
 from proxy.status import Code
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: zlib's window size code that takes both the gzip and the zlib format.
 _ANY_FORMAT: Final = 47
+#: Bytes of a body that are awaited before a connection is spent on it. Hardly anybody would send
+#: so much to hold so little.
+_AHEAD_BYTES: Final = 64 << 10
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 #: What a host and a port may be made of (RFC 3986 §3.2.2): the legacy host gets it in several
 #: headers, and must not read another one there.
@@ -81,21 +84,39 @@ class Body:
     async def _read_raw(self, limit: int) -> None:
         """Read what is left of it into one piece, which is kept; what came of it in any case."""
         self._send_continue()
-        source = BodyDeadline(self._request.content, self._pace)
+        await self._read_up_to(limit + 1)
+        if self.received > limit:
+            raise body_too_large(limit)
+
+    async def _read_up_to(self, size: int) -> None:
+        """Read until *size* bytes have come, or its end; all are kept, the end as one piece."""
+        content = self._request.content
+        source = BodyDeadline(content, self._pace, cast(Patient, self._request.protocol))
         pieces = list(self._kept)
         try:
-            while piece := await source.piece():
+            while self.received < size:
+                piece = await source.piece()
+                if not piece:
+                    break
                 pieces.append(piece)
                 self.received += len(piece)
-                if self.received > limit:
-                    raise body_too_large(limit)
-            # The bytes themselves when they came in one piece: most do, and need no copy.
-            pieces = [b"".join(pieces)]
-            self._is_whole = True
+            if self.received == self.length or content.at_eof():
+                # The bytes themselves when they came in one piece: most do, and need no copy.
+                pieces, self._is_whole = [b"".join(pieces)], True
         except web_protocol.RequestPayloadError as error:
             raise RequestError("the body is not well-formed HTTP/1.1") from error
         finally:
             self._kept = tuple(pieces)
+
+    async def gather(self) -> None:
+        """Wait until it is here, or 64 KiB of it. Raises `RequestError` (408) when it is too slow.
+
+        Not waited for: what is to be asked for first, and chunks, behind which a client may wait
+        for a part of the answer.
+        """
+        if self.length is None or self._expects or self.arrived() is not None:
+            return
+        await self._read_up_to(min(self.length, _AHEAD_BYTES))
 
     def arrived(self) -> bytes | None:
         """All of it, as it came, when it is here already; else None, and nothing is taken."""

@@ -237,6 +237,9 @@ class FakeBody:
         self.received = len(self._data)
         return self._data
 
+    async def gather(self) -> None:
+        return
+
     def arrived(self) -> bytes | None:
         self.received = len(self._data)
         return self._data

@@ -58,7 +58,7 @@ async def test_a_connection_between_requests_is_left_alone(snapshot: Snapshot):
         assert (await client.ask(LIST)).status == 200
         # A body in two pieces ends where nothing begins.
         client.write(request("POST", "/v1/items", "Content-Length: 2") + b"{")
-        await until(lambda: edge.frontend.admission.inflight == 1)
+        await until(lambda: edge.frontend.serving.inflight == 1)
         assert (await client.ask(b"}")).status == 200
         async with client_of(edge.url) as other:
             assert await other.rest() == b""

@@ -143,11 +143,13 @@ async def test_what_follows_a_body_in_pieces_is_still_the_body(snapshot: Snapsho
     rest = request("GET", "/v1/items/smuggled")
     async with edge_of(snapshot, connection_limits=FULL) as edge, client_of(edge.url) as client:
         client.write(request("POST", "/v1/items", f"Content-Length: {2 + len(rest)}") + b"  ")
-        await until(lambda: edge.frontend.admission.inflight == 1)
+        await until(lambda: edge.frontend.serving.inflight == 1)
+        edge.frontend.admission.allow(0)
         assert edge.frontend.admission.is_full()
         reply = await client.ask(rest)
         assert (reply.status, reply.closes) == (400, False)
-        assert (await client.ask(LIST)).status == 200
+        assert [line["bytes_in"] for line in edge.lines()] == [2 + len(rest)]
+        assert (await client.ask(LIST)).status == 503
 
 
 async def test_a_body_that_has_not_come_ends_the_connection(snapshot: Snapshot):

@@ -1,14 +1,17 @@
 """Clients that send or read too slowly, and those that go away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import pytest
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 
 from proxy.routing.snapshot import Snapshot
+from proxy.server.admission import MAX_ASIDE_BYTES
 from proxy.server.pace import BodyDeadline, Pace, drained
+from proxy.server.protocol import ConnectionLimits
 from proxy.server.reading import ReadLimits
 from proxy.status import Code
 from tests.fakes import Handler, Served
@@ -35,7 +38,8 @@ async def test_a_body_that_drips_gets_408_and_the_end_of_the_connection(snapshot
 async def test_bytes_that_come_earn_a_body_more_time():
     """Without them the time was over before it began."""
     content = StreamReader(FakeProtocol(), limit=1 << 16, loop=asyncio.get_running_loop())
-    source = BodyDeadline(content, Pace(body_grace_s=0.0, body_bytes_per_s=1.0))
+    pace = Pace(body_grace_s=0.0, body_bytes_per_s=1.0)
+    source = BodyDeadline(content, pace, FakeClient(left=0, takes=0))
     content.feed_data(b"x" * 1000)
     assert await source.piece() == b"x" * 1000
     asyncio.get_running_loop().call_soon(content.feed_data, b"y")
@@ -59,10 +63,95 @@ async def test_a_client_that_stalls_takes_the_blame_from_the_legacy_host(snapsho
         edge_of(snapshot, legacy_url=legacy.url, legacy_timeout_s=0.05) as edge,
         client_of(edge.url) as client,
     ):
-        reply = await client.ask(request("POST", "/old", "Content-Length: 2") + b"{")
+        # Chunks are passed on as they come: their client may wait for a part of the answer.
+        begun = request("POST", "/old", "Transfer-Encoding: chunked") + b"5\r\n{"
+        reply = await client.ask(begun)
         assert (reply.status, reply.closes) == (408, True)
         assert "cutover_upstream_errors_total{" not in edge.shown_metrics()
         assert edge.lines()[0]["side"] == "proxy"
+
+
+async def test_a_body_that_drips_holds_no_connection_to_the_legacy_host(snapshot: Snapshot):
+    async with (
+        legacy_of(LegacyScript()) as legacy,
+        edge_of(snapshot, legacy_url=legacy.url, read_limits=HASTE) as edge,
+        client_of(edge.url) as client,
+    ):
+        reply = await client.ask(request("POST", "/old", "Content-Length: 2") + b"{")
+        assert (reply.status, reply.closes) == (408, True)
+        assert legacy.connections == 0
+
+
+async def test_a_body_that_comes_in_pieces_is_passed_on_as_one(snapshot: Snapshot):
+    async with (
+        legacy_of(LegacyScript()) as legacy,
+        edge_of(snapshot, legacy_url=legacy.url) as edge,
+        client_of(edge.url) as client,
+    ):
+        client.write(request("POST", "/old", "Content-Length: 4") + b"{")
+        await until(lambda: edge.frontend.serving.inflight == 1)
+        assert (await client.ask(b"   ")).status == 200
+        assert legacy.heard[0].body == b"{   "
+
+
+async def test_of_a_long_body_only_the_beginning_is_waited_for(snapshot: Snapshot):
+    body = b"x" * 1_000_000
+    async with (
+        legacy_of(LegacyScript()) as legacy,
+        edge_of(snapshot, legacy_url=legacy.url) as edge,
+        client_of(edge.url) as client,
+    ):
+        client.write(request("POST", "/old", f"Content-Length: {len(body)}") + body[:200_000])
+        await until(lambda: legacy.connections == 1)
+        assert (await client.ask(body[200_000:])).status == 200
+        assert legacy.heard[0].body == body
+
+
+ONE = ConnectionLimits(max_inflight=1)
+
+
+async def test_slow_clients_do_not_keep_others_out(snapshot: Snapshot):
+    async with (
+        edge_of(snapshot, connection_limits=ONE) as edge,
+        client_of(edge.url) as slow,
+        client_of(edge.url) as other,
+    ):
+        slow.write(request("POST", "/v1/items", "Content-Length: 2") + b"{")
+        await until(lambda: edge.frontend.serving.inflight == 1)
+        await until(lambda: edge.frontend.admission.inflight == 0)
+        for _ in range(3):
+            assert (await other.ask(request("GET", "/v1/items"))).status == 200
+        assert (await slow.ask(b"}")).status == 200
+        await until(lambda: edge.frontend.admission.inflight == 0)
+        assert edge.frontend.admission.aside_bytes == 0
+
+
+async def test_slow_readers_do_not_keep_others_out(snapshot: Snapshot):
+    large = answers(item(shelf="x" * 30_000_000))
+    handlers = {**HANDLERS, method("Get"): large}
+    async with edge_of(snapshot, handlers, connection_limits=ONE) as edge:
+        async with client_of(edge.url) as slow, client_of(edge.url) as other:
+            slow.write(request("GET", "/v1/items/1"))
+            await until(lambda: edge.frontend.admission.aside_bytes > 0)
+            assert (await other.ask(request("GET", "/v1/items"))).status == 200
+        await until(lambda: edge.frontend.admission.aside_bytes == 0)
+        await until(lambda: edge.frontend.admission.inflight == 0)
+
+
+async def test_slow_clients_that_hold_too_much_keep_their_places(snapshot: Snapshot):
+    async with (
+        edge_of(snapshot, connection_limits=ONE) as edge,
+        client_of(edge.url) as slow,
+        client_of(edge.url) as other,
+    ):
+        edge.frontend.admission.aside_bytes = MAX_ASIDE_BYTES
+        slow.write(request("POST", "/v1/items", "Content-Length: 3") + b"{")
+        await until(lambda: edge.frontend.serving.inflight == 1)
+        slow.write(b" ")
+        await until(lambda: edge.frontend.admission.inflight == 1)
+        assert (await other.ask(request("GET", "/v1/items"))).status == 503
+        assert (await slow.ask(b"}")).status == 200
+        assert edge.frontend.admission.aside_bytes == MAX_ASIDE_BYTES
 
 
 def endless(served_to: list[Served]) -> Handler:
@@ -115,6 +204,11 @@ class FakeClient:
         if self.left <= 0:
             self._done.set()
         return self.left
+
+    @contextmanager
+    def set_aside(self, held_bytes: int) -> Iterator[None]:
+        self.held_bytes = held_bytes
+        yield
 
     async def drain(self) -> None:
         await self._done.wait()
