@@ -141,6 +141,7 @@ class Service:
         self._watch_loop()
         generation = await self._first_generation(first, access_log)
         self._frontend = Frontend(generation.serving, clock=time.monotonic, wall_clock=time.time)
+        self._metrics.connections_from(lambda: self._frontend.connections)
         self._operations = Operations(
             generation.snapshot,
             self._metrics,
