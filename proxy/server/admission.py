@@ -5,14 +5,18 @@ Does not: what becomes of a request that is one too many (`shedding`, `frontend`
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 #: How late requests may be begun, in seconds. A loop that is always later has more to do than it
 #: can: some hundred requests wait for it, and each takes several of its turns. Below it, what came
 #: at once is only waited for.
 MAX_DELAY_S: Final = 0.025
-#: Below this delay, in seconds, the loop has time to spare.
+#: Above this delay, in seconds, or above this part of a core, the process has no time to spare. One
+#: does not tell the other: threads that work for the loop can take its core while it waits for
+#: them, and others than this process can take it too.
 AT_EASE_S: Final = 0.005
+AT_EASE_CORES: Final = 0.85
 #: A window in which no request was begun sooner is late. One alone may be a burst, or a stall.
 WINDOW_S: Final = 0.1
 #: Bytes that requests may hold while they wait for their clients, and count for nothing else. A
@@ -30,16 +34,19 @@ class Admission:
     while the loop is late, and rises again when it is not. What is measured is the time from a
     request's bytes to its handler, which only the loop's own work can make long. The least one of
     a window counts, as CoDel does it (RFC 8289 §3): a queue that empties now and then is no harm.
+    *cpu_clock* is the CPU time of the process so far, in seconds; it is read once in a window.
+
     Streams that have begun wait for their upstream, and are not counted against `limit`; requests
     that wait for their clients count for neither, or a few slow clients would keep all others out.
     """
 
     __slots__ = (
-        *("_is_pressed", "_least_delay_s", "_most_busy", "_was_late", "_window_ends_s"),
+        *("_cpu_clock", "_cpu_s", "_is_pressed", "_least_delay_s", "_most_busy", "_now_s"),
+        *("_was_late", "_window_ends_s"),
         *("aside_bytes", "inflight", "limit", "max_inflight", "streaming"),
     )
 
-    def __init__(self, max_inflight: int) -> None:
+    def __init__(self, max_inflight: int, cpu_clock: Callable[[], float]) -> None:
         self.max_inflight = self.limit = max_inflight
         self.inflight = 0
         self.streaming = 0
@@ -47,6 +54,8 @@ class Admission:
         self._least_delay_s = math.inf
         self._most_busy = 0
         self._window_ends_s = 0.0
+        self._cpu_clock = cpu_clock
+        self._now_s, self._cpu_s = 0.0, cpu_clock()
         self._was_late = False
         self._is_pressed = False
 
@@ -113,7 +122,7 @@ class Admission:
         delay_s, busy = self._least_delay_s, self._most_busy
         self._least_delay_s, self._most_busy = math.inf, 0
         self._window_ends_s = now_s + WINDOW_S
-        self._is_pressed = AT_EASE_S < delay_s < math.inf
+        self._is_pressed = self._cores(now_s) > AT_EASE_CORES or AT_EASE_S < delay_s < math.inf
         is_late = MAX_DELAY_S < delay_s < math.inf
         if not is_late:
             # A loop that is pressed would be late at once with many more.
@@ -124,3 +133,9 @@ class Admission:
             lowered = int(min(self.limit, busy) * max(0.5, MAX_DELAY_S / delay_s))
             self.limit = min(self.max_inflight, max(LEAST, lowered))
         self._was_late = is_late
+
+    def _cores(self, now_s: float) -> float:
+        """How many cores the process has used since it was last asked."""
+        cpu_s, took_s = self._cpu_clock(), now_s - self._now_s
+        used_s, self._cpu_s, self._now_s = cpu_s - self._cpu_s, cpu_s, now_s
+        return used_s / took_s if took_s else 0.0

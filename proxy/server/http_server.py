@@ -40,7 +40,7 @@ class HttpServer(web.Server):
         limits: ConnectionLimits,
     ) -> None:
         super().__init__(handler, handler_cancellation=True)
-        self.admission = Admission(limits.max_inflight)
+        self.admission = Admission(limits.max_inflight, time.process_time)
         self.heads = HeadWatch(self._loop)
         self.tally = Tally(self._loop, tell)
         self.clock = time.monotonic

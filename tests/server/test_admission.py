@@ -8,6 +8,11 @@ LATE_S = 2 * MAX_DELAY_S
 PRESSED_S = 2 * AT_EASE_S
 
 
+def admission_of(max_inflight: int) -> Admission:
+    """An admission to a process whose CPU nobody has measured."""
+    return Admission(max_inflight, lambda: 0.0)
+
+
 def pass_windows(admission: Admission, count: int, delay_s: float, began_s: float = 0.0) -> float:
     """Begin a request at the end of each of *count* windows; gives the time after them."""
     now_s = began_s
@@ -23,7 +28,7 @@ def busy(admission: Admission, inflight: int) -> Admission:
 
 
 def test_what_the_configuration_allows_is_the_limit():
-    admission = busy(Admission(3), 2)
+    admission = busy(admission_of(3), 2)
     assert not admission.is_full()
     admission.inflight = 3
     assert (admission.is_full(), admission.is_over()) == (True, False)
@@ -35,7 +40,7 @@ def test_what_the_configuration_allows_is_the_limit():
 
 
 def test_streams_that_have_begun_do_not_keep_others_out_while_the_loop_is_late():
-    admission = busy(Admission(1000), 900)
+    admission = busy(admission_of(1000), 900)
     pass_windows(admission, 3, LATE_S)
     assert admission.is_full()
     admission.streaming = 800
@@ -45,7 +50,7 @@ def test_streams_that_have_begun_do_not_keep_others_out_while_the_loop_is_late()
 
 
 def test_one_late_window_changes_nothing():
-    admission = busy(Admission(1000), 500)
+    admission = busy(admission_of(1000), 500)
     pass_windows(admission, 1, LATE_S)
     assert admission.limit == 1000
     pass_windows(admission, 5, 0.0, 1.0)
@@ -54,7 +59,7 @@ def test_one_late_window_changes_nothing():
 
 
 def test_one_request_in_time_makes_a_window_good():
-    admission, now_s = busy(Admission(1000), 500), 0.0
+    admission, now_s = busy(admission_of(1000), 500), 0.0
     for _ in range(10):
         now_s += WINDOW_S
         for delay_s in (LATE_S, 0.001, LATE_S):
@@ -63,7 +68,7 @@ def test_one_request_in_time_makes_a_window_good():
 
 
 def test_a_loop_that_is_always_late_serves_fewer_at_once_but_never_none():
-    admission = busy(Admission(1000), 500)
+    admission = busy(admission_of(1000), 500)
     pass_windows(admission, 2, LATE_S)
     assert admission.limit == 250
     pass_windows(admission, 20, LATE_S, 1.0)
@@ -71,13 +76,13 @@ def test_a_loop_that_is_always_late_serves_fewer_at_once_but_never_none():
 
 
 def test_a_limit_below_the_least_stays_what_was_configured():
-    admission = busy(Admission(3), 3)
+    admission = busy(admission_of(3), 3)
     pass_windows(admission, 10, LATE_S)
     assert admission.limit == 3
 
 
 def test_the_limit_is_back_within_three_seconds():
-    admission = busy(Admission(1024), 500)
+    admission = busy(admission_of(1024), 500)
     now_s = pass_windows(admission, 20, LATE_S)
     assert admission.limit == LEAST
     assert pass_windows(admission, 30, 0.0, now_s) - now_s == pytest.approx(3.0)
@@ -86,7 +91,7 @@ def test_the_limit_is_back_within_three_seconds():
 
 def test_the_limit_rises_though_all_are_refused():
     """Long calls may hold all places that are left; then no request begins, and none is late."""
-    admission = busy(Admission(1000), 500)
+    admission = busy(admission_of(1000), 500)
     now_s = pass_windows(admission, 20, LATE_S)
     while admission.is_full():
         now_s += WINDOW_S
@@ -96,7 +101,7 @@ def test_the_limit_rises_though_all_are_refused():
 
 
 def test_a_loop_that_is_nearly_late_gets_little_more():
-    admission = busy(Admission(1000), 400)
+    admission = busy(admission_of(1000), 400)
     now_s = pass_windows(admission, 2, LATE_S)
     pressed = admission.limit
     pass_windows(admission, 1, PRESSED_S, now_s)
@@ -104,7 +109,7 @@ def test_a_loop_that_is_nearly_late_gets_little_more():
 
 
 def test_what_finds_no_room_further_on_lowers_the_limit_only_where_time_is_short():
-    admission = busy(Admission(1000), 400)
+    admission = busy(admission_of(1000), 400)
     admission.unavailable()
     assert admission.limit == 1000
     pass_windows(admission, 1, PRESSED_S)
@@ -113,6 +118,17 @@ def test_what_finds_no_room_further_on_lowers_the_limit_only_where_time_is_short
     admission.inflight = 2
     admission.unavailable()
     assert admission.limit == LEAST
+
+
+def test_a_process_that_uses_its_core_has_no_time_to_spare_though_its_loop_is_in_time():
+    cpu_s = 0.0
+    admission = busy(Admission(1000, lambda: cpu_s), 400)
+    now_s = pass_windows(admission, 1, 0.0)
+    for used_s, limit in ((0.5 * WINDOW_S, 1000), (0.95 * WINDOW_S, 399)):
+        cpu_s += used_s
+        now_s = pass_windows(admission, 1, 0.0, now_s)
+        admission.unavailable()
+        assert admission.limit == limit
 
 
 # --- a loop that has too much to do
@@ -164,7 +180,7 @@ class Loop:
 
 @pytest.mark.parametrize("capacity", [100.0, 1_000.0, 10_000.0])
 def test_three_times_what_can_be_served_is_served_all_the_same(capacity: float):
-    admission = Admission(1024)
+    admission = admission_of(1024)
     loop = Loop(admission, capacity, 3.0)
     loop.run(5.0)
     assert loop.served > 0.9 * capacity * loop.now_s - 1024
@@ -177,13 +193,13 @@ def test_three_times_what_can_be_served_is_served_all_the_same(capacity: float):
 
 @pytest.mark.parametrize("capacity", [100.0, 1_000.0, 10_000.0])
 def test_less_than_can_be_served_is_never_refused(capacity: float):
-    loop = Loop(Admission(1024), capacity, 0.8)
+    loop = Loop(admission_of(1024), capacity, 0.8)
     loop.run(5.0)
     assert loop.refused == 0
 
 
 def test_a_loop_recovers_when_the_load_has_gone():
-    loop = Loop(Admission(1024), 1_000.0, 3.0)
+    loop = Loop(admission_of(1024), 1_000.0, 3.0)
     loop.run(5.0)
     loop.arrivals = 700.0
     loop.run(8.0)
