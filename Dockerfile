@@ -2,8 +2,10 @@
 #   docker build -t cutover .
 #   docker run --rm -p 8080:8080 -v "$PWD/mappings:/mappings:ro" cutover
 # Paths in the configuration are relative to /mappings: what they name outside of it, such as
-# `proto_path: ../proto`, is mounted as well (-v "$PWD/proto:/proto:ro").
-# It runs on a read-only root file system, as a numeric user, without any capability.
+# `proto_path: ../proto`, is mounted as well (-v "$PWD/proto:/proto:ro"). What operators move outlives
+# the container in a volume that user 65532 may write to (-v cutover-state:/state, with
+# `state: {directory: /state}`). It runs on a read-only root file system (--read-only --tmpfs /tmp), as
+# a numeric user, without any capability.
 ARG PYTHON_VERSION=3.11
 
 FROM python:${PYTHON_VERSION}-slim AS build
@@ -29,12 +31,15 @@ RUN pip install --no-index --find-links /wheels hatchling editables \
 FROM python:${PYTHON_VERSION}-slim
 COPY --from=build /opt/cutover /opt/cutover
 ENV PATH=/opt/cutover/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# A new volume that is mounted here takes over the owner.
+RUN install -d -o 65532 -g 65532 -m 0700 /state
 # Numeric, so that Kubernetes can see that it is not root.
 USER 65532:65532
 # The listener, and the admin port: that one is on loopback until the configuration says otherwise,
 # which probes from outside need. Hence no HEALTHCHECK either: /-/healthy is for the orchestrator.
 EXPOSE 8080 9901
-# SIGTERM drains.
+# SIGTERM drains: give it time (docker stop -t), `drain.wait` + `drain.timeout` + 5 s. SIGHUP reads
+# /mappings again, SIGUSR1 is the kill switch (docker kill --signal).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["cutover"]
 CMD ["serve", "--config", "/mappings"]

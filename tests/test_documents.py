@@ -1,6 +1,5 @@
 """The documents say what is so: pages made from code are up to date, and their examples are run."""
 
-import asyncio
 import json
 import re
 import shlex
@@ -21,6 +20,8 @@ from proxy.config.options import Options
 from proxy.config.sections import Admin, Limits, Listen
 from proxy.config.units import parse_size
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
+from proxy.cutover.decision import Reason
+from proxy.cutover.fallback import FallbackReason
 from proxy.example.files import folder
 from proxy.example.legacy import LegacyHost
 from proxy.example.seed import seeded_store
@@ -36,21 +37,30 @@ from tests.config.documentation import PAGE, render_documentation
 from tests.document_examples import (
     PAGES,
     ROOT,
+    WALK,
     Block,
     Example,
     anchors,
     blocks,
     commands,
-    is_as_shown,
     links,
     output_pattern,
     parse_example,
     table_rows,
 )
+from tests.document_requests import check_answer, send
 
 README = ROOT / "README.md"
 SEMANTICS = ROOT / "docs" / "semantics.md"
-EXCHANGES = [(block, parse_example(block)) for page in PAGES for block in blocks(page, "exchange")]
+#: The word behind the language of a block that the README takes from the walk.
+QUOTED = "walk"
+#: Those of the walk are one story, which `tests.test_document_walk` runs.
+EXCHANGES = [
+    (block, parse_example(block))
+    for page in PAGES
+    if page != WALK
+    for block in blocks(page, "exchange")
+]
 
 
 def test_configuration_page_is_up_to_date() -> None:
@@ -85,45 +95,6 @@ async def stand() -> AsyncIterator[Stand]:
         yield Stand(snapshot, int(service.url.rpartition(":")[2]))
 
 
-@dataclass(frozen=True)
-class HttpAnswer:
-    status: int
-    headers: CIMultiDict[str]
-    body: str
-
-    @property
-    def says(self) -> str:
-        """The field and the message of an error."""
-        error = json.loads(self.body)
-        fields = [each["fieldViolations"][0]["field"] for each in error["details"]]
-        return ": ".join([*fields, error["message"]])
-
-
-async def send(port: int, example: Example) -> HttpAnswer:
-    """Send a request on a connection of its own, as it is written."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    lines = [f"{example.method} {example.target} HTTP/1.1", "Host: h", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in example.headers]
-    if example.body:
-        lines.append(f"Content-Length: {len(example.body.encode())}")
-    writer.write("\r\n".join([*lines, "", example.body]).encode())
-    raw = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    head, _, body = raw.partition(b"\r\n\r\n")
-    first, *fields = head.decode().split("\r\n")
-    headers = CIMultiDict(tuple(field.split(": ", 1)) for field in fields)
-    if headers.get("transfer-encoding") == "chunked":
-        body = unchunked(body)
-    return HttpAnswer(int(first.split(" ")[1]), headers, body.decode())
-
-
-def unchunked(body: bytes) -> bytes:
-    size, _, rest = body.partition(b"\r\n")
-    length = int(size, 16)
-    return rest[:length] + unchunked(rest[length + 2 :]) if length else b""
-
-
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("block", "example"), EXCHANGES, ids=[str(each) for each, _ in EXCHANGES])
 async def test_an_exchange_goes_as_it_is_shown(
@@ -138,14 +109,7 @@ async def test_an_exchange_goes_as_it_is_shown(
         assert explanation.binding.route.rpc == example.message.rpc
         assert json.loads(explanation.outcome.message or b"") == example.message.document
     if example.answer is not None:
-        answer = await send(stand.port, example)
-        assert answer.status == example.answer.status, answer.body
-        for name, value in example.answer.headers:
-            assert is_as_shown(value, answer.headers[name])
-        if example.answer.says:
-            assert answer.says == example.answer.says
-        if example.answer.body:
-            assert is_as_shown(example.answer.body, answer.body), answer.body
+        check_answer(example.answer, await send(stand.port, example))
 
 
 def test_every_block_is_of_a_kind_that_is_tried() -> None:
@@ -171,9 +135,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def of_the_reader(language: str) -> list[Block]:
+    """The README's blocks but for those that are quoted from the walk."""
+    return [block for block in blocks(README, language) if block.words != QUOTED]
+
+
 def own_api(base: Path) -> None:
     """Write the files of the README's own API below *base*."""
-    for block in (*blocks(README, "proto"), *blocks(README, "yaml")):
+    for block in (*blocks(README, "proto"), *of_the_reader("yaml")):
         assert block.words, f"{block} names no file"
         path = base / block.words
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,15 +163,24 @@ def test_the_readers_own_api_goes_as_it_is_shown(
     own_api(tmp_path)
     (tmp_path / "mappings" / "rules.yaml").unlink()
     monkeypatch.chdir(tmp_path)
-    shown = [each for block in blocks(README, "console") for each in commands(block)]
+    shown = [each for block in of_the_reader("console") for each in commands(block)]
     assert len(shown) == 3
     for command, output in shown:
         printed = run(command)
         assert output_pattern(output).fullmatch(printed), printed
 
 
+def test_what_the_readme_quotes_is_in_the_walk_that_is_run() -> None:
+    run_there = [each for block in blocks(WALK, "console") for each in commands(block)]
+    for block in blocks(README):
+        if block.words == QUOTED and block.language == "console":
+            assert not [each for each in commands(block) if each not in run_there]
+        elif block.words == QUOTED:
+            assert block.text in WALK.read_text(encoding="utf-8")
+
+
 def test_the_readers_own_api_is_mapped_in_ten_lines() -> None:
-    first, _ = blocks(README, "yaml")
+    first, _ = of_the_reader("yaml")
     assert len(first.text.splitlines()) == 10
 
 
@@ -240,6 +218,15 @@ def test_the_status_table_is_that_of_the_code() -> None:
         code: int(status) for code, status in zip(cells[::2], cells[1::2], strict=True) if code
     }
     assert shown == {f"{code.value} {code.name}": HTTP_STATUS[code] for code in Code}
+
+
+def test_every_reason_for_a_side_and_for_a_fallback_is_told() -> None:
+    rows = [row for row in table_rows(SEMANTICS, "Which side") if len(row) == 3]
+    told = [set(re.findall(r"`(\w+)`", row[0])) for row in rows]
+    known = set(Reason) - {Reason.FALLBACK, Reason.REFUSED} | set(FallbackReason)
+    assert set().union(*told) == known
+    # The first three come before everything that a route may say.
+    assert told[:3] == [{Reason.KILL_SWITCH}, {Reason.UNMAPPED}, {Reason.OVERRIDE}]
 
 
 def test_every_system_parameter_is_named() -> None:
