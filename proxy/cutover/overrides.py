@@ -7,7 +7,7 @@ Times are seconds of the Unix clock: they outlive processes, and people read the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from proxy.cutover.percent import percent_text
@@ -75,11 +75,16 @@ class KillSwitch:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """All that was moved at run time. *revision* counts the changes that were kept; the store's."""
+    """All that was moved at run time.
+
+    *revision* counts the changes that were kept; *moved* is the one that moved each route last,
+    known even when nothing is left of that move. Both are the store's.
+    """
 
     revision: int = 0
     kill: KillSwitch | None = None
     routes: Mapping[str, Override] = field(default_factory=dict)
+    moved: Mapping[str, int] = field(default_factory=dict)
 
     def is_killed(self, now_s: float) -> bool:
         """Whether the kill switch is on at *now_s*."""
@@ -91,6 +96,14 @@ class Overrides:
         if override is None or not _is_over(override.expires_s, now_s):
             return override
         return override.beneath
+
+    def following(self, before: "Overrides") -> "Overrides":
+        """These overrides as the change that is kept next after *before*."""
+        revision = before.revision + 1
+        names = before.routes.keys() | self.routes.keys()
+        changed = {name for name in names if before.routes.get(name) != self.routes.get(name)}
+        moved = {**before.moved, **dict.fromkeys(sorted(changed), revision)}
+        return replace(self, revision=revision, moved=moved)
 
     def next_expiry_s(self, now_s: float) -> float | None:
         """When positions change next by themselves; None if nothing has an end."""

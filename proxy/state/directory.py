@@ -169,7 +169,7 @@ class StateDirectory:
             if if_revision is not None and if_revision != current.revision:
                 raise RevisionConflict(if_revision, current.revision)
             changed = change(current)
-            overrides = replace(changed.overrides, revision=current.revision + 1)
+            overrides = changed.overrides.following(current)
             entry = self._entry(facts, changed, overrides.revision)
             self._complete_audit(document.entry)
             self._keep(StateDocument(overrides, entry), current.kill)

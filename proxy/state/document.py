@@ -64,6 +64,7 @@ class DamagedDocument(ValueError):
 _JSON_NAMES: Final = {"before": "from", "after": "to"}
 _TEXTS: Final = ("id", "time", "who", "why", "action", "route", "from", "to", "digest")
 _NUMBER: Final = (int, float)
+_DOCUMENT_KEYS: Final = frozenset({"schema", "revision", "routes", "moved", "entry"})
 _OVERRIDE_KEYS: Final = frozenset(Override.__slots__)
 
 
@@ -89,6 +90,7 @@ def encode(document: StateDocument) -> bytes:
         "schema": SCHEMA,
         "revision": overrides.revision,
         "routes": {name: _plain(override) for name, override in overrides.routes.items()},
+        "moved": dict(overrides.moved),
         "entry": entry.as_json() if entry else None,
     }
     return orjson.dumps(_storable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -100,13 +102,16 @@ def decode(content: bytes) -> StateDocument:
     if value.get("schema") != SCHEMA:
         found = value.get("schema")
         raise DamagedDocument(f"its schema is {found!r}; this version reads {SCHEMA}")
+    _check_keys(value, _DOCUMENT_KEYS)
     revision = _taken(value, "revision", int, "")
     routes = _object(value.get("routes"), "routes")
+    moved = _object(value.get("moved"), "moved")
     entry = value.get("entry")
     return StateDocument(
         Overrides(
             revision,
             routes={name: _override(each, f"routes.{name}") for name, each in routes.items()},
+            moved={name: _taken(moved, name, int, "moved") for name in moved},
         ),
         None if entry is None else _entry(_object(entry, "entry")),
     )
@@ -142,6 +147,12 @@ def _object(value: object, where: str) -> dict[str, Any]:
     return value
 
 
+def _check_keys(members: Mapping[str, Any], known: frozenset[str], where: str = "") -> None:
+    unknown = sorted(members.keys() - known)
+    if unknown:
+        raise DamagedDocument(f"{where}{unknown[0]}: no such key")
+
+
 def _taken(value: Mapping[str, Any], name: str, kinds: Any, where: str, default: Any = ...) -> Any:
     """The member *name* of *value*, which must be of one of *kinds*."""
     found = value.get(name, default)
@@ -165,9 +176,7 @@ _ATTRIBUTES: Final = {name: attribute for attribute, name in _JSON_NAMES.items()
 
 def _override(value: object, where: str) -> Override:
     members = _object(value, where)
-    unknown = sorted(members.keys() - _OVERRIDE_KEYS)
-    if unknown:
-        raise DamagedDocument(f"{where}.{unknown[0]}: no such key")
+    _check_keys(members, _OVERRIDE_KEYS, f"{where}.")
     beneath = members.get("beneath")
     return Override(
         stage=_stage(members, where),

@@ -68,6 +68,25 @@ def test_a_change_is_kept_and_counted(state: StateDirectory, tmp_path: Path):
     assert sorted(state.read().routes) == ["q", "r"]
 
 
+def test_the_change_that_moved_a_route_last_is_known_when_nothing_is_left_of_it(
+    state: StateDirectory, tmp_path: Path
+):
+    state.commit(setting(r=Override(paused=True), q=Override(step=1)), FACTS)
+    paused(state, "p")
+    state.note(FACTS)
+    state.commit(lambda overrides: Change(replace(overrides, routes={}), "a", "b"), FACTS)
+    paused(state, "q")
+    with StateDirectory(tmp_path / "state") as of_a_later_worker:
+        assert of_a_later_worker.read().moved == {"p": 4, "q": 5, "r": 4}
+
+
+def test_a_route_was_not_moved_by_what_leaves_it_as_it_is(state: StateDirectory):
+    paused(state)
+    paused(state)
+    paused(state, "q")
+    assert state.read().moved == {"r": 1, "q": 3}
+
+
 def test_a_change_is_told_in_the_audit_log(state: StateDirectory):
     committed = state.commit(setting(r=Override(paused=True)), FACTS)
     assert told(state) == [

@@ -33,7 +33,8 @@ def test_a_document_is_read_back_as_it_was_written(
     history: tuple[RoutePlan, Overrides, float], revision: int, entry: AuditEntry | None
 ):
     plan, overrides, now_s = history
-    written = StateDocument(replace(overrides, revision=revision, kill=None), entry)
+    kept = replace(overrides, kill=None).following(Overrides(revision, moved={"gone": 1}))
+    written = StateDocument(kept, entry)
     read = decode(encode(written))
     assert read == written
     plans = {plan.name: plan}
@@ -55,18 +56,27 @@ def test_undecodable_bytes_of_a_name_do_not_stop_a_change():
 
 def test_a_document_tells_only_what_was_moved():
     document = orjson.loads(
-        encode(StateDocument(Overrides(3, routes={"r": Override(paused=True, who="kim")})))
+        encode(
+            StateDocument(
+                Overrides(
+                    3,
+                    routes={"r": Override(paused=True, who="kim")},
+                    moved={"r": 2, "gone": 1},
+                )
+            )
+        )
     )
     assert document == {
         "schema": 1,
         "revision": 3,
         "routes": {"r": {"paused": True, "since_s": 0.0, "who": "kim", "reason": ""}},
+        "moved": {"r": 2, "gone": 1},
         "entry": None,
     }
 
 
 def document_with(**members: object) -> bytes:
-    whole = {"schema": 1, "revision": 0, "routes": {}, "entry": None}
+    whole = {"schema": 1, "revision": 0, "routes": {}, "moved": {}, "entry": None}
     return orjson.dumps(whole | members)
 
 
@@ -87,6 +97,9 @@ def route_with(**members: object) -> bytes:
         (document_with(revision="7"), "revision: missing, or of another type"),
         (document_with(revision=True), "revision: missing, or of another type"),
         (document_with(routes=[]), "routes: not an object"),
+        (document_with(moved=None), "moved: not an object"),
+        (document_with(moved={"r": "7"}), "moved.r: missing, or of another type"),
+        (document_with(frozen={}), "frozen: no such key"),
         (document_with(entry={}), "entry.id: missing"),
         (document_with(entry=ENTRY.as_json() | {"ttl_s": "1h"}), "entry.ttl_s: missing, or of"),
         (document_with(routes={"r": 1}), "routes.r: not an object"),
