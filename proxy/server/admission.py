@@ -22,8 +22,9 @@ WINDOW_S: Final = 0.1
 #: Bytes that requests may hold while they wait for their clients, and count for nothing else. A
 #: body that drips holds little; to fill this takes what a client would rather spend on requests.
 MAX_ASIDE_BYTES: Final = 128 << 20
-#: What is served at once however late the loop is.
+#: What is served at once however late the loop is, and what is added to it at least.
 LEAST: Final = 16
+_STEP: Final = 4
 
 
 class Admission:
@@ -127,7 +128,7 @@ class Admission:
         if not is_late:
             # A loop that is pressed would be late at once with many more.
             share = 32 if self._is_pressed else 4
-            self.limit = min(self.max_inflight, self.limit + self.limit // share + 1)
+            self.limit = min(self.max_inflight, self.limit + max(_STEP, self.limit // share))
         elif self._was_late:
             # What waits is in proportion to what is served at once (Little's law).
             lowered = int(min(self.limit, busy) * max(0.5, MAX_DELAY_S / delay_s))

@@ -161,7 +161,10 @@ class Frontend:
     ) -> Answer | StreamAnswer:
         """The exchange's answer, if there is room for one more."""
         if not self.admission.is_over():
-            return await serving.exchange.answer(request, outcome)
+            answer = await serving.exchange.answer(request, outcome)
+            if answer.http_status == _UNAVAILABLE:
+                self.admission.unavailable()
+            return answer
         serving.observer.limited(INFLIGHT)
         return serving.exchange.refuse(OVERLOADED, outcome)
 
@@ -215,8 +218,6 @@ class Frontend:
     ) -> bool:
         """Send *answer*. Returns whether the connection can take another request."""
         outcome.http_status = answer.http_status
-        if answer.http_status == _UNAVAILABLE:
-            self.admission.unavailable()
         date = "" if answer.as_is else self._date.at(self._wall_clock())
         if isinstance(answer, Answer):
             outcome.bytes_out = write_answer(http, answer, date, connection)
