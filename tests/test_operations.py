@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from aiohttp import ClientSession
 from click.testing import CliRunner
 
 from proxy.admin.operations import Operations
 from proxy.admin.reads import Reads
 from proxy.admin.writes import Writes
 from proxy.cli import main
+from proxy.cli.composition import load_snapshot
 from proxy.cli.reloading import _FIXED
+from proxy.cli.service import Service
 from proxy.config.safeguards import Fallback
 from proxy.config.schema import Settings
-from proxy.config.sections import Connections, Drain, Limits
+from proxy.config.sections import Admin, Connections, Drain, Limits, Listen
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
 from proxy.cutover.decision import Reason
 from proxy.cutover.fallback import BURST
 from proxy.cutover.moves import INTERNAL, MAX_REASON_LENGTH, Action, Move
 from proxy.cutover.pins import DEFAULT_BYTES
 from proxy.cutover.sticky import MAX_KEY_CHARACTERS
+from proxy.example.files import folder
 from proxy.exchange.orphans import MAX_ORPHANS
 from proxy.server.admission import LEAST
 from proxy.server.shedding import CONNECTIONS, INFLIGHT, RETRY_AFTER, TELL_EVERY_S
@@ -108,6 +112,30 @@ def test_every_page_of_the_admin_port_is_told() -> None:
     routes = [*Reads(operations).routes(), *Writes(operations).routes()]
     shown = {(row[0], row[1].strip("`")) for row in rows("The admin port", 4)}
     assert shown == {(route.method, route.path) for route in routes}
+
+
+async def test_every_key_of_the_status_is_told() -> None:
+    mappings = folder("mappings")
+    snapshot = await load_snapshot(mappings, {})
+    listen, admin = Listen(host="127.0.0.1", port=0), Admin(host="127.0.0.1", port=0)
+    async with Service(snapshot, mappings, lambda _: None, listen=listen, admin=admin) as service:
+        await service.control.move(Move(Action.KILL, on=True, reason="a test", who="a test"))
+        url = f"{service.admin_url}/admin/v1/status"
+        async with ClientSession() as session, session.get(url) as response:
+            status = await response.json()
+    top, routes = rows_of("key"), rows_of("key of a route")
+    assert top.keys() == status.keys()
+    assert all(routes.keys() == route.keys() for route in status["routes"])
+    assert ["on", *quoted(top["kill_switch"])[1:]] == [*status["kill_switch"]]
+    ramps = [route["ramp"] for route in status["routes"] if route["ramp"]]
+    assert [*ramps[0]] == quoted(routes["ramp"])
+
+
+def rows_of(heading: str) -> dict[str, str]:
+    """The cells beside each name in the table of two columns that *heading* begins."""
+    (table,) = re.findall(rf"^\| {heading} \|.*\n\|.*\n((?:\|.*\n)+)", TEXT, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    return {name: row[1] for row in cells for name in quoted(row[0])}
 
 
 def test_every_move_of_the_admin_port_is_told() -> None:
