@@ -74,8 +74,6 @@ class Walk:
         self._place = place
         self._stack = ExitStack()
         self._jobs: list[subprocess.Popen[bytes]] = []
-        #: What an answer was that is not yet the one that is shown, to be seen in a traceback.
-        self._unlike: AssertionError | None = None
         held = [self._stack.enter_context(_held_port()) for _ in PORTS]
         self._ports = {
             shown: str(each.getsockname()[1]) for shown, each in zip(PORTS, held, strict=True)
@@ -127,13 +125,17 @@ class Walk:
         A server that was started anew is found again within some tenths of a second.
         """
         assert example.method == "GET", example
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    return await self._sent(port, example, ())
-                except AssertionError as error:
-                    self._unlike = error
-                await asyncio.to_thread(self._output, "true")
+        unlike = None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    try:
+                        return await self._sent(port, example, ())
+                    except AssertionError as error:
+                        unlike = error
+                    await asyncio.to_thread(self._output, "true")
+        except TimeoutError:
+            raise unlike or AssertionError(f"no answer: {example}") from None
 
     async def _sent(self, port: int, example: Example, more: tuple[tuple[str, str], ...]) -> None:
         assert example.answer is not None
