@@ -66,11 +66,18 @@ class Control:
     *version* counts up whenever a route may stand elsewhere than before. *pins* are shared with
     the other processes of the state directory. *killed* says that the kill switch is on, which
     does nothing without a legacy host. *clock* is monotonic, in seconds; the Unix clock is the
-    directory's. Raises `StateError` when the state cannot be read.
+    directory's. What is due is looked for every *upkeep_s* seconds. Raises `StateError` when the
+    state cannot be read.
     """
 
     def __init__(
-        self, state: StateDirectory, pins: Pins, metrics: Metrics, clock: Callable[[], float]
+        self,
+        state: StateDirectory,
+        pins: Pins,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        *,
+        upkeep_s: float = UPKEEP_S,
     ) -> None:
         self.state = state
         self.pins = pins
@@ -81,6 +88,7 @@ class Control:
         self.killed = False
         self._metrics = metrics
         self._clock = clock
+        self._upkeep_s = upkeep_s
         self._view = StateView(state)
         self._guards: dict[str, tuple[GuardOptions, RouteGuard]] = {}
         self._progress: Mapping[str, RampProgress] = {}
@@ -199,7 +207,7 @@ class Control:
         else:
             self._count(held)
         self._unkept.remove(held)
-        self._take(self._view.overrides, self.overrides)
+        self.refresh()
 
     def _check_needed(self, move: Move) -> None:
         """Raise `MoveRefused` when a signal that all workers get has been obeyed by another."""
@@ -259,21 +267,20 @@ class Control:
         begin anew at each step of a ramp would give false alarms as many chances. Only another
         stage, and the end of a rollback, are another matter.
         """
+        for name, revision in self.overrides.moved.items():
+            if before.moved.get(name) != revision:
+                self._metrics.moved(name, revision)
         then, now = before.routes, self.overrides.routes
-        for name in then.keys() | now.keys():
-            old, new = then.get(name), now.get(name)
-            if old == new:
-                continue
-            self._metrics.moved(name, self.overrides.revision)
-            if _kind(old) != _kind(new) and name in self._guards:
-                self._guards[name][1].restart(self._clock())
+        for name, (_, guard) in self._guards.items():
+            if _kind(then.get(name)) != _kind(now.get(name)):
+                guard.restart(self._clock())
 
     # --- what is due by itself
 
     async def keep_up(self) -> None:
-        """Do what is due, once a second, until cancelled."""
+        """Do what is due, again and again, until cancelled."""
         while True:
-            await asyncio.sleep(UPKEEP_S)
+            await asyncio.sleep(self._upkeep_s)
             try:
                 await self.look_after()
             except Exception:  # noqa: BLE001 - a bug here must not end what it looks after
