@@ -25,7 +25,8 @@ from bench.stand.zone import MessageClasses
 SHARE: Final = 0.7  # of the maximum that the same run has measured
 MEASURE_S: Final = 4.0
 WARM_UP_S: Final = 1.0
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 64  # of a closed loop
+MOST_CONNECTIONS: Final = 1024  # of an open one: a client that waits is no client
 GO_WITHOUT: Final = "the backends need a Go toolchain and its module proxy"
 
 
@@ -73,7 +74,8 @@ class Ground:
     """Where a line runs.
 
     `fixed_rate`, in requests per second, takes the place of the share of the measured maximum:
-    for short runs, which ask whether it holds and not how fast it is.
+    for short runs, which ask whether it holds and not how fast it is. `connections` bounds those
+    of a load.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class Ground:
     descriptor_set: Path
     messages: MessageClasses
     fixed_rate: float = 0.0
+    connections: int = MOST_CONNECTIONS
     numbers: Iterator[int] = field(default_factory=partial(count, 1))
 
     @classmethod
@@ -96,13 +99,13 @@ class Ground:
         return cls(folder, cores, generator, tuple(command), *api.describe(folder))
 
     @classmethod
-    def short(cls, folder: Path, rate: float) -> "Ground":
+    def short(cls, folder: Path, *, rate: float, connections: int) -> "Ground":
         """With the programs in Python, which run wherever the proxy does."""
         cores = Cores.everywhere()
         command, _, _ = python_backend("")
         generator = python_generator(cores.load, folder)
         described = api.describe(folder)
-        return cls(folder, cores, generator, tuple(command), *described, fixed_rate=rate)
+        return cls(folder, cores, generator, tuple(command), *described, rate, connections)
 
     def backend(
         self,
@@ -161,7 +164,7 @@ class Ground:
         self, address: str, kinds: Sequence[Kind], rate: float, **options: Any
     ) -> Iterator[Load]:
         """Open-loop load until the end of the context, at the latest."""
-        options = {"connections": 1024, **options}
+        options = {"connections": self.connections, **options}
         with self.generator.load(address, kinds, rate=rate, **options) as load:
             yield load
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -17,17 +18,19 @@ from bench.stand.traffic import Record, failed, of_kind
 
 TRANSPORTS: Final = ("grpcio", "h2")
 BEHAVIOURS: Final = ("goaway", "reset", "one-stream")
+CASES: Final = tuple(product(TRANSPORTS, BEHAVIOURS))
 TIMEOUT_S: Final = 3.0
 SLACK_S: Final = 0.5  # over the deadline, for the way of the answer
 KINDS: Final = (replace(api.READ, weight=2), api.WRITE)
 
 
-def measure(ground: Ground, *, for_s: float = 5.0) -> Iterator[Figure]:
+def measure(
+    ground: Ground, *, cases: Sequence[tuple[str, str]] = CASES, for_s: float = 5.0
+) -> Iterator[Figure]:
     """Each transport before each behaviour. Legacy stands by for what was never sent."""
-    for transport in TRANSPORTS:
-        for behaviour in BEHAVIOURS:
-            for figure in misbehave(ground, transport, behaviour, for_s):
-                yield replace(figure, name=f"{transport}, {behaviour}: {figure.name}")
+    for transport, behaviour in cases:
+        for figure in misbehave(ground, transport, behaviour, for_s):
+            yield replace(figure, name=f"{transport}, {behaviour}: {figure.name}")
 
 
 def misbehave(ground: Ground, transport: str, behaviour: str, for_s: float) -> Iterator[Figure]:

@@ -15,6 +15,7 @@ from bench.stand.traffic import US_PER_S, Record, failed, of_kind
 
 DOWN_S: Final = 1.0
 UP_S: Final = 1.5
+NEVER_S: Final = 1e6
 RECOVERED_WITHIN_S: Final = 1.0
 
 
@@ -26,7 +27,9 @@ class Setting:
     legacy: Backend
 
 
-def measure(ground: Ground, *, times: int = 10) -> Iterator[Figure]:
+def measure(
+    ground: Ground, *, times: int = 10, down_s: float = DOWN_S, up_s: float = UP_S
+) -> Iterator[Figure]:
     """Kill the gRPC server, start it again, and look into both ledgers.
 
     The rollback is off: it would end the exercise at the first outage.
@@ -48,21 +51,21 @@ def measure(ground: Ground, *, times: int = 10) -> Iterator[Figure]:
             came_back = []
             with ground.load(service.address, api.MIXED, rate) as load:
                 for _ in range(times):
-                    pause(UP_S)
-                    process = outage(setting.grpc, process)
+                    pause(up_s)
+                    process = outage(setting.grpc, process, down_s)
                     came_back.append(time() * US_PER_S)
-                pause(UP_S)
+                pause(up_s)
                 records = load.finish()
         finally:
             process.stop()
     yield from verdicts(setting, records, came_back)
 
 
-def outage(backend: Backend, process: Process) -> Process:
+def outage(backend: Backend, process: Process, down_s: float) -> Process:
     """End the server as a crash does; the one that takes its place a while later."""
     process.kill()
     process.stop()
-    pause(DOWN_S)
+    pause(down_s)
     return backend.start()
 
 
@@ -90,6 +93,6 @@ def verdicts(
 
 
 def recovery_s(in_grpc: Sequence[Entry], since_us: float) -> float:
-    """From when the server listened to its first call; `DOWN_S + UP_S` stands for never."""
+    """From when the server listened to its first call; `NEVER_S` when there was none."""
     first_us = first_after(in_grpc, since_us)
-    return DOWN_S + UP_S if first_us is None else (first_us - since_us) / US_PER_S
+    return NEVER_S if first_us is None else (first_us - since_us) / US_PER_S

@@ -22,7 +22,6 @@ KEPT: Final = 0.9  # of the maximum
 REFUSED_WITHIN_MS: Final = 1_000.0  # "at once", in the 99th percentile
 RECOVERED_WITHIN_S: Final = 5.0
 MEMORY: Final = 2.0  # times that before
-SETTLE_S: Final = 2.0  # at the begin of the overload, which is judged as well, but not for memory
 SAMPLE_EVERY_S: Final = 0.25
 WINDOW_S: Final = 0.5
 
@@ -62,22 +61,30 @@ def watched(process: Process) -> Iterator[Memory]:
 
 
 def measure(
-    ground: Ground, *, for_s: float = 15.0, after_s: float = 10.0, times: float = TIMES
+    ground: Ground,
+    *,
+    for_s: float = 15.0,
+    after_s: float = 10.0,
+    delay_ms: float = 0.0,
+    **limits: int,
 ) -> Iterator[Figure]:
-    """Measure the maximum, offer three times as much, and then the usual share of it again."""
-    backend = ground.backend("backend")
+    """Measure the maximum, offer three times as much, and then the usual share of it again.
+
+    Without a `delay_ms` of the backend and `limits` of the configuration it is the CPU that limits.
+    """
+    backend = ground.backend("backend", delay_ms=delay_ms)
     configuration = ground.configuration(
-        legacy=backend.http, grpc=backend.grpc, defaults=api.UNGUARDED
+        legacy=backend.http, grpc=backend.grpc, defaults=api.UNGUARDED, limits=limits
     )
     with backend.running(), ground.service(configuration) as service:
         maximum = ground.rate(service.address, KINDS, share=1.0)
         memory_before = service.process.resident_bytes()
         with watched(service.process) as memory:
-            flood = ground.quiet(service.address, KINDS, times * maximum, for_s)
+            flood = ground.quiet(service.address, KINDS, TIMES * maximum, for_s)
         after = ground.quiet(service.address, KINDS, SHARE * maximum, after_s)
     growth = max(memory.samples) / memory_before
     yield from verdicts(flood, maximum, for_s)
-    yield at_most("memory at most, times that before", growth, MEMORY)
+    yield at_most("memory at most, times that before", growth, MEMORY, "x")
     yield at_most("all answered well again after", recovered_s(after), RECOVERED_WITHIN_S, "s")
 
 
@@ -91,8 +98,8 @@ def verdicts(flood: Sequence[Record], maximum: float, for_s: float) -> Iterator[
     yield at_least(
         "offered, times the maximum", len(flood) / for_s / maximum, OFFERED_AT_LEAST, "x"
     )
-    yield at_least("served, of the maximum", len(served) / took_s / maximum, KEPT)
-    yield shown("refused with 503", len(refused))
+    yield at_least("served, of the maximum", len(served) / took_s / maximum, KEPT, "x")
+    yield at_least("refused with 503", len(refused), 1)
     yield none("failed otherwise", len(others))
     yield none("refused without Retry-After", sum(not record.retry_after for record in refused))
     yield at_most("p99 of the refusals", latency_ms(refused, 0.99), REFUSED_WITHIN_MS, "ms")

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.faults import api
 from bench.faults.ground import Backend, Ground, pause
-from bench.faults.verdicts import at_most, no_failures, shown
+from bench.faults.verdicts import at_most, no_failures, none, shown
 from bench.figures import Figure
 from bench.stand.dns import name_server
 from bench.stand.ledger import first_after
@@ -18,6 +18,8 @@ TRANSPORTS: Final = ("grpcio", "h2")
 HOSTS: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 FEW: Final = HOSTS[:2]
 USED_WITHIN_S: Final = 5.0
+NEVER_US: Final = 2**62
+RESOLVE_EVERY_S: Final = 2.0  # the default
 NAME: Final = "records.test"
 
 
@@ -29,14 +31,22 @@ class Steps:
     fewer_us: float
 
 
-def measure(ground: Ground, *, hold_s: float = 6.0) -> Iterator[Figure]:
+def measure(
+    ground: Ground,
+    *,
+    transports: Sequence[str] = TRANSPORTS,
+    hold_s: float = 6.0,
+    resolve_every_s: float = RESOLVE_EVERY_S,
+) -> Iterator[Figure]:
     """From two servers to four and back, by the name server alone, with each transport."""
-    for transport in TRANSPORTS:
-        for figure in scale(ground, transport, hold_s):
+    for transport in transports:
+        for figure in scale(ground, transport, hold_s, resolve_every_s):
             yield replace(figure, name=f"{transport}: {figure.name}")
 
 
-def scale(ground: Ground, transport: str, hold_s: float) -> Iterator[Figure]:
+def scale(
+    ground: Ground, transport: str, hold_s: float, resolve_every_s: float
+) -> Iterator[Figure]:
     """One transport."""
     port = free_port()
     backends = [ground.backend(f"at-{host}", grpc=f"{host}:{port}") for host in HOSTS]
@@ -46,7 +56,12 @@ def scale(ground: Ground, transport: str, hold_s: float) -> Iterator[Figure]:
         target = f"dns://127.0.0.1:{names.port}/{NAME}:{port}"
         configuration = ground.configuration(
             legacy=backends[0].http,
-            grpc={"target": target, "plaintext": True, "transport": transport},
+            grpc={
+                "target": target,
+                "plaintext": True,
+                "transport": transport,
+                "resolve_every": f"{resolve_every_s:g}s",
+            },
             defaults=api.UNGUARDED,
         )
         service = stack.enter_context(ground.service(configuration))
@@ -70,12 +85,12 @@ def verdicts(
 ) -> Iterator[Figure]:
     """When who was asked."""
     added = [backend.done() for backend in backends[len(FEW) :]]
-    firsts = [first_after(done, steps.more_us) or float("inf") for done in added]
-    unused_s = min((steps.fewer_us - steps.more_us) / US_PER_S * 2, 1e3)
-    used_s = max(min((first - steps.more_us) / US_PER_S, unused_s) for first in firsts)
+    firsts = [first_after(done, steps.more_us) or NEVER_US for done in added]
+    used_s = max((first - steps.more_us) / US_PER_S for first in firsts)
     last_us = max((done[-1].at_us for done in added if done), default=0)
     yield shown("requests", len(records))
     yield no_failures("failed requests", records)
+    yield none("added servers never used", sum(first == NEVER_US for first in firsts))
     yield at_most("added servers used after, slowest", used_s, USED_WITHIN_S, "s")
     left_s = max(0.0, (last_us - steps.fewer_us) / US_PER_S)
     yield at_most("removed servers left after, slowest", left_s, USED_WITHIN_S, "s")

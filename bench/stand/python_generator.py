@@ -130,7 +130,7 @@ class Loader:
         asked: set[asyncio.Task[Record]] = set()
         while not self._over.is_set():
             while (due_us := round(began + self._sent * gap_us)) <= now_us():
-                task = loop.create_task(self._one(due_us))
+                task = loop.create_task(self._one(due_us, self._next()))
                 asked.add(task)
                 task.add_done_callback(asked.discard)
             await self._rest((due_us - now_us()) / 1e6)
@@ -141,7 +141,7 @@ class Loader:
 
     async def _loop(self) -> None:
         while not self._over.is_set():
-            if (await self._one(now_us())).problem.startswith("connect"):
+            if (await self._one(now_us(), self._next())).problem.startswith("connect"):
                 await self._rest(RECONNECT_S)
 
     async def _rest(self, for_s: float) -> None:
@@ -149,13 +149,15 @@ class Loader:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), max(for_s, 0.001))
 
-    async def _one(self, due_us: int) -> Record:
-        """Send one request and write down what became of it."""
+    def _next(self) -> str:
+        """The id of the next request."""
         self._sent += 1
+        return f"{self._plan.run}-{self._sent}"
+
+    async def _one(self, due_us: int, identity: str) -> Record:
+        """Send one request and write down what became of it."""
         kind = random.choice(self._cards)
-        record = Record(
-            f"{self._plan.run}-{self._sent}", kind.name, due_us, 0, 0, 0, "", 0, 0, False, ""
-        )
+        record = Record(identity, kind.name, due_us, 0, 0, 0, "", 0, 0, False, "")
         try:
             async with asyncio.timeout(self._plan.timeout_s), self._room:
                 record = await self._asked(kind, record)

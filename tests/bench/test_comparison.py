@@ -190,5 +190,5 @@ def test_a_silent_end_before_the_announcement_is_reported(tmp_path):
         "backend", [sys.executable, "-c", ""], cores=Cores.here().load,
         log=tmp_path / "log", announces=True,
     )  # fmt: skip
-    with started as process, pytest.raises(Broken, match="before it said where it listens"):
+    with started as process, pytest.raises(Broken, match="before it said what it had to say"):
         process.announcement()
