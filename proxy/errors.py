@@ -6,6 +6,7 @@ appears; nothing above `upstreams` sees an aiohttp, gRPC or protobuf exception.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.status import HTTP_STATUS, Code, Status
 
@@ -96,12 +97,25 @@ class RequestError(StatusError):
         return f"{self.field}: {text}" if self.field else text
 
 
-class LimitExceeded(StatusError):
-    """A named limit was passed. *http_status* says whose: 413, 414, 431 or 503."""
+#: What clients are asked to wait, in seconds, when there is no room: the least that can be said.
+RETRY_AFTER: Final = ("retry-after", "1")
 
-    def __init__(self, message: str, *, http_status: int) -> None:
-        code = Code.UNAVAILABLE if http_status == 503 else Code.RESOURCE_EXHAUSTED
-        super().__init__(Status(code, message), http_status=http_status)
+
+class LimitExceeded(StatusError):
+    """A named limit was passed. *http_status* says whose: 413, 414, 431 or 503.
+
+    503 is the proxy's own: it has no room for the request, and nothing of it was sent. *limit* then
+    is what the metrics call it, "" where it is counted elsewhere.
+    """
+
+    def __init__(self, message: str, *, http_status: int, limit: str = "") -> None:
+        is_ours = http_status == 503
+        super().__init__(
+            Status(Code.UNAVAILABLE if is_ours else Code.RESOURCE_EXHAUSTED, message),
+            http_status=http_status,
+            headers=(RETRY_AFTER,) if is_ours else (),
+        )
+        self.limit = limit
 
 
 class UpstreamError(StatusError):

@@ -20,12 +20,12 @@ from proxy.config.upstreams import LEGACY
 from proxy.config.upstreams import GrpcUpstream as GrpcSettings
 from proxy.config.upstreams import LegacyUpstream as LegacySettings
 from proxy.errors import ConfigError, Place, Problem
+from proxy.routing.schema import Schema, examine_schema
 from proxy.routing.snapshot import Snapshot, build_snapshot
 from proxy.sources.fingerprint import Inputs, descriptor_inputs, inputs_of
 from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
 from proxy.telemetry.metrics import Metrics
-from proxy.transcoding.descriptors import examine_files
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.options import make_channel
 from proxy.upstreams.h2 import H2Upstream, parse_target
@@ -47,26 +47,18 @@ _TRANSPORTS: Final[dict[str, type[GrpcUpstream] | type[H2Upstream]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What the descriptor sources of a load gave; *key* says all about the files it came from."""
-
-    key: str
-    loaded: Loaded = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """One load of a folder: a snapshot, or every problem that there is instead of it.
 
     *fingerprint* is of everything that was read, *inputs*: what a later one is compared with.
-    *described* spares the next one the reading of descriptors that have not changed.
+    *schema* spares the next one the descriptors when they have not changed.
     """
 
     inputs: Inputs
     fingerprint: str
     snapshot: Snapshot | None = field(default=None, repr=False)
     problems: tuple[Problem, ...] = ()
-    described: Described | None = None
+    schema: Schema | None = field(default=None, repr=False)
 
 
 async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
@@ -85,68 +77,94 @@ async def attempt_load(
     folder: Path,
     environ: Mapping[str, str],
     before: Attempt | None = None,
+    in_force: Snapshot | None = None,
     breathe: Callable[[], None] = lambda: None,
 ) -> Attempt:
     """Load *folder*, again when its files changed meanwhile: no snapshot is made of two versions.
 
     *before* is an earlier attempt: its inputs count as read when the configuration itself cannot
-    be. What takes long runs in threads, which call *breathe* between one binding and the next.
-    Never raises for a bad folder.
+    be. What is the same in the snapshot *in_force* is taken from there. What takes long runs in
+    threads, which call *breathe* between one step and the next. Never raises for a bad folder.
     """
     before = before or Attempt(Inputs(folder), "")
-    known = before.inputs
+    known, schema = before.inputs, before.schema
     for _ in range(_MAX_LOADS):
-        loading = _Loading(folder, environ, known, before.described, breathe)
+        loading = _Loading(folder, environ, known, Before(schema, in_force), breathe)
         try:
             snapshot: Snapshot | None = await loading.load()
             problems: tuple[Problem, ...] = ()
         except ConfigError as error:
             snapshot, problems = None, error.problems
-        known = loading.inputs
+        known, schema = loading.inputs, loading.schema
         if await asyncio.to_thread(known.fingerprint) == loading.fingerprint:
             whole = snapshot and replace(snapshot, fingerprint=loading.fingerprint)
-            return Attempt(known, loading.fingerprint, whole, problems, loading.described)
+            return Attempt(known, loading.fingerprint, whole, problems, schema)
     unsteady = Problem(Place(str(folder)), "changes faster than it can be read")
     return Attempt(known, "", problems=(unsteady,))
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a load need not do again: the *schema* of an earlier one, the snapshot *in_force*."""
+
+    schema: Schema | None
+    in_force: Snapshot | None
+
+    def of_key(self, key: str) -> Schema | None:
+        """A schema that is there already; none where nothing says what it was made from."""
+        current = None if self.in_force is None else self.in_force.schema
+        known = (schema for schema in (current, self.schema) if schema is not None)
+        return next((schema for schema in known if key and schema.key == key), None)
+
+
 class _Loading:
-    """One pass over a folder. *fingerprint* is of *inputs*, once it is known what those are."""
+    """One pass over a folder. *fingerprint* is of *inputs*, once it is known what those are.
+
+    *schema* is what its descriptors say, once they have been read without a problem.
+    """
 
     def __init__(
         self,
         folder: Path,
         environ: Mapping[str, str],
         inputs: Inputs,
-        described: Described | None,
+        before: Before,
         breathe: Callable[[], None],
     ) -> None:
         self._folder = folder
         self._environ = environ
         self._breathe = breathe
         self._problems: list[Problem] = []
+        self._source_problems: tuple[Problem, ...] = ()
         self.inputs = inputs
-        self.described = described
+        self._before = before
+        self.schema: Schema | None = None
         self.fingerprint = ""
 
     async def load(self) -> Snapshot:
         """The folder's snapshot. Raises `ConfigError` with every problem."""
         config = await aside(self._read)
-        loaded = await self._describe(config)
-        return await aside(self._build, config, loaded)
+        schema = await self._describe(config)
+        return await aside(self._build, config, schema)
 
-    async def _describe(self, config: Config) -> Loaded:
-        """What the sources give; again what they gave before, when their files are the same.
+    async def _describe(self, config: Config) -> Schema:
+        """What the sources say; the same as before, when their files are the same.
 
-        Most reloads change a stage or a share. To run protoc for them would take more of the
-        processor than all the rest.
+        Most reloads change a stage or a share. To run protoc for them, and to compile what it
+        gives, would take far more of the processor than all the rest.
         """
         key = await asyncio.to_thread(_descriptor_key, config.settings, self._folder)
-        if self.described is not None and key == self.described.key:
-            return self.described.loaded
-        loaded = await _load_sources(config, self._folder)
-        self.described = Described(key, loaded) if key and not loaded.problems else None
-        return loaded
+        schema = self._before.of_key(key)
+        if schema is None:
+            loaded = await _load_sources(config, self._folder)
+            self._source_problems = loaded.problems
+            schema = await aside(self._examine, loaded, "" if loaded.problems else key)
+        self.schema = schema
+        return schema
+
+    def _examine(self, loaded: Loaded, key: str) -> Schema:
+        configs = loaded.service_configs
+        return examine_schema(loaded.files, configs, loaded.report, key, self._breathe)
 
     def _read(self) -> Config:
         try:
@@ -173,18 +191,15 @@ class _Loading:
         with (self._folder / path).open("rb") as file:
             return file.read(MAX_SECRET_BYTES + 1)
 
-    def _build(self, config: Config, loaded: Loaded) -> Snapshot:
-        descriptors = examine_files(loaded.files)
+    def _build(self, config: Config, schema: Schema) -> Snapshot:
         problems = [
             *self._problems,
-            *loaded.problems,
+            *self._source_problems,
             *_bad_tls_files(config.settings, self._folder),
             *_unserved_targets(config),
         ]
         try:
-            snapshot = build_snapshot(
-                config, descriptors, loaded.service_configs, loaded.report, self._breathe
-            )
+            snapshot = build_snapshot(config, schema, self._before.in_force, self._breathe)
         except ConfigError as error:
             # With a source missing, what it would have held is missed all over: say the cause only.
             raise ConfigError(problems or error.problems) from error
@@ -271,6 +286,8 @@ def grpc_options(settings: GrpcSettings, folder: Path) -> GrpcOptions:
         retry=RetryOptions() if settings.retries else None,
         max_inflight=settings.max_inflight,
         resolve_every_s=settings.resolve_every_s,
+        max_connections=settings.max_connections,
+        max_streams=settings.max_streams,
         watch_health=settings.health == "auto",
     )
 

@@ -224,9 +224,29 @@ class GrpcUpstream(Section):
         default=512,
         description=(
             "Calls that a process has open to it at one time, streams included. Beyond: not sent, "
-            "503. It keeps a frozen server from holding all of `limits.max_inflight`."
+            "503 with `Retry-After`, at once; legacy is not asked instead. It keeps a frozen "
+            "server from holding all of `limits.max_inflight`."
         ),
         examples=[100],
+    )
+    max_connections: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4,
+        description=(
+            "Connections that a process makes to one address. Another one is made when those there "
+            "are have three quarters of the calls that the server allows on each, and closed when "
+            "it was not needed for half a minute. Calls beyond all of them wait, until their "
+            "deadlines."
+        ),
+        examples=[1],
+    )
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None,
+        description=(
+            "Calls that the server is taken to allow on one connection; no limit, but what another "
+            "connection is made by. Without it: what the server says with transport `h2`, and 100, "
+            "which many servers allow, with `grpcio`, which cannot tell."
+        ),
+        examples=[250],
     )
     resolve_every_s: Annotated[float, Quantity(DURATION, "100ms", "1h")] = Field(
         default=2.0,

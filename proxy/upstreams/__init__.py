@@ -39,7 +39,8 @@ class Reply:
 class ReplyStream(Protocol):
     """The answer of a server-streaming call, read one message at a time.
 
-    Iterating raises `UpstreamError` when the call ends with an error. A message is read from the
+    Iterating raises `UpstreamError` when the call ends with an error, and `LimitExceeded` (503)
+    at first when too many calls are open. A message is read from the
     transport only when it is asked for, so a slow reader slows the server down.
     """
 
@@ -62,7 +63,10 @@ class Upstream(Protocol):
     """A gRPC server that we call."""
 
     async def unary(self, call: Call) -> Reply:
-        """Make a unary-unary call. Raises `UpstreamError`; cancelling the task cancels the call."""
+        """Make a unary-unary call. Cancelling the task cancels the call.
+
+        Raises `UpstreamError`, and `LimitExceeded` (503) when too many are open.
+        """
         ...
 
     def stream(self, call: Call) -> ReplyStream:

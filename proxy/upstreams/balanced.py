@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.errors import UpstreamError
-from proxy.status import Code, Status
 from proxy.upstreams import Call, Reply
 from proxy.upstreams.attempts import Attempts, Policy
 from proxy.upstreams.closing import Closing, until_idle
+from proxy.upstreams.failure import too_many
 from proxy.upstreams.health import Health
 from proxy.upstreams.line import FAILING, READY, OpenLine
 from proxy.upstreams.members import Member, Members
@@ -127,9 +127,10 @@ class BalancedUpstream(Closing):
     # --- calls
 
     async def unary(self, call: Call) -> Reply:
-        """Make a unary-unary call. Raises `UpstreamError`; cancelling the task cancels the call.
+        """Make a unary-unary call. Cancelling the task cancels the call.
 
-        It is made again only as `attempts.Attempts` says, and within its deadline.
+        Raises `UpstreamError`, and `LimitExceeded` when too many are open. It is made again only
+        as `attempts.Attempts` says, and within its deadline.
         """
         self.enter()
         try:
@@ -174,14 +175,13 @@ class BalancedUpstream(Closing):
         return self._members.next() or await self._members.choose(deadline_s)
 
     def enter(self) -> None:
-        """A call begins. Raises `UpstreamError` when there are too many.
+        """A call begins. Raises `LimitExceeded` when there are too many.
 
         A server that hangs must not hold every request of the process.
         """
         if self.inflight >= self._max_inflight:
             self.refused += 1
-            text = f"{self.inflight} calls to the upstream are open, as many as may be"
-            raise UpstreamError(Status(Code.UNAVAILABLE, text), sent=False)
+            raise too_many("as many calls to the upstream are open as may be")
         self.inflight += 1
         if self._retries is not None:
             self._retries.deposit()

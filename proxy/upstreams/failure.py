@@ -9,7 +9,6 @@ made elsewhere, whatever it does. When in doubt it is True. What is known, by tr
 | TLS cannot be set up | not sent, 502 | not sent, 502 |
 | fails at once, since the last attempt to connect failed | not sent | not sent |
 | the deadline passed before there was a connection, or room on one | not sent | sent |
-| too many calls open or waiting | not sent | not sent |
 | made after `close` | not sent | not sent |
 | refused here: too large, bad metadata | not sent | not sent |
 | GOAWAY whose last stream is below the call's (RFC 9113 §6.8) | not sent | sent |
@@ -23,7 +22,8 @@ made elsewhere, whatever it does. When in doubt it is True. What is known, by tr
 grpcio tells its own failures from a server's word by their text alone. Two things must hold
 before a text counts: the channel has no connection, and the text names the address of our server.
 For a reset or a lost stream there is nothing to go by: a server that hands on the text of its own
-failed call says the same. Several attempts: not sent only if none was (`attempts`).
+failed call says the same. Several attempts: not sent only if none was (`attempts`). Where too many
+calls are open or wait, the error is a `LimitExceeded`: our own, and never sent.
 
 Belongs here: the reading of a server's word, of its texts and of `grpc-status-details-bin`, and
 the failures that are our own doing. Does not: what one transport alone can tell, and retrying.
@@ -31,13 +31,16 @@ the failures that are our own doing. Does not: what one transport alone can tell
 
 from typing import Final
 
-from proxy.errors import UpstreamError
+from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import Code, Detail, Status
 from proxy.transcoding.errorbody import parse_details
 from proxy.upstreams import Metadata
 
 #: The trailer that carries a whole `google.rpc.Status`.
 DETAILS_TRAILER: Final = "grpc-status-details-bin"
+
+#: The limits of an upstream, as the metrics name them.
+UPSTREAM: Final = "upstream"
 
 #: What the servers of grpc core and of grpc-go say of an answer that they may not send, of a
 #: request that they do not take, and of its metadata.
@@ -116,6 +119,15 @@ class Unprocessed(UpstreamError):
 def timed_out(*, sent: bool) -> UpstreamError:
     """The error of a call whose deadline has passed."""
     return UpstreamError(Status(Code.DEADLINE_EXCEEDED, "Deadline Exceeded"), sent=sent)
+
+
+def too_many(text: str) -> LimitExceeded:
+    """The refusal of a call for which there is no room here.
+
+    It is no failure of the server, so that it is made nowhere else: what we have too much of would
+    become more.
+    """
+    return LimitExceeded(text, http_status=503, limit=UPSTREAM)
 
 
 def request_too_large(size: int, limit: int) -> UpstreamError:

@@ -11,7 +11,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
-from proxy.errors import UpstreamError
+from proxy.errors import StatusError
 from proxy.status import Code
 from proxy.upstreams import Call
 
@@ -96,7 +96,7 @@ class HealthWatch:
             async for message in self._start(self._call):
                 heard = True
                 self._know(_read_state(message))
-        except UpstreamError as error:
+        except StatusError as error:
             if not heard:
                 self._know(Health.UNKNOWN)
             return error.status.code

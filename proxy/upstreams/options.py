@@ -25,6 +25,11 @@ class GrpcOptions:
     that came back may wait for us. *retry* None turns retries off. *max_inflight* bounds the calls
     that are open at a time: what a server that hangs can hold. *resolve_every_s* is how often the
     addresses behind a name are looked up.
+
+    Up to *max_connections* are made to one address: another when those there are come near the
+    calls that a server allows on each. *max_streams* is how many that are; with h2 the server says
+    it, and the lower one holds; None is what it says, or `spreading.ASSUMED_STREAMS`. Those that
+    were not needed for *spare_time_s* are closed.
     """
 
     tls: TlsOptions | None = None
@@ -39,5 +44,8 @@ class GrpcOptions:
     retry: RetryOptions | None = field(default_factory=RetryOptions)
     max_inflight: int = 512
     resolve_every_s: float = 2.0
+    max_connections: int = 4
+    max_streams: int | None = None
+    spare_time_s: float = 30.0
     watch_health: bool = True
     health_service: str = ""

@@ -21,7 +21,7 @@ class Caller(Protocol):
     """Whose call it is: an upstream."""
 
     def enter(self) -> None:
-        """A call begins. Raises `UpstreamError` when there are too many."""
+        """A call begins. Raises `LimitExceeded` when there are too many."""
         ...
 
     def leave(self) -> None:

@@ -69,6 +69,8 @@ async def test_every_option_of_a_server_reaches_the_transport(tmp_path):
         "max_receive_bytes": "7KiB",
         "max_send_bytes": "7KiB",
         "max_inflight": 7,
+        "max_connections": 7,
+        "max_streams": 7,
         "resolve_every": "7s",
         "retries": "false",
     }

@@ -10,7 +10,7 @@ import grpc
 import pytest
 import trustme
 
-from proxy.errors import UpstreamError
+from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import HTTP_STATUS, Code, Detail
 from proxy.upstreams import Call, Upstream
 from proxy.upstreams.grpc import GrpcUpstream
@@ -452,9 +452,10 @@ async def test_no_more_calls_are_open_than_may_be(open_upstream, handlers):
         for _ in calls:
             await handlers.served.get()
         for refused in (upstream.unary(call("echo")), anext(upstream.stream(call("count", b"1")))):
-            error = await failure(refused)
-            assert (error.status.code, error.http_status) == (Code.UNAVAILABLE, 503)
-            assert not error.sent
+            with pytest.raises(LimitExceeded, match="as many calls") as caught:
+                await refused
+            assert (caught.value.http_status, caught.value.limit) == (503, "upstream")
+            assert caught.value.headers == (("retry-after", "1"),)
         assert (upstream.inflight, upstream.refused) == (3, 2)
         for task in calls:
             task.cancel()

@@ -12,6 +12,7 @@ form, and one contract suite holds both ways.
 import asyncio
 import importlib
 import time
+from collections.abc import Awaitable
 from typing import Any, Final, Protocol
 
 import grpc
@@ -35,7 +36,12 @@ def is_connected(channel: grpc.aio.Channel) -> bool:
 class UnaryCalls(Protocol):
     """A way to make unary calls."""
 
-    async def make(self, call: Call, timeout_s: float) -> Reply:
+    @property
+    def count(self) -> int:
+        """How many calls are open."""
+        ...
+
+    def make(self, call: Call, timeout_s: float) -> Awaitable[Reply]:
         """Make one attempt, to end within *timeout_s*. Raises `UpstreamError`."""
         ...
 
@@ -58,6 +64,11 @@ class DirectCalls:
 
     def __repr__(self) -> str:
         return f"<DirectCalls open={len(self._open)}>"
+
+    @property
+    def count(self) -> int:
+        """How many calls are open."""
+        return len(self._open)
 
     async def make(self, call: Call, timeout_s: float) -> Reply:
         """Make one attempt, to end within *timeout_s*. Raises `UpstreamError`."""
@@ -110,18 +121,21 @@ def library_error(error: BaseException) -> UpstreamError:
 class PublicCalls:
     """Unary calls by grpcio's public interface."""
 
-    __slots__ = ("_channel", "_methods", "_shown")
+    __slots__ = ("_channel", "_methods", "_shown", "count")
 
     def __init__(self, channel: grpc.aio.Channel, shown: str) -> None:
         self._channel = channel
         self._shown = shown
         self._methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+        #: How many calls are open.
+        self.count = 0
 
     def __repr__(self) -> str:
         return f"<PublicCalls methods={len(self._methods)}>"
 
     async def make(self, call: Call, timeout_s: float) -> Reply:
         """Make one attempt, to end within *timeout_s*. Raises `UpstreamError`."""
+        self.count += 1
         try:
             rpc = self._method(call.method)(call.message, timeout=timeout_s, metadata=call.metadata)
             message = await rpc
@@ -134,6 +148,8 @@ class PublicCalls:
             if is_task_cancelled():
                 raise
             raise closed(sent=True) from None
+        finally:
+            self.count -= 1
         return Reply(message, pairs(initial), pairs(trailers))
 
     def _method(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:

@@ -6,7 +6,6 @@ message means (`heads`, `calls`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from proxy.upstreams.h2 import frames
@@ -15,15 +14,18 @@ from proxy.upstreams.h2.frames import (
     HEAD_SIZE,
     LARGEST_STREAM,
     LARGEST_WINDOW,
+    PING_SIZE,
+    PRIORITY_SIZE,
     STREAM_MASK,
     ConnectionFault,
     ErrorCode,
 )
 from proxy.upstreams.h2.guard import PER_PROGRESS, Guard
-from proxy.upstreams.h2.heads import Heads
+from proxy.upstreams.h2.heads import Block, Heads
 from proxy.upstreams.h2.hpack import NO_TABLE
 from proxy.upstreams.h2.sending import Sender
 from proxy.upstreams.h2.stream import STREAM_WINDOW, Owner, Stream
+from proxy.upstreams.spreading import easy_streams
 
 #: What a peer may send on all streams together; given back when it arrives, so that a stream that
 #: is not read cannot stop the others.
@@ -34,24 +36,11 @@ _CONNECTION_LOW: Final = CONNECTION_WINDOW // 2
 #: Bytes of one header block as it comes, CONTINUATION included.
 _MAX_BLOCK_BYTES: Final = 1 << 20
 
-_PRIORITY_SIZE: Final = 5
-_PING_SIZE: Final = 8
-
-
-@dataclass(slots=True)
-class _Block:
-    """A header block of which more is to come."""
-
-    stream_id: int
-    ended: bool
-    parts: list[bytes]
-    size: int
-
 
 class Connection:
     """A client's connection. *clock* is monotonic, in seconds; *max_metadata_bytes* bounds heads.
 
-    After a `ConnectionFault` of `receive` the connection cannot go on.
+    After a `ConnectionFault` of `receive` it cannot go on. *most_streams*: see `easy_streams`.
     """
 
     __slots__ = (
@@ -59,6 +48,7 @@ class Connection:
         "_guard",
         "_handlers",
         "_heads",
+        "_most_streams",
         "_next_id",
         "_owner",
         "_receive_window",
@@ -66,6 +56,7 @@ class Connection:
         "_sender",
         "_streams",
         "_taken_id",
+        "easy_streams",
         "has_answered",
         "is_draining",
         "is_ready",
@@ -73,16 +64,22 @@ class Connection:
         "max_streams",
     )
 
-    def __init__(self, owner: Owner, max_metadata_bytes: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        max_metadata_bytes: int,
+        clock: Callable[[], float],
+        most_streams: int = LARGEST_STREAM,
+    ) -> None:
         self._owner = owner
+        self._most_streams = most_streams
         self._guard = Guard(clock)
         self._heads = Heads(max_metadata_bytes)
         self._sender = Sender(owner, self._guard)
         self._streams: dict[int, Stream] = {}
-        self._block: _Block | None = None
+        self._block: Block | None = None
         self._next_id = 1
-        #: The first stream of which nothing was taken to be sent.
-        self._taken_id = 1
+        self._taken_id = 1  # the first stream of which nothing was taken to be sent
         self._receive_window = CONNECTION_WINDOW
         self._rest = b""
         #: Whether the server has sent its settings, as its first frame must.
@@ -93,6 +90,8 @@ class Connection:
         self.has_answered = False
         #: What the server allows: open streams, and the size of a request's headers.
         self.max_streams = LARGEST_STREAM
+        #: With fewer open streams there is no need of another connection.
+        self.easy_streams = easy_streams(most_streams)
         self.max_header_bytes: int | None = None
         self._handlers = self._table()
         self._greet(max_metadata_bytes)
@@ -147,7 +146,7 @@ class Connection:
         self._streams[stream_id] = stream
         self._sender.begin(stream, frames.header_frames(stream_id, block), body)
         if self._next_id > LARGEST_STREAM:
-            self._drain(ErrorCode.NO_ERROR, "all stream numbers are used")
+            self.drain(ErrorCode.NO_ERROR, "all stream numbers are used")
 
     def reset(self, stream: Stream, code: ErrorCode = ErrorCode.CANCEL) -> None:
         """End a stream that is open; does nothing for any other."""
@@ -166,7 +165,7 @@ class Connection:
 
     def ping(self) -> None:
         """Ask the peer for a sign of life."""
-        self._sender.send(frames.frame(frames.PING, 0, 0, bytes(_PING_SIZE)))
+        self._sender.send(frames.frame(frames.PING, 0, 0, bytes(PING_SIZE)))
 
     def leave(self, code: int, text: str = "") -> None:
         """Tell the peer that we go."""
@@ -256,14 +255,14 @@ class Connection:
         if flags & frames.PADDED:
             payload = frames.without_padding(flags, payload)
         if flags & frames.PRIORITIZED:
-            if len(payload) < _PRIORITY_SIZE:
+            if len(payload) < PRIORITY_SIZE:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS too short")
-            payload = payload[_PRIORITY_SIZE:]
+            payload = payload[PRIORITY_SIZE:]
         ended = bool(flags & frames.END_STREAM)
         if flags & frames.END_HEADERS:
             self._take_block(stream_id, payload, ended=ended)
         else:
-            self._block = _Block(stream_id, ended, [payload], len(payload))
+            self._block = Block(stream_id, ended, [payload], len(payload))
 
     def _take_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         block = self._block
@@ -333,6 +332,7 @@ class Connection:
     def _apply(self, setting: int, value: int) -> None:
         if setting == frames.MAX_CONCURRENT_STREAMS:
             self.max_streams = value
+            self.easy_streams = easy_streams(min(value, self._most_streams))
         elif setting == frames.MAX_HEADER_LIST_SIZE:
             self.max_header_bytes = value
         elif setting == frames.INITIAL_WINDOW_SIZE:
@@ -346,7 +346,7 @@ class Connection:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE, which we forbade")
 
     def _take_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if len(payload) != _PING_SIZE:
+        if len(payload) != PING_SIZE:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a PING of a broken length")
         if stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PING on a stream")
@@ -360,7 +360,7 @@ class Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
         self._guard.spend()
         last, code, text = frames.read_goaway(payload)
-        self._drain(code, text.decode("utf-8", "replace"))
+        self.drain(code, text.decode("utf-8", "replace"))
         for stream in [each for each in self._streams.values() if each.id > last]:
             self._forget(stream)
             stream.take_reset(ErrorCode.REFUSED_STREAM)
@@ -393,7 +393,8 @@ class Connection:
         self._sender.forget(stream)
         self._owner.room_changed()
 
-    def _drain(self, code: int, text: str) -> None:
+    def drain(self, code: int, text: str) -> None:
+        """Open no more streams; *code* and *text* say why."""
         if not self.is_draining:
             self.is_draining = True
             self._owner.going_away(code, text)

@@ -20,6 +20,8 @@ LARGEST_WINDOW: Final = 0x7FFF_FFFF
 #: What every peer takes and what we take: we never ask for more.
 FRAME_SIZE: Final = 16_384
 DEFAULT_WINDOW: Final = 65_535
+PRIORITY_SIZE: Final = 5
+PING_SIZE: Final = 8
 
 DATA: Final = 0x0
 HEADERS: Final = 0x1

@@ -34,6 +34,16 @@ _OF_TRANSPORT: Final = frozenset(
 )
 
 
+@dataclass(slots=True)
+class Block:
+    """A header block of which more is to come."""
+
+    stream_id: int
+    ended: bool
+    parts: list[bytes]
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What a header block of an answer says, be it the first one or the trailers.

@@ -13,7 +13,7 @@ from proxy.status import Code, Status
 from proxy.upstreams.failure import Unprocessed, answer_error
 from proxy.upstreams.h2.calls import CallStream
 from proxy.upstreams.h2.connection import Connection
-from proxy.upstreams.h2.frames import ConnectionFault, ErrorCode
+from proxy.upstreams.h2.frames import LARGEST_STREAM, ConnectionFault, ErrorCode
 from proxy.upstreams.h2.keepalive import Keepalive
 from proxy.upstreams.h2.requests import RequestHeads
 from proxy.upstreams.options import GrpcOptions
@@ -59,7 +59,8 @@ class Session(asyncio.Protocol):
         self._is_paused = False
         self._is_over = False
         self._closing: asyncio.TimerHandle | None = None
-        self._connection = Connection(self, options.max_metadata_bytes, clock)
+        most_streams = options.max_streams or LARGEST_STREAM
+        self._connection = Connection(self, options.max_metadata_bytes, clock, most_streams)
         self._keepalive = Keepalive(
             self._loop,
             clock,
@@ -82,6 +83,23 @@ class Session(asyncio.Protocol):
     def has_room(self) -> bool:
         """Whether a call can be made now."""
         return not self._is_paused and self._connection.has_room
+
+    @property
+    def is_at_ease(self) -> bool:
+        """Whether a call can be made now without a thought of another connection."""
+        connection = self._connection
+        return not self._is_paused and connection.open_streams < connection.easy_streams
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has nearly as many calls as it may have; not if it may have none."""
+        connection = self._connection
+        return connection.open_streams >= max(1, connection.easy_streams)
+
+    @property
+    def open_calls(self) -> int:
+        """How many calls are open."""
+        return self._connection.open_streams
 
     @property
     def is_leaving(self) -> bool:
@@ -107,6 +125,10 @@ class Session(asyncio.Protocol):
         call.connection = connection
         connection.open(call, call.head.block + self._heads.timeout(left_s), call.body)
         self._keepalive.watch()
+
+    def let_go(self) -> None:
+        """Take no more calls, and close when the last one is answered."""
+        self._connection.drain(ErrorCode.NO_ERROR, "")
 
     def retire(self) -> None:
         """Close when the last call is answered."""

@@ -81,6 +81,14 @@ class Peer:
         self._writer.write_eof()
         await self._read_all()
 
+    def close(self) -> None:
+        """End the connection as it is."""
+        self._writer.close()
+
+    async def silence(self) -> None:
+        """Say nothing, not even hello, until the client has closed the connection."""
+        await self._read_all()
+
     async def gone(self) -> None:
         """Wait until the client has closed the connection."""
         await self.flush()

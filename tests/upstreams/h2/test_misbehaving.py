@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
 
 import h2.errors
 import pytest
@@ -25,6 +26,8 @@ from proxy.upstreams.retry import RetryOptions
 from tests.upstreams.h2.peer import HEAD, TRAILERS, Asked, Peer, peer_server, prefixed
 
 ONCE = GrpcOptions(retry=None, initial_reconnect_backoff_s=0.01, max_reconnect_backoff_s=0.01)
+#: All calls on one connection, however many.
+ALONE = replace(ONCE, max_connections=1)
 
 
 def call(message: bytes = b"x", *, timeout_s: float = 30.0, idempotent: bool = False) -> Call:
@@ -556,7 +559,7 @@ async def test_a_server_that_does_not_read_stops_new_calls_until_it_does():
         await failure(upstream.unary(call(timeout_s=0.2)))
         error = await failure(upstream.unary(call(timeout_s=0.2)))
         assert (error.status.code, error.sent) == (Code.DEADLINE_EXCEEDED, False)
-        assert " paused" in repr(channel_of(upstream)._session)
+        assert " paused" in repr(channel_of(upstream)._sessions[0])
         reads.set()
         assert {(await task).message for task in large} == {bytes(1000)}
         assert (await upstream.unary(call(b"next"))).message == b"next"
@@ -585,7 +588,7 @@ async def test_one_stream_at_a_time_is_enough():
         peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
         await peer.serve()
 
-    async with peer_server(script) as port, upstream_of(port) as upstream:
+    async with peer_server(script) as port, upstream_of(port, ALONE) as upstream:
         messages = [b"%d" % number for number in range(50)]
         replies = await asyncio.gather(*(upstream.unary(call(m)) for m in messages))
         assert [reply.message for reply in replies] == messages
@@ -596,7 +599,7 @@ async def test_a_server_that_allows_no_stream_is_waited_for_until_the_deadline()
         peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
         await peer.serve()
 
-    async with peer_server(script) as port, upstream_of(port) as upstream:
+    async with peer_server(script) as port, upstream_of(port, ALONE) as upstream:
         error = await failure(upstream.unary(call(timeout_s=0.1)))
         assert (error.status.code, error.sent) == (Code.DEADLINE_EXCEEDED, False)
 
@@ -609,7 +612,7 @@ async def test_a_server_that_allows_streams_later_gets_the_calls_that_wait():
         peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 10})
         await peer.serve()
 
-    async with peer_server(script) as port, upstream_of(port) as upstream:
+    async with peer_server(script) as port, upstream_of(port, ALONE) as upstream:
         assert (await upstream.unary(call(b"late"))).message == b"late"
 
 
@@ -624,7 +627,7 @@ async def test_a_call_whose_deadline_passes_while_it_waits_is_not_sent():
             if asked.message != b"hang":
                 await peer.answer(asked)
 
-    async with peer_server(script) as port, upstream_of(port) as upstream:
+    async with peer_server(script) as port, upstream_of(port, ALONE) as upstream:
         await upstream.unary(call(b"first"))
         deadline = [call(message, timeout_s=0.1) for message in (b"hang", *[b"late"] * 20)]
         errors = await asyncio.gather(*(failure(upstream.unary(each)) for each in deadline))
@@ -645,7 +648,7 @@ async def test_closing_makes_none_of_the_calls_that_wait():
             asked.set()
 
     async with peer_server(script) as port:
-        async with upstream_of(port) as upstream:
+        async with upstream_of(port, ALONE) as upstream:
             calls = [asyncio.create_task(failure(upstream.unary(call()))) for _ in range(20)]
             await asked.wait()
             closing = asyncio.create_task(upstream.close())

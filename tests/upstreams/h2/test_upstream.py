@@ -13,7 +13,7 @@ import pytest
 import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from proxy.errors import ConfigError, UpstreamError
+from proxy.errors import ConfigError, LimitExceeded, UpstreamError
 from proxy.status import Code, Status
 from proxy.upstreams import Call
 from proxy.upstreams.h2 import H2Upstream
@@ -358,7 +358,7 @@ async def test_no_more_calls_wait_than_may():
         errors = [task.exception() for task in calls if task.done()]
         assert len(errors) == 200
         assert all("too many calls" in error.status.message for error in errors)
-        assert not any(error.sent for error in errors)
+        assert {type(error) for error in errors} == {LimitExceeded}
         await upstream.close()
         await asyncio.gather(*calls, return_exceptions=True)
 
