@@ -24,8 +24,15 @@ from proxy.cutover.position import Position
 from proxy.cutover.settlement import settled
 from proxy.cutover.stages import Stage
 
-#: Who acts when the proxy does; nobody else may use the name.
-SYSTEM: Final = "system"
+
+class OwnName(StrEnum):
+    """Who acts when the proxy does: this member itself, not its text, which anybody can send."""
+
+    SYSTEM = "system"
+
+
+#: Nobody else may use the name.
+SYSTEM: Final = OwnName.SYSTEM
 #: A year and a day in seconds: what shall hold for longer belongs into the file.
 MAX_TTL_S: Final = 366 * 24 * 3600.0
 #: The most characters of a reason: it is kept in every audit line and shown in one line.
@@ -112,14 +119,14 @@ def check_words(reason: str, who: str) -> None:
     if not who.strip():
         raise MoveRefused("a move needs to say who makes it")
     if who.strip().casefold() == SYSTEM:
-        raise MoveRefused(f"the name {SYSTEM!r} is the proxy's own")
+        raise MoveRefused(f"the name {SYSTEM.value!r} is the proxy's own")
     _check_text("reason", reason, MAX_REASON_LENGTH)
     _check_text("name", who, MAX_WHO_LENGTH)
 
 
 def _check(move: Move) -> None:
     # The proxy's own words are not measured: a rollback must not fail over its text.
-    if move.who != SYSTEM:
+    if move.who is not SYSTEM:
         check_words(move.reason, move.who)
         if move.action in INTERNAL:
             raise MoveRefused(f"{move.action} is the proxy's own")
@@ -295,7 +302,7 @@ def _rollback(case: _Case) -> Override:
     if case.position.stage not in (Stage.CANARY, Stage.GRPC):
         standing = position_text(case.position)
         raise MoveRefused(f"nothing to roll back: {case.plan.name} is {standing}")
-    if case.move.who == SYSTEM and case.move.ttl_s is not None:
+    if case.move.who is SYSTEM and case.move.ttl_s is not None:
         raise MoveRefused("a rollback by the proxy has no end: somebody has to look at it")
     _into(case.plan, Stage.LEGACY)
     lasting = case.override.lasting

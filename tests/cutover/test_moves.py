@@ -245,6 +245,13 @@ def test_nobody_else_makes_the_moves_of_the_proxy(action: Action):
         apply(NOTHING_MOVED, move(action, who="kim"), RAMPING, 0.0)
 
 
+@pytest.mark.parametrize("who", ["system", " System"])
+@pytest.mark.parametrize("action", [*INTERNAL, ROLLBACK, Action.KILL])
+def test_nobody_passes_for_the_proxy_by_its_name(action: Action, who: str):
+    with pytest.raises(MoveRefused, match="the name 'system' is the proxy's own"):
+        apply(NOTHING_MOVED, move(action, who=who, on=True), RAMPING, 0.0)
+
+
 def test_a_reason_and_a_name_may_be_as_long_as_their_limits():
     asked = staged(Stage.GRPC, reason="x" * MAX_REASON_LENGTH, who="k" * MAX_WHO_LENGTH)
     assert told(LEGACY, asked) == "grpc"
