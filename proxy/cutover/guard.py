@@ -148,12 +148,14 @@ class RouteGuard:
         decided_s: float,
         duration_s: float,
         now_s: float,
+        bucket: int | None = None,
     ) -> Trip | None:
         """Record a request that *side* was asked, and no other; a trip if that is enough.
 
         *comparable* says that the bucket alone sent it to its side; requests that were forced,
         pinned, overridden or without a key are not. *basis_points* is the percentage that it was
-        decided by, at *decided_s*; *duration_s* the time from then until the answer began.
+        decided by, at *decided_s*; *duration_s* the time from then until the answer began. *bucket*
+        is its client's, so that one client alone cannot roll the route back by errors.
         """
         if side is Side.GRPC:
             self.budget.deposit()
@@ -169,7 +171,7 @@ class RouteGuard:
         if result is Result.ANSWERED:
             return self._answered(on_grpc, duration_s, now_s)
         counts.errors += 1
-        return self._failed(on_grpc, now_s)
+        return self._failed(on_grpc, now_s, bucket)
 
     def record_fallback(
         self,
@@ -180,6 +182,7 @@ class RouteGuard:
         basis_points: int,
         decided_s: float,
         now_s: float,
+        bucket: int | None = None,
     ) -> Trip | None:
         """Record a request that fell back: a failure of gRPC, whatever legacy made of it.
 
@@ -197,6 +200,7 @@ class RouteGuard:
             decided_s=decided_s,
             duration_s=math.inf,
             now_s=now_s,
+            bucket=bucket,
         )
 
     def _belongs(self, basis_points: int, decided_s: float) -> bool:
@@ -232,10 +236,10 @@ class RouteGuard:
                 self.tripped = Trip(Trigger.LATENCY, str(slow))
         return self.tripped
 
-    def _failed(self, on_grpc: bool, now_s: float) -> Trip | None:
+    def _failed(self, on_grpc: bool, now_s: float, bucket: int | None) -> Trip | None:
         if self._error_test is None:
             return None
-        evidence = self._error_test.failed(on_grpc, now_s)
+        evidence = self._error_test.failed(on_grpc, now_s, bucket)
         if evidence is not None:
             self.tripped = Trip(Trigger.ERROR_RATE, str(evidence))
         return self.tripped

@@ -129,6 +129,61 @@ def test_five_failures_suffice_for_nearly_every_order_of_requests(percent):
     assert within >= 0.99 * runs
 
 
+@pytest.mark.parametrize("percent", [0.1, 1, 5, 25])
+def test_one_client_alone_never_brings_a_route_back(percent):
+    test = ErrorTest(ErrorTestOptions(), round(percent * 100))
+    for number in range(5000):
+        assert test.failed(True, 0.0, bucket=7) is None
+        if number % 2:
+            test.answered(True)
+    assert test.evidence.grpc_errors == 1
+
+
+def test_a_client_counts_as_often_as_there_are_clients_with_failures():
+    test = ErrorTest(ErrorTestOptions(max_e_value=1e300), 2500)
+    counted = []
+    for bucket in [1, 1, 2, 2, 2, 1, 1, 3, 3, 3, 3, 1, 1, 2]:
+        before = test.evidence.grpc_errors
+        test.failed(True, 0.0, bucket)
+        counted.append(test.evidence.grpc_errors - before)
+    assert counted == [1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1]
+
+
+def test_a_failure_that_does_not_count_is_a_request_all_the_same():
+    counted, capped = (ErrorTest(ErrorTestOptions(max_e_value=1e300), 2500) for _ in range(2))
+    for number in range(50):
+        counted.failed(True, 0.0, number)
+        capped.failed(True, 0.0, 7)
+    for test in (counted, capped):
+        test.failed(False, 0.0)
+    assert capped.evidence.share == counted.evidence.share
+    assert capped.e_value < counted.e_value
+
+
+def test_where_all_clients_on_grpc_share_a_bucket_every_failure_counts():
+    test, failures = ErrorTest(ErrorTestOptions(), 1), 1
+    while test.failed(True, 0.0, bucket=0) is None:
+        failures += 1
+    assert failures <= 5
+
+
+def test_clients_are_told_apart_anew_when_the_test_begins_anew():
+    test = ErrorTest(ErrorTestOptions(max_e_value=1e300), 2500)
+    for _ in range(2):
+        test.failed(True, 0.0, 7)
+    test.failed(True, RENEW_AFTER_S, 7)
+    assert test.evidence.grpc_errors == 1
+
+
+@pytest.mark.parametrize("percent", range(5, 26))
+@pytest.mark.parametrize("clients", [3, 4, 100])
+def test_a_few_clients_suffice_to_end_it_within_five_failures(percent, clients):
+    test, failures = ErrorTest(ErrorTestOptions(), percent * 100), 1
+    while test.failed(True, 0.0, failures % clients) is None:
+        failures += 1
+    assert failures <= 5
+
+
 @pytest.mark.parametrize(
     ("percent", "ratio", "at_most"),
     [(5, 5, 60), (5, 20, 12), (25, 5, 30), (25, 20, 11), (50, 5, 30)],

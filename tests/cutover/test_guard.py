@@ -25,6 +25,7 @@ def record(
     basis_points: int = 500,
     decided_s: float | None = None,
     duration_s: float = 0.01,
+    bucket: int | None = None,
 ) -> Trip | None:
     return guard.record(
         side,
@@ -34,11 +35,16 @@ def record(
         decided_s=at_s if decided_s is None else decided_s,
         duration_s=duration_s,
         now_s=at_s,
+        bucket=bucket,
     )
 
 
 def fall_back(
-    guard: RouteGuard, reason: FallbackReason, at_s: float, legacy_http_status: int = 200
+    guard: RouteGuard,
+    reason: FallbackReason,
+    at_s: float,
+    legacy_http_status: int = 200,
+    bucket: int | None = None,
 ) -> Trip | None:
     return guard.record_fallback(
         reason,
@@ -47,6 +53,7 @@ def fall_back(
         basis_points=500,
         decided_s=at_s,
         now_s=at_s,
+        bucket=bucket,
     )
 
 
@@ -65,6 +72,19 @@ def test_errors_on_grpc_alone_trip_within_five_with_the_numbers(result):
     assert guard.tripped.trigger is Trigger.ERROR_RATE
     assert "errors on gRPC" in guard.tripped.text
     assert guard.e_value >= 100
+
+
+def test_one_client_alone_does_not_roll_a_route_back_by_its_failures():
+    guard = RouteGuard(WITHOUT_BREAKER)
+    for number in range(100):
+        for _ in range(38):
+            record(guard, Side.LEGACY, Result.ANSWERED, float(number), bucket=5000)
+        record(guard, Side.GRPC, Result.FAILED, float(number), bucket=7)
+        fall_back(guard, FallbackReason.UNIMPLEMENTED, float(number), bucket=7)
+    assert guard.tripped is None
+    assert guard.counts.grpc.errors == 200
+    assert fall_back(guard, FallbackReason.UNIMPLEMENTED, 100.0, bucket=8) is None
+    assert record(guard, Side.GRPC, Result.FAILED, 100.0, bucket=9) is not None
 
 
 @pytest.mark.parametrize("reason", FallbackReason)
