@@ -115,7 +115,7 @@ class Generations:
         self._max_retired = max_retired
         self._grpc = Leases[AnyGrpcUpstream]()
         self._legacy = Leases[RestUpstream]()
-        self._heap = Heap()
+        self._heap = Heap(asyncio.get_running_loop().call_later)
         self._made = 0
         self._current: Generation | None = None
         self._retired: dict[Generation, asyncio.TimerHandle] = {}
@@ -234,7 +234,6 @@ class Generations:
         self._lasting.control.adopt(generation.snapshot)
         if replaced is None:
             return
-        self._heap.taken()
         loop = asyncio.get_running_loop()
         self._retired[replaced] = loop.call_later(self._retired_s, self._end, replaced)
         if len(self._retired) > self._max_retired:
@@ -254,11 +253,16 @@ class Generations:
 
     def _ended(self, generation: Generation) -> None:
         self._ending.pop(generation, None)
-        self._heap.dropped()
+        # Its hook holds on to it: what is left goes at once, and needs no collector.
+        generation.serving.on_idle = _nothing
+        schema = generation.snapshot.schema
+        if all(other.snapshot.schema is not schema for other in self._all()):
+            self._heap.dropped()
 
     async def close(self, deadline_s: float) -> None:
         """End all of them, after the listener; writes without clients go on to *deadline_s*."""
         every = [*self._all()]
+        self._heap.stop()
         for timer in self._retired.values():
             timer.cancel()
         for ending in self._ending.values():
@@ -271,6 +275,10 @@ class Generations:
         yield from self._retired
         if self._current is not None:
             yield self._current
+
+
+def _nothing() -> None:
+    """What a generation that has ended does when it is idle."""
 
 
 async def _connected(upstreams: list[AnyGrpcUpstream]) -> None:

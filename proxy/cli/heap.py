@@ -1,49 +1,48 @@
-"""The garbage collector over snapshots that come and go.
+"""The garbage collector over descriptors that come and go.
 
-Belongs here: when it may look at what. Does not: the start of the process (`cli.running`), where
-the heap is frozen first.
+Belongs here: when it looks. Does not: the start of the process (`cli.running`), where the heap is
+frozen.
 
-A snapshot is full of cycles, since every message class is one, so only the collector frees it; and
-to look through a new one, or through the whole process, takes tens of milliseconds in which nothing
-else runs. So new ones are taken out of its sight as the first was, and a full collection comes
-after some of them.
+What a reload of the configuration replaces is freed by its reference counts. The classes of a
+schema's messages are not: every class is a cycle, so only the collector frees them. To look
+through the whole process takes it tens of milliseconds in which nothing else runs; so what was
+frozen at the start stays so, with the first schema, and it looks only at what has come since.
+That is mostly the schema in force: a hundred RPCs take a few milliseconds.
 """
 
+import asyncio
 import gc
+from collections.abc import Callable
 from typing import Final
 
-#: Snapshots that may wait for the collector. One of a hundred routes takes a few megabytes.
-MAX_UNSWEPT: Final = 8
+#: Seconds from the end of a schema to the collection. Whoever put the next one in its place has
+#: let go of it by then, and several that end together are collected together.
+SWEEP_AFTER_S: Final = 1.0
+
+CallLater = Callable[[float, Callable[[], object]], asyncio.TimerHandle]
 
 
 class Heap:
-    """Counts the snapshots that went out of service, and has them collected."""
+    """Has schemas that went out of service collected; *call_later* is the event loop's."""
 
-    def __init__(self) -> None:
-        self._unswept = 0
+    def __init__(self, call_later: CallLater) -> None:
+        self._call_later = call_later
+        self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<Heap unswept={self._unswept}>"
-
-    def taken(self) -> None:
-        """Note that a snapshot is in use now, for long: where the heap is frozen, it is too."""
-        if gc.get_freeze_count():
-            gc.freeze()
+        return f"<Heap{' to be swept' if self._timer else ''}>"
 
     def dropped(self) -> None:
-        """Note that a snapshot is not used any more."""
-        self._unswept += 1
-        if self._unswept >= MAX_UNSWEPT:
-            self.sweep()
+        """Note that a schema is not used any more."""
+        if self._timer is None:
+            self._timer = self._call_later(SWEEP_AFTER_S, self._sweep)
 
-    def sweep(self) -> None:
-        """Collect everything now, what was frozen too, and freeze again what is left.
+    def stop(self) -> None:
+        """Collect nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-        Pages that forked workers shared until then become their own.
-        """
-        self._unswept = 0
-        was_frozen = gc.get_freeze_count() > 0
-        gc.unfreeze()
+    def _sweep(self) -> None:
+        self._timer = None
         gc.collect()
-        if was_frozen:
-            gc.freeze()

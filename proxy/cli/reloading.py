@@ -195,7 +195,9 @@ class Reloader:
             self._attempt = replace(self._attempt, inputs=inputs)
             self._seen = (self._current.fingerprint, accepted)
             return self._result(Result.UNCHANGED, occasion, self._current)
-        attempt = await attempt_load(self._work.folder, self._work.environ, self._attempt, Rests())
+        attempt = await attempt_load(
+            self._work.folder, self._work.environ, self._attempt, self._current, Rests()
+        )
         self._attempt = replace(attempt, snapshot=None)
         self._seen = (attempt.fingerprint, accepted)
         if attempt.snapshot is None:
@@ -213,7 +215,7 @@ class Reloader:
         self, attempt: Attempt, new: Snapshot, occasion: Occasion, accepted: str
     ) -> ReloadResult:
         old = self._current
-        losses = await aside(find_losses, old, new)
+        losses = await aside(find_losses, old, new, Rests())
         problems = [*_needs_restart(old.config, new.config)]
         if not occasion.force and attempt.fingerprint != accepted:
             problems += self._breaks(losses, new)

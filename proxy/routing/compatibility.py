@@ -8,7 +8,7 @@ is the same, whatever its number; a template that names its variables otherwise 
 paths. What is only new is no loss.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from proxy.cutover.stages import Stage
@@ -24,15 +24,17 @@ _SAMPLES: Final = {"*": "x", "**": "x/x"}
 _Pattern = tuple[str, tuple[str, ...], str]
 
 
-def find_losses(old: Snapshot, new: Snapshot) -> tuple[Loss, ...]:
+def find_losses(
+    old: Snapshot, new: Snapshot, breathe: Callable[[], None] = lambda: None
+) -> tuple[Loss, ...]:
     """What clients of *old* lose with *new*, in the order of the old bindings.
 
     A binding whose paths another one of the same RPC takes over is not gone. What cannot be told
     by looking at one path, such as a new binding that takes some of a wildcard's paths away, is
-    not seen.
+    not seen. *breathe* is called between one binding and the next.
     """
     patterns = {_pattern(target): target for target in new.bindings}
-    return tuple(_losses(old, new, patterns))
+    return tuple(_losses(old, new, patterns, breathe))
 
 
 def live_by_file(snapshot: Snapshot) -> frozenset[str]:
@@ -52,9 +54,15 @@ def breaking(
     return (loss for loss in losses if loss.route in live and loss.rpc not in moved_away)
 
 
-def _losses(old: Snapshot, new: Snapshot, patterns: dict[_Pattern, RouteBinding]) -> Iterator[Loss]:
+def _losses(
+    old: Snapshot,
+    new: Snapshot,
+    patterns: dict[_Pattern, RouteBinding],
+    breathe: Callable[[], None],
+) -> Iterator[Loss]:
     compare = BindingLosses().find
     for target in old.bindings:
+        breathe()
         successor = patterns.get(_pattern(target)) or _matched(target, new)
         if successor is None:
             yield Loss.of(target, message="is gone")

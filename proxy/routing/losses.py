@@ -70,6 +70,13 @@ class BindingLosses:
     ) -> Iterator[Loss]:
         """What clients of *old* lose with *new*; *before* and *after* are their options."""
         was, now = old.binding, new.binding
+        if was is now:
+            # Of one schema: nothing but an option can differ.
+            yield from (
+                Loss.of(old, "answer", path, message=message)
+                for path, message in _of_options(before, after)
+            )
+            return
         if was.cardinality is not now.cardinality:
             yield Loss.of(old, message=f"was {was.cardinality.value}, is {now.cardinality.value}")
         for part, found in (

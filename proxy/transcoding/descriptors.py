@@ -4,7 +4,7 @@ Belongs here: merging files, what is wrong with them, message classes. Does not:
 or asking servers for them (`sources`), HTTP rules (`transcoding.rules`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,9 +80,14 @@ def merge_files(files: Iterable[DescriptorFile]) -> Descriptors:
     return descriptors
 
 
-def examine_files(files: Iterable[DescriptorFile]) -> Descriptors:
-    """Like `merge_files`, with the problems in the result and the files that have none merged."""
-    merger = _Merger()
+def examine_files(
+    files: Iterable[DescriptorFile], breathe: Callable[[], None] = lambda: None
+) -> Descriptors:
+    """Like `merge_files`, with the problems in the result and the files that have none merged.
+
+    *breathe* is called between one file and the next.
+    """
+    merger = _Merger(breathe)
     merger.choose(files)
     merger.add_imports()
     merger.refuse_shared_symbols()
@@ -101,7 +106,8 @@ class _Merger:
     is reported once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, breathe: Callable[[], None]) -> None:
+        self._breathe = breathe
         self._chosen: dict[str, DescriptorFile] = {}
         self._given_up: set[str] = set()
         self._problems: list[Problem] = []
@@ -109,6 +115,7 @@ class _Merger:
     def choose(self, files: Iterable[DescriptorFile]) -> None:
         by_name: dict[str, list[DescriptorFile]] = {}
         for file in files:
+            self._breathe()
             if has_broken_text(file.proto):
                 message = "a file descriptor in it has a name that is not UTF-8"
                 self._problems.append(Problem(Place(file.origin), message))
@@ -169,6 +176,7 @@ class _Merger:
         return Descriptors(pool, files, tuple(self._problems))
 
     def _add(self, pool: DescriptorPool, file: DescriptorFile) -> bool:
+        self._breathe()
         if self._given_up.intersection([file.name, *file.proto.dependency]):
             self._given_up.add(file.name)
             return False

@@ -5,7 +5,7 @@ among bindings of different methods (`routing`), reading rules (`httprule`, `con
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
@@ -50,18 +50,24 @@ class _Selected:
     fully_decode: bool = False
 
 
-def resolve(descriptors: Descriptors, service_configs: Sequence[ServiceConfigRules]) -> Resolution:
+def resolve(
+    descriptors: Descriptors,
+    service_configs: Sequence[ServiceConfigRules],
+    breathe: Callable[[], None] = lambda: None,
+) -> Resolution:
     """Resolve the annotations in *descriptors* and the rules of *service_configs*.
 
     For a method, the rule of an `override` service config stands in the place of the annotation;
     those of `add` configs come on top. Files that were only imported are served where a service
-    config selects their methods, not by their annotations. Never raises.
+    config selects their methods, not by their annotations. *breathe* is called between one
+    service and the next. Never raises.
     """
     resolver = _Resolver(descriptors)
     for config in service_configs:
         resolver.take_config(config)
     for service in descriptors.services():
         resolver.take_service(service)
+        breathe()
     return resolver.resolution()
 
 
@@ -72,6 +78,7 @@ class _Resolver:
         self._descriptors = descriptors
         self._overriding: dict[str, _Selected] = {}
         self._added: dict[str, list[_Selected]] = {}
+        self._positions: dict[str, Positions] = {}
         self._bindings: list[Binding] = []
         self._report: list[str] = []
         self._problems: list[Problem] = []
@@ -126,7 +133,10 @@ class _Resolver:
 
     def take_service(self, service: ServiceDescriptor) -> None:
         """Resolve every method of *service*."""
-        positions = Positions(self._descriptors.file_of(service))
+        file = self._descriptors.file_of(service)
+        if file.name not in self._positions:
+            self._positions[file.name] = Positions(file)
+        positions = self._positions[file.name]
         for index, method in enumerate(service.methods):
             path = method_option_path(service.index, index, HTTP_OPTION_NUMBER)
             annotation = self._annotation(method, positions.place(path, method.full_name))

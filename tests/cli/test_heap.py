@@ -1,21 +1,24 @@
-"""Snapshots that go out of service: freed, frozen or not, a hundred of them too."""
+"""What goes out of service is freed: by its counts where it can be, else by the collector."""
 
+import asyncio
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from google.protobuf.message import Message
 
 from proxy.cli.composition import load_snapshot
-from proxy.cli.heap import MAX_UNSWEPT, Heap
+from proxy.cli.heap import SWEEP_AFTER_S, Heap
 from proxy.cli.reloading import Result
 from proxy.cli.service import Service
 from proxy.routing.snapshot import Snapshot
 from proxy.transcoding.descriptors import message_class
 from tests.cli.versions import Mount, compiled
+from tests.waiting import until
 
 
 class Ring:
@@ -25,12 +28,24 @@ class Ring:
         self.me: Self = self
 
 
+class Timers:
+    """`call_later` of an event loop whose time does not go on."""
+
+    def __init__(self) -> None:
+        self.due: list[tuple[float, Callable[[], object]]] = []
+
+    def call_later(self, delay_s: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+        self.due.append((delay_s, call))
+        return asyncio.TimerHandle(delay_s, call, (), asyncio.get_running_loop())
+
+
 def message_class_of(snapshot: Snapshot) -> type[Message]:
     return message_class(snapshot.bindings[0].binding.method.input_type)
 
 
 @pytest.fixture(autouse=True)
-def thawed() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
+    """Nothing is freed that its counts, or the code under test, does not free."""
     gc.collect()
     gc.disable()
     yield
@@ -38,56 +53,96 @@ def thawed() -> Iterator[None]:
     gc.enable()
 
 
-def test_what_was_dropped_is_collected_after_a_few_drops():
-    heap, ring = Heap(), weakref.ref(Ring())
-    for _ in range(MAX_UNSWEPT - 1):
-        heap.dropped()
-    assert ring() is not None
+async def test_several_that_were_dropped_are_collected_together_a_moment_later():
+    timers, ring = Timers(), weakref.ref(Ring())
+    heap = Heap(timers.call_later)
     heap.dropped()
+    heap.dropped()
+    assert ring() is not None
+    ((delay_s, sweep),) = timers.due
+    assert delay_s == SWEEP_AFTER_S
+    assert repr(heap) == "<Heap to be swept>"
+    sweep()
     assert ring() is None
-    assert gc.get_freeze_count() == 0
+    assert repr(heap) == "<Heap>"
+    heap.dropped()
+    assert len(timers.due) == 2
 
 
-def test_what_was_frozen_is_collected_too_and_the_rest_frozen_again():
-    heap, kept = Heap(), Ring()
-    ring = weakref.ref(Ring())
+async def test_what_was_frozen_is_not_looked_at():
+    timers, ring = Timers(), weakref.ref(Ring())
+    heap = Heap(timers.call_later)
     gc.freeze()
-    frozen = gc.get_freeze_count()
-    later = Ring()
-    heap.taken()
-    assert gc.get_freeze_count() > frozen
-    heap.sweep()
-    assert ring() is None
-    assert gc.get_freeze_count() > 0
-    assert kept.me is kept
-    assert later.me is later
+    heap.dropped()
+    timers.due[0][1]()
+    assert ring() is not None
 
 
-def test_a_heap_that_was_never_frozen_stays_so():
-    Heap().taken()
-    assert gc.get_freeze_count() == 0
+async def test_nothing_is_collected_after_the_end():
+    loop = asyncio.get_running_loop()
+    handles: list[asyncio.TimerHandle] = []
+
+    def call_later(delay_s: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+        handles.append(loop.call_later(delay_s, call))
+        return handles[-1]
+
+    heap = Heap(call_later)
+    heap.stop()
+    heap.dropped()
+    heap.stop()
+    heap.stop()
+    assert [handle.cancelled() for handle in handles] == [True]
 
 
-async def test_a_hundred_reloads_leave_no_more_than_a_few_snapshots(tmp_path: Path):
-    """With the very first one among those that go, which a process freezes when it starts."""
-    mount = Mount(tmp_path, "127.0.0.1:1", poll="off", legacy="http://127.0.0.1:1")
-    mount.put("v1", stage="legacy")
-    files = mount.files()
-    # A descriptor set instead of the protos: protoc costs more than all the rest of a reload.
-    (tmp_path / "items.binpb").write_bytes(compiled(files.pop("items.proto")))
-    config = files["cutover.yaml"].replace("proto_path: ..data", "descriptor_set: ../items.binpb")
-    mount.write({"cutover.yaml": config})
-    first = await load_snapshot(mount.folder, {})
-    snapshots, classes = [weakref.ref(first.table)], [weakref.ref(message_class_of(first))]
-    async with Service(first, mount.folder, len, environ={}) as service:
-        del first
+@asynccontextmanager
+async def reloading(place: Path) -> AsyncIterator[tuple[Mount, Service]]:
+    """A service that reads a descriptor set: protoc costs more than all the rest of a reload."""
+    mount = Mount(place, "127.0.0.1:1", poll="off", legacy="http://127.0.0.1:1")
+    put(mount, place)
+    snapshot = await load_snapshot(mount.folder, {})
+    async with Service(snapshot, mount.folder, len, environ={}) as service:
+        del snapshot
         gc.freeze()
-        for number in range(100):
-            mount.write({"cutover.yaml": f"{config}drain: {{wait: 0s, timeout: {number}ms}}\n"})
-            assert (await service.reload()).result is Result.APPLIED
-            snapshots.append(weakref.ref(service.snapshot.table))
+        yield mount, service
+
+
+def put(mount: Mount, place: Path, *, version: str = "v1", timeout: str = "1s") -> None:
+    """Put a version of the descriptors in place, and a change of the configuration."""
+    mount.put(version, stage="legacy")
+    files = mount.files()
+    (place / "items.binpb").write_bytes(compiled(files["items.proto"]))
+    config = files["cutover.yaml"].replace("proto_path: ..data", "descriptor_set: ../items.binpb")
+    mount.write({"cutover.yaml": f"{config}drain: {{wait: 0s, timeout: {timeout}}}\n"})
+
+
+async def reload(service: Service) -> None:
+    assert (await service.reload()).result is Result.APPLIED
+
+
+def alive(references: Iterable[weakref.ref[Any]]) -> int:
+    return sum(reference() is not None for reference in references)
+
+
+async def test_what_changed_options_replace_needs_no_collector(tmp_path: Path):
+    async with reloading(tmp_path) as (mount, service):
+        tables, schemas = [], []
+        for number in range(20):
+            tables.append(weakref.ref(service.snapshot.config.settings))
+            schemas.append(weakref.ref(message_class_of(service.snapshot)))
+            put(mount, tmp_path, timeout=f"{number}ms")
+            await reload(service)
+        await until(lambda: alive(tables) == 0)
+        assert len({reference() for reference in schemas}) == 1
+
+
+async def test_schemas_that_were_replaced_are_collected(tmp_path: Path):
+    """All but the first, which was frozen with the process."""
+    async with reloading(tmp_path) as (mount, service):
+        classes = []
+        for version in ("v2", "v3", "v4", "v5"):
             classes.append(weakref.ref(message_class_of(service.snapshot)))
-        assert sum(ref() is not None for ref in snapshots) <= MAX_UNSWEPT + 1
-        Heap().sweep()
-        assert sum(ref() is not None for ref in snapshots) == 1
-        assert sum(ref() is not None for ref in classes) == 1
+            put(mount, tmp_path, version=version)
+            await reload(service)
+        await until(lambda: alive(classes) == 1)
+        assert classes[0]() is not None
+        assert gc.get_freeze_count() > 0

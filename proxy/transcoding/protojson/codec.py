@@ -6,8 +6,9 @@ up; the way of a message out; foreign exceptions turned into ours. Does not: the
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType, MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -66,12 +67,20 @@ def structural_quotes(body: bytes) -> int:
 
 
 class Codecs:
-    """The codecs of one pool under one set of options; each is made once and kept."""
+    """The codecs of one pool under one set of options; each is made once and kept.
 
-    def __init__(self, pool: DescriptorPool, options: JsonOptions | None = None) -> None:
+    *known* is what the codecs of another pool have compiled: see `codes`.
+    """
+
+    def __init__(
+        self,
+        pool: DescriptorPool,
+        options: JsonOptions | None = None,
+        known: Mapping[str, CodeType] = MappingProxyType({}),
+    ) -> None:
         self.options = options or JsonOptions()
         self._shared = Shared(
-            Program(pool, self.options),
+            Program(pool, self.options, known),
             StrictParser(pool, self.options),
             UnknownNames() if self.options.unknown_fields == "warn" else None,
         )
@@ -80,6 +89,15 @@ class Codecs:
 
     def __repr__(self) -> str:
         return f"<Codecs {len(self._messages)} messages, {len(self._fields)} fields>"
+
+    @property
+    def codes(self) -> Mapping[str, CodeType]:
+        """The compiled code of all codecs so far, by its source."""
+        return self._shared.program.codes
+
+    def prepare(self, descriptor: Descriptor) -> Iterator[None]:
+        """Compile for a message type what its codec needs, in short steps of the iterator."""
+        return self._shared.program.add(descriptor)
 
     def message(self, descriptor: Descriptor) -> "MessageCodec":
         """The codec of a message type of the pool."""

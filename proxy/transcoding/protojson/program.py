@@ -6,7 +6,9 @@ first need. Does not: the text itself (`parser_source`, `printer_source`).
 
 import linecache
 from binascii import b2a_base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from types import CodeType, MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -42,13 +44,26 @@ class Program:
 
     Types are added with all that they hold; the types inside an `Any` are added when one is
     first printed, at most once per type of the pool.
+
+    Two threads may add types at the same time: what is generated for a type follows from the type
+    alone, its name too, so that the worst of it is to make the same twice. *known* are compiled
+    sources of another program; compiling is most of the work, and a type that has not changed
+    has the same source.
     """
 
-    def __init__(self, pool: DescriptorPool, options: JsonOptions) -> None:
+    def __init__(
+        self,
+        pool: DescriptorPool,
+        options: JsonOptions,
+        known: Mapping[str, CodeType] = MappingProxyType({}),
+    ) -> None:
         self._pool = pool
         self._options = options
-        self._numbers: dict[str, int] = {}
+        self._known = known
+        self._whole: set[str] = set()
         self._sources: dict[str, str] = {}
+        #: What was compiled so far, by source.
+        self.codes: dict[str, CodeType] = {}
         self._extensions: dict[str, tuple[str, Printer]] = {}
         self._namespace: dict[str, Any] = dict(HELPERS) | {
             "any_json": self.any_json,
@@ -123,42 +138,65 @@ class Program:
 
     # Compilation
 
-    def _add(self, descriptor: Descriptor) -> None:
-        if descriptor.full_name in self._sources:
+    def add(self, descriptor: Descriptor) -> Iterator[None]:
+        """Add a type and all that it holds, one function for each step of the iterator."""
+        if descriptor.full_name in self._whole:
             return
-        for each in reachable(descriptor):
+        every = [*reachable(descriptor)]
+        for each in every:
             if each.full_name not in self._sources:
-                self._run(each.full_name, self._message_source(each))
+                sources = self._message_sources(each)
+                for source in sources:
+                    self._execute(each.full_name, source)
+                    yield
+                self._keep(each.full_name, "\n\n".join(sources))
+        # Not before all are there: another thread would call what is not.
+        self._whole.update(each.full_name for each in every)
+
+    def _add(self, descriptor: Descriptor) -> None:
+        for _ in self.add(descriptor):
+            pass
 
     def _add_below(self, field: FieldDescriptor) -> None:
         inner = element(field).message_type
         if inner is not None and message_kind(inner) is Kind.MESSAGE:
             self._add(inner)
 
-    def _message_source(self, descriptor: Descriptor) -> str:
+    def _message_sources(self, descriptor: Descriptor) -> tuple[str, ...]:
         printer = self._name("print", descriptor.full_name)
         if message_kind(descriptor) is not Kind.MESSAGE:
             value = message_expression(descriptor, self._printer_refs, self._options)
-            return value_printer_source(printer, value)
+            return (value_printer_source(printer, value),)
         parser = self._name("parse", descriptor.full_name)
-        return "\n\n".join(
-            (
-                parser_source(descriptor, parser, self._parser_refs, self._options),
-                printer_source(descriptor, printer, self._printer_refs, self._options),
-            )
+        return (
+            parser_source(descriptor, parser, self._parser_refs, self._options),
+            printer_source(descriptor, printer, self._printer_refs, self._options),
         )
 
     def _run(self, name: str, source: str) -> None:
-        """Run generated source; keep it, for people and for tracebacks."""
-        file = f"<protojson of {name}>"
-        exec(compile(source, file, "exec"), self._namespace)  # noqa: S102  made here from descriptors
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        self._execute(name, source)
+        self._keep(name, source)
+
+    def _execute(self, name: str, source: str) -> None:
+        """Define the function of *source*, which is one of those of the type or field *name*."""
+        code = self._known.get(source)
+        if code is None:
+            # A file for each function: the lines of a traceback are looked up by it.
+            file = f"<protojson of {name}: {source.partition('(')[0].removeprefix('def ')}>"
+            code = compile(source, file, "exec")
+        self.codes[source] = code
+        exec(code, self._namespace)  # noqa: S102  made here from descriptors
+        lines = source.splitlines(keepends=True)
+        linecache.cache[code.co_filename] = (len(source), None, lines, code.co_filename)
+
+    def _keep(self, name: str, source: str) -> None:
         self._sources[name] = f"{self._sources.get(name, '')}{source}\n"
 
     # Names
 
     def _name(self, prefix: str, full_name: str) -> str:
-        return f"{prefix}_{self._numbers.setdefault(full_name, len(self._numbers))}"
+        """A name that follows from the full name, and from no other one."""
+        return f"{prefix}_{full_name.replace('_', '_1').replace('.', '_0')}"
 
     def _references(
         self, prefix: str, enum_table: Callable[[EnumDescriptor], dict[Any, Any]]
@@ -169,8 +207,10 @@ class Program:
             return name
 
         def names(words: Iterable[str]) -> str:
-            name = f"names_{len(self._namespace)}"
-            self._namespace[name] = frozenset(words)
+            found = frozenset(words)
+            text = " ".join(sorted(found)).encode("utf-8", "surrogatepass")
+            name = f"names_{blake2b(text, digest_size=16).hexdigest()}"
+            self._namespace.setdefault(name, found)
             return name
 
         return References(lambda descriptor: self._name(prefix, descriptor.full_name), enum, names)

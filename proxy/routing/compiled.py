@@ -1,0 +1,222 @@
+"""The bindings of one schema, compiled; those of the snapshot before are taken where they can be.
+
+Belongs here: compiling a binding, and when it need not be done again. Does not: what is wrong
+with a configuration, the table of routes (`routing.snapshot`).
+
+A binding follows from its schema, the options of its route and two limits. Where all of that is
+the same, so is what was compiled. From another schema nothing is taken but the code of functions
+whose generated source is the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import CodeType, MappingProxyType
+from typing import Final, NamedTuple
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from proxy.config import policy
+from proxy.config.resolved import Config, ResolvedRoute
+from proxy.cutover.fallback import Safety
+from proxy.cutover.override_header import DEFAULT_NAME
+from proxy.cutover.stages import Stage
+from proxy.routing.schema import Schema
+from proxy.routing.table import Route, RouteBinding
+from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.metadata import compile_request_metadata, compile_response_headers
+from proxy.transcoding.parameters import FieldTables
+from proxy.transcoding.protojson import Codecs, JsonOptions
+from proxy.transcoding.request import RequestBuilder, RequestOptions
+from proxy.transcoding.response import ResponseRenderer
+from proxy.transcoding.streams import FORMATS
+
+_REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS})
+_NO_CODES: Final[Mapping[str, CodeType]] = MappingProxyType({})
+
+
+class JsonTables(NamedTuple):
+    """What bindings with the same JSON options share."""
+
+    codecs: Codecs
+    fields: FieldTables
+
+
+class RouteInputs(NamedTuple):
+    """All that a route is made from, beside what its RPC is."""
+
+    options: ResolvedRoute
+    safety: Safety
+    withheld: str
+    idempotent: bool
+
+
+class BindingInputs(NamedTuple):
+    """All that a binding is made from, beside the schema: *position* is its place there."""
+
+    position: int
+    json: JsonOptions
+    request: RequestOptions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """What was compiled for a snapshot, and what from; the routes are by their RPC."""
+
+    schema: Schema
+    tables: Mapping[JsonOptions, JsonTables] = field(repr=False)
+    routes: Mapping[str, tuple[RouteInputs, Route]] = field(repr=False)
+    bindings: Mapping[BindingInputs, RouteBinding] = field(repr=False)
+
+
+class Compiler:
+    """Compiles the bindings of *schema* as *config* has them; *before* is an earlier result."""
+
+    def __init__(self, config: Config, schema: Schema, before: Compiled | None) -> None:
+        self._config = config
+        self._schema = schema
+        self._known = before.tables if before is not None else {}
+        same = before is not None and before.schema is schema
+        self._before = before if before is not None and same else Compiled(schema, {}, {}, {})
+        self._idempotent = _idempotent_rpcs(schema)
+        override = config.settings.override
+        self._withheld = DEFAULT_NAME if override is None else override.header
+        self._tables: dict[JsonOptions, JsonTables] = {}
+        self._routes: dict[str, tuple[RouteInputs, Route]] = {}
+        self._bindings: dict[BindingInputs, RouteBinding] = {}
+        self.report: list[str] = []
+
+    def compile_all(self, breathe: Callable[[], None]) -> Iterator[RouteBinding]:
+        """The bindings that can be served; the report says of the others why not."""
+        for index, binding in enumerate(self._schema.resolution.bindings):
+            try:
+                breathe()
+                yield self._compile(index, binding, breathe)
+            except ValueError as error:
+                self.report.append(f"{binding.rpc} is not served: {error} ({binding.origin})")
+
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of the bindings so far."""
+        return tuple(route for _, route in self._routes.values())
+
+    def compiled(self) -> Compiled:
+        """What a later compiler can take."""
+        return Compiled(self._schema, self._tables, self._routes, self._bindings)
+
+    def _compile(self, index: int, binding: Binding, breathe: Callable[[], None]) -> RouteBinding:
+        options = self._config.options_for(binding.rpc)
+        inputs = BindingInputs(index, self._json_options(options), self._request_options(options))
+        found = self._before.bindings.get(inputs)
+        tables = self._json_tables(inputs.json)
+        if found is None:
+            for body in _bodies(binding):
+                for _ in tables.codecs.prepare(body):
+                    breathe()
+            request = RequestBuilder.compile(binding, tables.codecs, inputs.request, tables.fields)
+            response = ResponseRenderer.compile(binding, tables.codecs)
+        else:
+            request, response = found.request, found.response
+        route = self._route(binding, options)
+        if found is None or found.route is not route:
+            found = RouteBinding(route, binding, request, response)
+        self._bindings[inputs] = found
+        return found
+
+    def _route(self, binding: Binding, options: ResolvedRoute) -> Route:
+        known = self._routes.get(binding.rpc)
+        if known is not None:
+            return known[1]
+        safety = Safety(options.safety or self._schema.facts[binding.rpc].safety)
+        idempotent = binding.rpc in self._idempotent
+        inputs = RouteInputs(options, safety, self._withheld, idempotent)
+        found = self._before.routes.get(binding.rpc)
+        if found is None or found[0] != inputs:
+            found = inputs, _route(binding, inputs)
+        self._routes[binding.rpc] = found
+        return found[1]
+
+    def _request_options(self, options: ResolvedRoute) -> RequestOptions:
+        return RequestOptions(
+            unknown_parameters=options.unknown_fields,
+            max_parameters=self._config.settings.limits.max_query_parameters,
+        )
+
+    def _json_options(self, options: ResolvedRoute) -> JsonOptions:
+        limits = self._config.settings.limits
+        return JsonOptions(
+            names=options.names,
+            emit_defaults=options.emit_defaults,
+            enums_as_numbers=options.enums_as_numbers,
+            int64_as_numbers=options.int64_as_numbers,
+            unknown_fields=options.unknown_fields,
+            max_depth=limits.max_json_depth,
+            max_object_keys=limits.max_object_keys,
+        )
+
+    def _json_tables(self, options: JsonOptions) -> JsonTables:
+        tables = self._tables.get(options)
+        if tables is None:
+            tables = self._before.tables.get(options) or self._new_tables(options)
+            self._tables[options] = tables
+        return tables
+
+    def _new_tables(self, options: JsonOptions) -> JsonTables:
+        known = self._known.get(options)
+        codes = _NO_CODES if known is None else known.codecs.codes
+        codecs = Codecs(self._schema.descriptors.pool, options, codes)
+        return JsonTables(codecs, FieldTables(codecs))
+
+
+def _bodies(binding: Binding) -> Iterator[Descriptor]:
+    """The message types of a binding's bodies."""
+    body, answer = binding.body, binding.response_body
+    inputs = binding.method.input_type if body is Body.WHOLE else None
+    if not isinstance(body, Body):
+        inputs = body.message_type
+    outputs = binding.method.output_type if answer is None else answer.message_type
+    return (each for each in (inputs, outputs) if each is not None)
+
+
+def _route(binding: Binding, inputs: RouteInputs) -> Route:
+    options, safety = inputs.options, inputs.safety
+    service, _, method = binding.rpc.rpartition(".")
+    canary, fallback = options.canary, options.fallback
+    return Route(
+        name=options.name,
+        rpc=binding.rpc,
+        method_path=f"/{service}/{method}",
+        cardinality=binding.cardinality,
+        idempotent=inputs.idempotent if options.safety is None else safety is not Safety.UNSAFE,
+        safety=safety,
+        stage=Stage(options.stage),
+        basis_points=policy.first_basis_points(canary),
+        canary=policy.canary_value(canary, options.name),
+        ramp=policy.ramp_value(canary),
+        fallback_on=policy.fallback_on(fallback, safety),
+        fallback_max_ratio=policy.fallback_max_ratio(fallback),
+        guard=policy.guard_options(fallback, options.breaker, options.rollback)
+        if options.has_legacy
+        else None,
+        owner=options.owner,
+        target_date=options.target_date,
+        upstream=options.upstream,
+        timeout_s=options.timeout_s,
+        max_inflight=options.max_inflight,
+        max_request_bytes=options.max_request_bytes,
+        compress_min_bytes=options.compress_min_bytes,
+        reveal_internal=options.reveal_internal_errors,
+        traced="traceparent" in options.request_headers,
+        stream_format=FORMATS[options.stream_format],
+        metadata_of=compile_request_metadata(options.request_headers, withheld=inputs.withheld),
+        headers_of=compile_response_headers(options.response_metadata),
+    )
+
+
+def _idempotent_rpcs(schema: Schema) -> frozenset[str]:
+    """The RPCs that may be called again: the proto says so, or a GET, safe by definition, can."""
+    return frozenset(
+        binding.rpc
+        for binding in schema.resolution.bindings
+        if binding.http_method == "GET"
+        or binding.method.GetOptions().idempotency_level in _REPEATABLE
+    )
