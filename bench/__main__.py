@@ -54,8 +54,8 @@ def check_parts(
         parts = getattr(importlib.import_module(f"{package}.{name}"), "PARTS", ())
         unknown = [part for part in only if part not in parts]
         if unknown:
-            has = f"(it has {', '.join(parts)})" if parts else "(it has none)"
-            parser.error(f"{name} has no part {', '.join(unknown)} {has}")
+            known = ", ".join(parts) or "none"
+            parser.error(f"{name} has no part {', '.join(unknown)} (it has {known})")
 
 
 def argument_parser(known: Sequence[str]) -> argparse.ArgumentParser:

@@ -5,9 +5,10 @@ measured itself. A line that fails fails: nothing is tried again.
 """
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from rich.table import Table
 
@@ -16,7 +17,7 @@ from bench.faults.lines import LINES
 from bench.faults.verdicts import RAN, Line, named, not_run, verdict_table
 from bench.figures import Broken, Figure
 
-PARTS = tuple(line.name for line in LINES)
+PARTS: Final = tuple(line.name for line in LINES)
 
 
 def run(only: Collection[str] = PARTS) -> list[Figure]:
@@ -28,12 +29,12 @@ def run(only: Collection[str] = PARTS) -> list[Figure]:
     return figures
 
 
-def run_line(line: Line) -> list[Figure]:
+def run_line(line: Line, ground: Callable[[Path], Ground] = Ground.full) -> list[Figure]:
     """One line, in a folder of its own; one that breaks off does not keep the others from it."""
     print(f"{line.name}: {line.fault}", file=sys.stderr, flush=True)
     with TemporaryDirectory(prefix=f"cutover-{line.name}-") as folder:
         try:
-            return named(line.name, line.measure(Ground.full(Path(folder))))
+            return named(line.name, line.measure(ground(Path(folder))))
         except Broken as problem:
             print(f"{line.name}: {RAN}: no: {problem}", file=sys.stderr, flush=True)
             return not_run(line.name)

@@ -18,7 +18,7 @@ from typing import Any, Final, TextIO
 
 from bench.stand.traffic import Drip, DripKind, DripPlan, Kind, LoadPlan, Record
 
-PROBLEMS: Final = (OSError, EOFError, ValueError)
+PROBLEMS: Final = (OSError, EOFError, ValueError, IndexError)  # the last two: no HTTP
 RECONNECT_S: Final = 0.01  # pause of a closed loop whose connection was refused
 
 

@@ -13,7 +13,7 @@ def last_line(capsys) -> dict:
 
 
 def test_every_module_but_the_harness_is_a_benchmark():
-    names = ["broken", "keeps", "misses", "own_table", "unavailable"]
+    names = ["broken", "in_parts", "keeps", "misses", "own_table", "unavailable"]
     assert benchmark_names(list(sample.__path__)) == names
 
 
@@ -54,7 +54,9 @@ def test_one_miss_among_many_is_a_failure_and_each_has_its_line(capsys):
 def test_no_name_means_all_of_them(capsys):
     assert main(["--json"], PACKAGE) == 1
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert [json.loads(line)["bench"] for line in lines] == ["keeps", "misses", "own_table"]
+    assert [json.loads(line)["bench"] for line in lines] == [
+        *("in_parts", "keeps", "misses", "own_table")
+    ]
 
 
 def test_a_benchmark_that_cannot_run_is_no_success(capsys):
@@ -77,5 +79,26 @@ def test_an_unknown_name_is_refused_before_anything_runs(capsys):
     assert stopped.value.code == 2
     captured = capsys.readouterr()
     assert "unknown benchmark nonsense" in captured.err
-    assert "broken, keeps, misses" in captured.err
+    assert "broken, in_parts, keeps, misses" in captured.err
+    assert captured.out == ""
+
+
+def test_parts_of_a_benchmark_can_be_run_alone(capsys):
+    assert main(["in_parts", "--only", "R3,R1", "--json"], PACKAGE) == 0
+    assert [figure["name"] for figure in last_line(capsys)["figures"]] == ["R1", "R3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in_parts", "--only", "R1,R9"], "in_parts has no part R9 (it has R1, R2, R3)"),
+        (["keeps", "--only", "R1"], "keeps has no part R1 (it has none)"),
+    ],
+)
+def test_an_unknown_part_is_refused_before_anything_runs(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments, PACKAGE)
+    assert stopped.value.code == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
     assert captured.out == ""
