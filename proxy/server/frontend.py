@@ -35,6 +35,7 @@ from proxy.server.writing import (
 #: Connections that the kernel holds for us while the loop is busy: as many as Linux allows.
 _BACKLOG: Final = 4096
 _UNAVAILABLE: Final = 503
+_TOO_SLOW: Final = 408
 #: Seconds that a request may take to end once it is cut off.
 _CUT_OFF_S: Final = 0.1
 
@@ -218,6 +219,8 @@ class Frontend:
     ) -> bool:
         """Send *answer*. Returns whether the connection can take another request."""
         outcome.http_status = answer.http_status
+        if answer.http_status == _TOO_SLOW:
+            cast(Connection, http.protocol).give_up_rest()
         date = "" if answer.as_is else self._date.at(self._wall_clock())
         if isinstance(answer, Answer):
             outcome.bytes_out = write_answer(http, answer, date, connection)

@@ -24,7 +24,7 @@ Overload = Callable[[str], bytes]
 
 #: Connections that may wait to be told that there are too many. Each takes a descriptor and no
 #: more; beyond them, and they are many only under attack, a connection is cut without a word.
-_MAX_TURNED_AWAY: Final = 256
+MAX_TURNED_AWAY: Final = 256
 
 
 class HttpServer(web.Server):
@@ -160,7 +160,7 @@ class TurnedAway(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first bytes, if there is room to wait in."""
         self._transport = transport
-        if len(self._server.turned_away) >= _MAX_TURNED_AWAY:
+        if len(self._server.turned_away) >= MAX_TURNED_AWAY:
             transport.abort()
             return
         self._server.turned_away.add(self)

@@ -256,6 +256,13 @@ class Connection(web_protocol.RequestHandler):
             self._refuse(self.transport, self.peer, 408, _OVERDUE)
         self.force_close()
 
+    def give_up_rest(self) -> None:
+        """Do not read on behind the answer: what is left of the body comes too slowly.
+
+        aiohttp does else, for ten seconds, so that clients who are still sending get the answer.
+        """
+        self._lingering_time = 0.0
+
     def is_idle(self) -> bool:
         """Whether nothing is owed on either side: no answer, and no rest of a head."""
         return not self._owed and not (self in self._lobby.heads and not self._at_boundary)

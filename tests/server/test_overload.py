@@ -2,16 +2,18 @@
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import web_protocol
 
 from proxy.routing.snapshot import Snapshot
 from proxy.server.admission import AT_EASE_S, LEAST
-from proxy.server.protocol import ConnectionLimits
+from proxy.server.http_server import MAX_TURNED_AWAY, HttpServer, TurnedAway
+from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.status import Code
 from tests.fakes import Abort, Served
 from tests.live.edge import HANDLERS, Edge, edge_of, item, method
@@ -299,3 +301,42 @@ async def test_a_drain_cuts_connections_too_many(snapshot: Snapshot):
             await until(lambda: edge.frontend.connections == 2)
             await edge.frontend.drain(5.0)
             assert await second.rest() == b""
+
+
+async def test_only_so_many_wait_to_be_turned_away(snapshot: Snapshot):
+    limits = ConnectionLimits(max_connections=1)
+    async with AsyncExitStack() as stack:
+        edge = await stack.enter_async_context(edge_of(snapshot, connection_limits=limits))
+        first = await stack.enter_async_context(client_of(edge.url))
+        assert (await first.ask(LIST)).status == 200
+        for _ in range(MAX_TURNED_AWAY):
+            await stack.enter_async_context(client_of(edge.url))
+        await until(lambda: edge.frontend.connections == 1 + MAX_TURNED_AWAY)
+        async with client_of(edge.url) as last:
+            last.write(LIST)
+            assert await last.rest() == b""
+        assert (await first.ask(LIST)).status == 200
+        assert edge.frontend.connections == 1 + MAX_TURNED_AWAY
+
+
+async def test_a_connection_that_was_turned_away_is_not_listened_to_any_more():
+    loop = asyncio.get_running_loop()
+    server = HttpServer(
+        *(unused, unused, lambda _: b"answer", lambda *_: None),
+        *(HeaderLimits(100, 100, 10), ConnectionLimits()),
+    )
+    here, there = socket.socketpair()
+    _, turned_away = await loop.connect_accepted_socket(lambda: TurnedAway(server), here)
+    turned_away.data_received(b"GET ")
+    turned_away.data_received(b"/")
+    assert "TurnedAway" in repr(turned_away)
+    assert (await loop.run_in_executor(None, there.recv, 100)) == b"answer"
+    await until(lambda: not server.turned_away)
+    turned_away.data_received(b"more")
+    turned_away.cut()
+    there.close()
+    server.finish()
+
+
+def unused(*_: object) -> None:
+    raise AssertionError
