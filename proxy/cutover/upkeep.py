@@ -95,22 +95,22 @@ def _ramping(
     plans: Mapping[str, RoutePlan], overrides: Overrides, now_s: float
 ) -> dict[str, _Ramping]:
     found = (
-        _ramp_of(plan, overrides.standing(name, now_s))
+        _ramp_of(plan, overrides.standing(name, now_s), overrides.moved.get(name))
         for name, plan in plans.items()
         if plan.ramp is not None
     )
     return {each.name: each for each in found if each}
 
 
-def _ramp_of(plan: RoutePlan, override: Override | None) -> _Ramping | None:
+def _ramp_of(plan: RoutePlan, override: Override | None, moved: int | None) -> _Ramping | None:
     standing = override or Override()
     position = position_of(plan, override)
     if plan.ramp is None or position.stage is not Stage.CANARY:
         return None
     if standing.paused or not standing.follows_ramp:
         return None
-    place = (position, standing.since_s)
-    return _Ramping(plan.name, plan.ramp, position.basis_points, place)
+    # By the revision that moved it: a pause and a resume within a second leave no other trace.
+    return _Ramping(plan.name, plan.ramp, position.basis_points, (position, moved))
 
 
 def _seen(

@@ -95,6 +95,39 @@ def test_a_histogram_of_nothing_has_no_quantile():
     assert repr(Histogram()) == "<Histogram of 0>"
 
 
+def test_one_check_in_a_hundred_at_most_fails_by_chance():
+    """Both sides exceed a threshold of legacy with the same chance of a twentieth."""
+    chance, above, count = random.Random(7), 0, 2000
+    for _ in range(count):
+        legacy, grpc = (sum(chance.random() < 0.05 for _ in range(200)) for _ in range(2))
+        above += Exceedance(0.95, 0.1, grpc, 200, legacy, 200).is_above(1.0, ALPHA)
+    assert 0 < above <= count * ALPHA
+
+
+def constant(duration_s: float) -> Draw:
+    return lambda chance: duration_s
+
+
+def slow_ones(count: int) -> Draw:
+    """The first *count* answers are slow, and the others fast."""
+    left = iter([0.1] * count + [0.001] * (1000 - count))
+    return lambda chance: next(left)
+
+
+def test_the_chance_of_a_check_is_divided_among_the_percentiles():
+    least = next(
+        count
+        for count in range(100)
+        if Exceedance(0.95, 0.1, count, 1000, 10, 1000).is_above(1.2, ALPHA / 2)
+    )
+    for count, failed_checks in ((least - 1, 0), (least, 1)):
+        test = LatencyTest(OPTIONS)
+        feed(test, 0, constant(0.002), constant(0.002))
+        feed(test, 1, slow_ones(10), slow_ones(count))
+        feed(test, 2, constant(0.002), constant(0.002))
+        assert test.failed_checks == failed_checks
+
+
 def test_a_slower_grpc_side_fails_three_checks_and_says_by_how_much():
     test = LatencyTest(OPTIONS)
     for minute in range(4):

@@ -317,6 +317,12 @@ def test_pausing_a_temporary_move_does_not_make_it_last():
     assert told(RAMPING, *made, now_s=100.0) == "canary 1 %"
 
 
+def test_a_step_of_the_ramp_does_not_make_a_temporary_move_last():
+    made = [staged(Stage.CANARY, ttl_s=100.0), advanced(500)]
+    assert told(PREPARED, *made, now_s=50.0) == "canary 5 %"
+    assert told(PREPARED, *made, now_s=100.0) == "legacy"
+
+
 def test_a_rollback_during_a_temporary_move_does_not_end_with_it():
     made = [TO_500, staged(Stage.GRPC, ttl_s=10.0), move(ROLLBACK, who=SYSTEM)]
     assert told(RAMPING, *made, now_s=1e6) == "rolled back to legacy"

@@ -36,8 +36,13 @@ class Leader:
         due = look(plans, self.overrides, self.progress, moment, self.is_healthy)
         self.progress = due.progress
         for each in due.moves:
-            self.overrides = apply(self.overrides, each, plans.get(each.route), moment.now_s)
+            self.move(each, moment.now_s)
             self.made.append(each)
+
+    def move(self, each: Move, now_s: float) -> None:
+        """Make a move and keep it, as the state does."""
+        plan = self.plan if each.route == self.plan.name else None
+        self.overrides = apply(self.overrides, each, plan, now_s).following(self.overrides)
 
     def watch(self, until_s: float, every_s: float = 60.0) -> None:
         for count in range(int(until_s / every_s) + 1):
@@ -108,11 +113,23 @@ def test_no_route_is_held_in_health_while_the_kill_switch_is_on():
     assert leader.made == []
 
 
+def test_a_move_between_two_looks_begins_the_hold_anew_though_it_ends_where_it_began():
+    leader = Leader(RAMPING)
+    leader.look(0.0)
+    for action in (Action.PAUSE, Action.RESUME):
+        leader.move(move(action), MONDAY + 1)
+    leader.look(HOUR_S - 1)
+    leader.look(HOUR_S)
+    assert leader.made == []
+    leader.look(HOUR_S * 2)
+    assert leader.share == 500
+
+
 def test_a_move_begins_the_hold_anew():
     leader = Leader(RAMPING)
     leader.look(0.0)
     for action in (Action.PAUSE, Action.RESUME):
-        leader.overrides = apply(leader.overrides, move(action), RAMPING, MONDAY + 1)
+        leader.move(move(action), MONDAY + 1)
         leader.look(HOUR_S - 1)
     leader.look(HOUR_S)
     assert leader.made == []
@@ -157,7 +174,7 @@ def test_what_has_expired_is_taken_away():
     leader.look(9.0)
     assert leader.made == []
     leader.look(11.0)
-    assert leader.overrides == NOTHING_MOVED
+    assert (leader.overrides.routes, leader.overrides.kill) == ({}, None)
     assert [(each.action, each.route) for each in leader.made] == [
         (Action.EXPIRE, ""),
         (Action.EXPIRE, "get-zone"),
@@ -168,12 +185,13 @@ def test_a_ramp_goes_on_where_it_was_before_a_move_that_expired():
     leader = Leader(RAMPING)
     leader.watch(HOUR_S)
     pause = move(Action.STAGE, stage=Stage.LEGACY, ttl_s=60.0)
-    leader.overrides = apply(leader.overrides, pause, RAMPING, MONDAY + HOUR_S)
+    leader.move(pause, MONDAY + HOUR_S)
     leader.look(HOUR_S + 60)
     assert leader.share == 500
-    leader.look(2 * HOUR_S + 59)
-    assert leader.share == 500
+    leader.look(HOUR_S + 61)
     leader.look(2 * HOUR_S + 60)
+    assert leader.share == 500
+    leader.look(2 * HOUR_S + 61)
     assert leader.share == 2500
 
 
@@ -181,7 +199,7 @@ def test_what_the_file_says_as_well_is_settled():
     leader = Leader(GRPC, moved(LEGACY, move(Action.STAGE, stage=Stage.GRPC)))
     leader.look(0.0)
     assert [each.action for each in leader.made] == [Action.SETTLE]
-    assert leader.overrides == NOTHING_MOVED
+    assert leader.overrides.routes == {}
 
 
 def test_overrides_of_routes_that_are_not_in_the_file_are_kept():
