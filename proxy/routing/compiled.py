@@ -186,7 +186,7 @@ def _route(binding: Binding, inputs: RouteInputs) -> Route:
         rpc=binding.rpc,
         method_path=f"/{service}/{method}",
         cardinality=binding.cardinality,
-        idempotent=inputs.idempotent if options.safety is None else safety is not Safety.UNSAFE,
+        idempotent=_may_repeat(inputs),
         safety=safety,
         stage=Stage(options.stage),
         basis_points=policy.first_basis_points(canary),
@@ -212,8 +212,17 @@ def _route(binding: Binding, inputs: RouteInputs) -> Route:
     )
 
 
+def _may_repeat(inputs: RouteInputs) -> bool:
+    """Whether a call may be sent again: someone has said so, and nothing says otherwise."""
+    said = inputs.idempotent or inputs.options.safety is not None
+    return said and inputs.safety is not Safety.UNSAFE
+
+
 def _idempotent_rpcs(schema: Schema) -> frozenset[str]:
-    """The RPCs that may be called again: the proto says so, or a GET, safe by definition, can."""
+    """The RPCs of which it is said that they can be called again: in the proto, or by a GET.
+
+    By a GET, not by PUT and DELETE: the second DELETE of one thing answers that it is not there.
+    """
     return frozenset(
         binding.rpc
         for binding in schema.resolution.bindings

@@ -60,6 +60,20 @@ async def test_the_proto_goes_before_the_http_methods(
     assert (found.safety, found.idempotent) == (safety, True)
 
 
+@pytest.mark.parametrize(
+    ("rules", "idempotent"),
+    [
+        (['get: "/a"'], True),
+        (['post: "/a"', 'get: "/a"'], False),  # the write would be sent twice
+        (['delete: "/a"'], False),  # the second says that there is nothing to delete
+    ],
+)
+async def test_what_an_http_method_makes_unsafe_is_not_sent_again(
+    tmp_path: Path, rules: list[str], idempotent: bool
+) -> None:
+    assert (await route(tmp_path, *rules)).idempotent is idempotent
+
+
 async def test_an_entry_goes_before_the_proto_and_decides_about_retries(tmp_path: Path) -> None:
     found = await route(tmp_path, 'get: "/a"', entry=", safety: unsafe")
     assert (found.safety, found.idempotent) == (Safety.UNSAFE, False)
