@@ -143,6 +143,15 @@ class Options(Section):
         ),
         examples=["2s"],
     )
+    max_inflight: Annotated[int | None, Field(ge=1, le=1_000_000)] = Field(
+        default=None,
+        description=(
+            "Requests that a process serves for the route at one time, whichever side answers. "
+            "Beyond: 503 with `Retry-After`, at once. Without it: half of `limits.max_inflight`, "
+            "so that one slow route leaves room for the others."
+        ),
+        examples=[100],
+    )
     unknown_fields: UnknownFields = Field(
         default="warn",
         description=(

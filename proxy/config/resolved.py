@@ -58,6 +58,7 @@ class ResolvedRoute:
     target_date: date | None
     upstream: str | None
     timeout_s: float
+    max_inflight: int
     unknown_fields: UnknownFields
     trailing_slash: TrailingSlash
     names: Names
@@ -81,7 +82,9 @@ class MethodFacts:
 
 
 #: The options that an entry takes from `defaults` by rules of their own.
-_BY_RULE: Final = frozenset({"stage", "upstream", "canary", "fallback", "breaker", "rollback"})
+_BY_RULE: Final = frozenset(
+    {"stage", "upstream", "canary", "fallback", "breaker", "rollback", "max_inflight"}
+)
 #: Those that it takes as they are.
 _INHERITED: Final = tuple(
     option.name
@@ -189,8 +192,14 @@ class Config:
             breaker=breaker_of(route, defaults) if has_legacy else None,
             rollback=rollback_of(route, defaults) if has_legacy else None,
             upstream=(route and route.upstream) or self.upstream_for(service_of(rpc)),
+            max_inflight=self._max_inflight(route),
             **inherited,
         )
+
+    def _max_inflight(self, route: Route | None) -> int:
+        """What is set for the route; else half of what the process has."""
+        own = (route and route.max_inflight) or self.settings.defaults.max_inflight
+        return own or max(1, self.settings.limits.max_inflight // 2)
 
     def check_rpcs(self, rpcs: Collection[str]) -> tuple[Problem, ...]:
         """Problems that only the descriptors bring to light.

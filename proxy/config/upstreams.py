@@ -239,7 +239,7 @@ class GrpcUpstream(Section):
         ),
         examples=[1],
     )
-    max_streams: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+    max_streams: Annotated[int | None, Field(ge=1, le=100_000)] = Field(
         default=None,
         description=(
             "Calls that the server is taken to allow on one connection; no limit, but what another "

@@ -6,6 +6,7 @@ about a request (`exchange.steering`), what a move means (`cutover.moves`), keep
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -86,6 +87,8 @@ class Control:
         self.plans = _NO_PLANS
         self.has_legacy = True
         self.killed = False
+        #: Requests being answered, by route, whatever snapshot they began with.
+        self.inflight: Counter[str] = Counter()
         self._metrics = metrics
         self._clock = clock
         self._upkeep_s = upkeep_s

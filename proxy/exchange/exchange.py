@@ -14,7 +14,7 @@ from multidict import CIMultiDictProxy
 from proxy.cutover.decision import REFUSED
 from proxy.cutover.fallback import Safety
 from proxy.cutover.stages import Side
-from proxy.errors import RequestError, StatusError, UpstreamError
+from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import error_body, failure
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
@@ -133,6 +133,7 @@ class Exchange:
     def _refusal(self, error: StatusError, outcome: Outcome) -> Answer:
         outcome.code, outcome.error = error.status.code, str(error)
         outcome.upstream_failed = isinstance(error, UpstreamError)
+        outcome.limit = error.limit if isinstance(error, LimitExceeded) else ""
         if not outcome.upstream_failed:
             outcome.decision = REFUSED
         return failure(error, self.snapshot.pool, outcome.binding)
@@ -143,6 +144,8 @@ class Exchange:
         trace = parse_traceparent(request.headers.get(TRACEPARENT))
         outcome.trace_id = "" if trace is None else trace.trace_id
         route = None if binding is None else binding.route
+        if route is not None:
+            self._steering.enter(route, outcome)
         decision = self._steering.decide(route, request, outcome)
         if decision.side is Side.GRPC and binding is not None:
             outcome.decision = decision

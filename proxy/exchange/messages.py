@@ -129,7 +129,8 @@ class Outcome:
     with gRPC's share in *basis_points*; the answer began at *began_s*. They differ when the proxy
     refused the request, and when legacy answered after a *fallback*; *fallback_error* then is how
     gRPC failed, with *fallback_code* when it was an upstream that did. *hurried* says that the
-    client gave the call less time than the route does.
+    client gave the call less time than the route does, *has_entered* that the request is among
+    those that its route has in flight. *limit* names the limit of ours for which it was refused.
     """
 
     decision: Decision = REFUSED
@@ -141,6 +142,8 @@ class Outcome:
     fallback_code: Code | None = None
     fallback_error: str = ""
     hurried: bool = False
+    has_entered: bool = False
+    limit: str = ""
     binding: RouteBinding | None = None
     http_status: int = 0
     code: Code | None = None

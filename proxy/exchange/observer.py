@@ -120,6 +120,8 @@ class Observer:
             self._metrics.fallback(route.name, outcome.fallback.value)
             if outcome.fallback_code is not None:
                 self._metrics.upstream_error(str(route.upstream), outcome.fallback_code.name)
+        if outcome.limit:
+            self._metrics.refused(outcome.limit)
         if outcome.upstream_failed and outcome.code is not None:
             upstream = LEGACY if decision.side is Side.LEGACY or route is None else route.upstream
             self._metrics.upstream_error(upstream or LEGACY, outcome.code.name)

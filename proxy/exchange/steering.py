@@ -19,7 +19,7 @@ from proxy.cutover.position import Position
 from proxy.cutover.result import Result, result_of
 from proxy.cutover.stages import Side
 from proxy.cutover.sticky import Caller, HeaderLookup, sticky_key
-from proxy.errors import RequestError, UpstreamError
+from proxy.errors import LimitExceeded, RequestError, UpstreamError
 from proxy.exchange.control import Control
 from proxy.exchange.messages import Outcome, Request
 from proxy.routing.snapshot import Snapshot
@@ -65,6 +65,19 @@ class Steering:
 
     def __repr__(self) -> str:
         return f"<Steering of {self._snapshot!r} version={self._version}>"
+
+    def enter(self, route: Route, outcome: Outcome) -> None:
+        """Count a request in, on whichever side; `ended` counts it out.
+
+        Raises `LimitExceeded`: one slow route must not take the place of all others.
+        """
+        inflight = self._control.inflight
+        count = inflight[route.name]
+        if count >= route.max_inflight:
+            text = "as many requests of this route are being answered as may be"
+            raise LimitExceeded(text, http_status=503, limit="route")
+        inflight[route.name] = count + 1
+        outcome.has_entered = True
 
     def decide(self, route: Route | None, request: Request, outcome: Outcome) -> Decision:
         """The side that answers *request*; *outcome* gets by what it was decided.
@@ -120,6 +133,8 @@ class Steering:
 
     def ended(self, request: Request, outcome: Outcome) -> None:
         """Learn from a request that has ended, however it did."""
+        if outcome.has_entered and outcome.binding is not None:
+            self._control.inflight[outcome.binding.route.name] -= 1
         if outcome.decided is None or outcome.binding is None:
             return
         route = outcome.binding.route
@@ -232,7 +247,7 @@ def _decided(
 def _result(outcome: Outcome) -> Result:
     """How the side that was asked ended the request."""
     refused_here = outcome.decision.side is Side.PROXY and outcome.http_status < 500
-    if refused_here or outcome.http_status in _UNANSWERED:
+    if refused_here or outcome.limit or outcome.http_status in _UNANSWERED:
         return Result.ABANDONED
     failure: Failure | None = None
     if outcome.upstream_failed and outcome.code is not None:

@@ -28,7 +28,8 @@ from proxy.transcoding.streams import StreamFormat
 class Route:
     """An RPC's bindings together: what they share.
 
-    *upstream* is None only for a route that stays on the legacy side. *timeout_s* bounds a call;
+    *upstream* is None only for a route that stays on the legacy side. *timeout_s* bounds a call,
+    *max_inflight* the requests that a process serves at one time, on either side;
     *compress_min_bytes* is None when answers are never compressed. *traced* says that calls carry
     a trace, begun here when the client sent none. *metadata_of* makes a call's
     metadata from request headers, *headers_of* response headers from metadata and trailers.
@@ -56,6 +57,7 @@ class Route:
     target_date: date | None
     upstream: str | None
     timeout_s: float
+    max_inflight: int
     max_request_bytes: int
     compress_min_bytes: int | None
     reveal_internal: bool

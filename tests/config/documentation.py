@@ -170,7 +170,7 @@ def _type(info: FieldInfo) -> str:
     scalar = _found(info.metadata, (Number, Percent, Day))
     if scalar is not None:
         return _scalar(scalar)
-    if info.annotation is int:
+    if info.annotation in (int, int | None):
         low, high = _found(info.metadata, Ge), _found(info.metadata, Le)
         assert low is not None
         assert high is not None

@@ -42,6 +42,27 @@ def test_every_option_is_resolved() -> None:
     assert options <= {field.name for field in dataclasses.fields(ResolvedRoute)}
 
 
+@pytest.mark.parametrize(
+    ("limits", "defaults", "expected"),
+    [
+        ("", "", (7, 512)),
+        ("limits: {max_inflight: 9}", "", (7, 4)),
+        ("", "max_inflight: 3", (7, 3)),
+    ],
+)
+def test_a_route_gets_half_of_what_the_process_has_unless_it_is_told(
+    limits: str, defaults: str, expected: tuple[int, int]
+) -> None:
+    entries = f"defaults: {{{defaults}}}\nroutes: [{{rpc: a.B.C, max_inflight: 7}}]\n{limits}\n"
+    config = load(LEAST + entries)
+    assert tuple(config.options_for(rpc).max_inflight for rpc in ("a.B.C", "a.B.D")) == expected
+
+
+def test_the_least_limit_of_all_leaves_a_route_one_request() -> None:
+    config = load(f"{LEAST}limits: {{max_inflight: 1}}")
+    assert config.options_for("a.B.C").max_inflight == 1
+
+
 def test_names() -> None:
     config = load(f"{LEAST}routes: [{{rpc: a.B.C, name: own}}, {{rpc: a.B.D}}]")
     names = [config.options_for(rpc).name for rpc in ("a.B.C", "a.B.D", "a.B.E")]

@@ -12,7 +12,7 @@ import trustme
 from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.status import Code
 from proxy.upstreams.rest import RestOptions, RestRequest, RestResponse, RestUpstream
-from proxy.upstreams.rest.connection import Connection
+from proxy.upstreams.rest.connection import MAX_QUEUED, Connection
 from proxy.upstreams.rest.options import parse_url
 from proxy.upstreams.tls import TlsOptions
 from tests.upstreams.servers import raw_server
@@ -798,10 +798,33 @@ async def test_connections_are_bounded_and_the_next_request_waits_for_one():
         first = asyncio.ensure_future(send(upstream, get()))
         await arrived.get()
         error = await failure(upstream.forward(get(), 0.05), LimitExceeded)
-        assert error.http_status == 503
+        assert (error.http_status, upstream.refused) == (503, 1)
         second = asyncio.ensure_future(send(upstream, get()))
         gate.set()
         assert await asyncio.gather(first, second) == [b"ok", b"ok"]
+
+
+async def test_no_more_requests_wait_for_a_connection_than_may():
+    gate = asyncio.Event()
+
+    async def gated(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            await gate.wait()
+            writer.write(OK)
+
+    async with upstream_to(gated, RestOptions(max_connections=1)) as upstream:
+        made = [asyncio.ensure_future(send(upstream, get())) for _ in range(1 + MAX_QUEUED)]
+        await until(lambda: upstream.inflight == len(made))
+        error = await failure(upstream.forward(get(), 30.0), LimitExceeded)
+        assert (error.http_status, error.limit) == (503, "upstream")
+        assert (upstream.inflight, upstream.refused) == (len(made), 1)
+        # Who gives up makes room for another.
+        made.pop().cancel()
+        await until(lambda: upstream.inflight == len(made))
+        made.append(asyncio.ensure_future(send(upstream, get())))
+        gate.set()
+        assert await asyncio.gather(*made) == [b"ok"] * len(made)
 
 
 # --- TLS

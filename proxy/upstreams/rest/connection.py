@@ -18,8 +18,13 @@ from aiohttp.http import RawResponseMessage
 from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import Code, Status
 from proxy.upstreams.closing import until_idle
+from proxy.upstreams.failure import too_many
 from proxy.upstreams.rest.options import Address, RestOptions
 from proxy.upstreams.tls import TlsOptions, client_context
+
+#: Requests that wait for a connection while all are taken. They level a burst out; with more of
+#: them each would only wait until its deadline, when the client has gone.
+MAX_QUEUED: Final = 256
 
 #: Statuses below are of interim answers.
 FIRST_FINAL: Final = 200
@@ -172,6 +177,9 @@ class Pool:
         self._busy: set[Connection] = set()
         self._closed = False
         self._waiting = 0
+        self._queued = 0
+        #: Requests that got no connection because all were taken.
+        self.refused = 0
         self._idle_again: asyncio.Event | None = None
 
     def __repr__(self) -> str:
@@ -186,7 +194,7 @@ class Pool:
         """Take a kept connection, the one used last, or make one, by *deadline_s* (loop's clock).
 
         *fresh* wants a new one; *surely_live* one that the host has not closed. Raises
-        `UpstreamError`, or `LimitExceeded` when none gets free in time.
+        `UpstreamError`, or `LimitExceeded` when none gets free in time or too many wait for one.
         """
         self._waiting += 1
         try:
@@ -199,6 +207,8 @@ class Pool:
         if self._closed:
             raise bad_gateway("the legacy upstream is closed", sent=False)
         if self._slots.locked():
+            if self._queued >= MAX_QUEUED:
+                raise self._no_room("too many requests wait for a connection to the legacy host")
             await self._wait_for_slot(deadline_s)
         else:
             await self._slots.acquire()
@@ -213,12 +223,18 @@ class Pool:
         return connection
 
     async def _wait_for_slot(self, deadline_s: float) -> None:
+        self._queued += 1
         try:
             async with asyncio.timeout_at(deadline_s):
                 await self._slots.acquire()
         except TimeoutError as error:
-            text = "no connection to the legacy host got free in time"
-            raise LimitExceeded(text, http_status=503) from error
+            raise self._no_room("no connection to the legacy host got free in time") from error
+        finally:
+            self._queued -= 1
+
+    def _no_room(self, text: str) -> LimitExceeded:
+        self.refused += 1
+        return too_many(text)
 
     def _kept(self, *, surely_live: bool) -> Connection | None:
         oldest_s = asyncio.get_running_loop().time() - self.options.keepalive_s

@@ -50,6 +50,11 @@ class RestUpstream(Closing):
         """Requests that have begun and whose answers are not read yet."""
         return self._pool.inflight
 
+    @property
+    def refused(self) -> int:
+        """Requests that got no connection because all were taken."""
+        return self._pool.refused
+
     async def retire(self, timeout_s: float) -> bool:
         """Close when no request is under way any more, after *timeout_s* at the latest.
 
