@@ -239,14 +239,14 @@ def test_a_move_that_cannot_be_made_is_refused_and_says_why(
         apply(overrides, refused, plan, float(len(before)))
 
 
-@pytest.mark.parametrize("action", INTERNAL)
+@pytest.mark.parametrize("action", sorted(INTERNAL))
 def test_nobody_else_makes_the_moves_of_the_proxy(action: Action):
     with pytest.raises(MoveRefused, match="the proxy's own"):
         apply(NOTHING_MOVED, move(action, who="kim"), RAMPING, 0.0)
 
 
 @pytest.mark.parametrize("who", ["system", " System"])
-@pytest.mark.parametrize("action", [*INTERNAL, ROLLBACK, Action.KILL])
+@pytest.mark.parametrize("action", [*sorted(INTERNAL), ROLLBACK, Action.KILL])
 def test_nobody_passes_for_the_proxy_by_its_name(action: Action, who: str):
     with pytest.raises(MoveRefused, match="the name 'system' is the proxy's own"):
         apply(NOTHING_MOVED, move(action, who=who, on=True), RAMPING, 0.0)
