@@ -24,9 +24,9 @@ from proxy.cli.status import status
 _EPILOG = """\b
 Exit codes:
   0  done
-  1  the configuration has problems, or a check of what was asked failed
+  1  the configuration has problems, a check failed, or the running proxy refused
   2  wrong use of the command line
-  3  the proxy could not start: an address is in use, a part is missing
+  3  the proxy could not start (an address in use, a part missing), or does not answer
 """
 
 

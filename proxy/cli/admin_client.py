@@ -51,12 +51,13 @@ class AdminClient:
 
     def _ask(self, http_method: str, path: str, body: bytes | None) -> dict[str, Any]:
         parts = urlsplit(self.url)
-        connection = _SCHEMES[parts.scheme or "http"](parts.netloc, timeout=_TIMEOUT_S)
+        connection = _SCHEMES[parts.scheme](str(parts.hostname), parts.port, timeout=_TIMEOUT_S)
         headers = {"Content-Type": "application/json"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
+        target = parts.path.rstrip("/") + path
         try:
-            connection.request(http_method, path, body=body, headers=headers)
+            connection.request(http_method, target, body=body, headers=headers)
             response = connection.getresponse()
             text = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -79,8 +80,11 @@ def _read(status: int, text: bytes) -> dict[str, Any]:
 
 
 def _why(answer: dict[str, Any]) -> str:
-    problems = answer.get("problems", [])
-    return "\n".join([str(answer.get("error", "refused")), *map(str, problems)])
+    """The error, and below it each problem with its place, or the loss that it would be."""
+    lines = [str(answer.get("error", "refused"))]
+    lines += (f"{each['place']}: {each['message']}" for each in answer.get("problems", ()))
+    lines += (f"clients lose: {loss}" for loss in answer.get("losses", ()))
+    return "\n".join(lines)
 
 
 def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,16 +111,38 @@ def client_or_exit(url: str | None, token_file: Path | None, folder: Path) -> Ad
         )
         if token_file is None and admin.token_file is not None:
             token_file = folder / admin.token_file
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise click.BadParameter("must begin with http:// or https://", param_hint="--admin")
+    fault = _url_fault(url)
+    if fault:
+        raise click.BadParameter(fault, param_hint="--admin")
     return AdminClient(url, None if token_file is None else _token(token_file))
+
+
+def _url_fault(url: str) -> str | None:
+    """What is wrong with the URL of an admin port; None when nothing is."""
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES:
+        return "must begin with http:// or https://"
+    try:
+        is_there = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_there = False
+    if not is_there or parts.query or parts.fragment or not url.isprintable() or " " in url:
+        return "must be http://HOST:PORT"
+    return None
 
 
 def _token(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{path}: {error}", param_hint="--token-file") from error
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise click.BadParameter(message, param_hint="--token-file") from error
+    except UnicodeDecodeError:
+        token = ""
+    # What no header can carry is no token, and a whole file is not to be shown in an error.
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise click.BadParameter(f"{path} holds no token", param_hint="--token-file")
+    return token
 
 
 def or_exit(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:

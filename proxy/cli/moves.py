@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import click
+import orjson
 
 from proxy.cli.admin_client import admin_options, client_or_exit, or_exit, whoever
 from proxy.cli.options import config_option
@@ -57,16 +58,20 @@ _WHY_OPTIONS: Final = (
     click.option("--reason", required=True, help="Why; goes into the audit log."),
     click.option("--who", default=whoever, help="Who moves it, if not the user of this shell."),
     click.option(
-        "--ttl", "ttl_s", type=_Duration(), help="After that time the file counts again, e.g. 2h."
+        "--ttl",
+        "ttl_s",
+        type=_Duration(),
+        help="For how long, e.g. 2h; then as it was before.",
     ),
     click.option(
         "--if-revision", type=int, help="Refuse if somebody else has moved anything since."
     ),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object."),
 )
 
 
 def move_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every move: why, who, for how long, since which revision; and the port's."""
+    """The options of every move: why, who, how long, since which revision, how told; the port's."""
     for option in reversed(_WHY_OPTIONS):
         command = option(command)
     return config_option(admin_options(command))
@@ -115,18 +120,25 @@ PLAIN_MOVES: Final = tuple(
 
 def _move(route: str, action: str, options: dict[str, Any], **facts: object) -> None:
     client = client_or_exit(options["url"], options["token_file"], options["folder"])
-    body = _why(options).with_(**facts)
+    body = why_of(options).with_(**facts)
     path = f"/admin/v1/routes/{quote(route, safe='')}:{action}"
-    tell_move(or_exit(lambda: client.post(path, body)))
+    tell_move(or_exit(lambda: client.post(path, body)), as_json=options["as_json"])
 
 
-def _why(options: dict[str, Any]) -> Why:
+def why_of(options: dict[str, Any]) -> Why:
+    """What the options of a move say, but for the move itself."""
     return Why(options["reason"], options["who"], options["ttl_s"], options["if_revision"])
 
 
-def tell_move(answer: dict[str, Any]) -> None:
+def tell_move(answer: dict[str, Any], *, as_json: bool) -> None:
     """Print what a move has done, and what it will not do."""
-    click.echo(f"{answer['change']} (revision {answer['revision']}, audit {answer['audit_id']})")
+    if as_json:
+        click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
+        return
+    kept = f"revision {answer['revision']}, audit {answer['audit_id']}"
+    click.echo(f"{answer['change']} ({kept if answer['audit_id'] else 'not in the audit log'})")
+    if answer["warning"]:
+        click.echo(f"note: {answer['warning']}", err=True)
     if not answer["durable"]:
         click.echo("note: no state.directory is configured; a restart forgets this", err=True)
 

@@ -5,24 +5,45 @@ Belongs here: the table. Does not: what stands in it (`admin.status`).
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from proxy.cli.admin_client import AdminClient, admin_options, client_or_exit, or_exit
+from proxy.cli.admin_client import (
+    AdminClient,
+    Refused,
+    Unreachable,
+    admin_options,
+    client_or_exit,
+    or_exit,
+)
 from proxy.cli.options import config_option
 
+_PATH: Final = "/admin/v1/status"
 #: Seconds between two readings.
 _REFRESH_S: Final = 1.0
 #: Columns for a terminal that has no width: a table folded in a log is hard to read.
 _WIDTH_WITHOUT_TERMINAL: Final = 200
+#: Columns by which a table is measured.
+_WIDTH_WITHOUT_LIMIT: Final = 10_000
+#: Columns that the notes get at least.
+_NOTE_WIDTH: Final = 24
+_SIDES: Final = ("legacy", "grpc")
+#: What of both sides is shown, by how much room there is.
+_DETAILS: Final = (
+    ("requests", "errors", "p50", "p99"),
+    ("requests", "errors", "p99"),
+    ("requests", "errors"),
+    ("errors",),
+    (),
+)
 
 
 @click.command()
@@ -44,37 +65,64 @@ def status(
         return
     if once or not sys.stdout.isatty():
         width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
-        Console(width=width).print(rendered(_read(client)))
+        Console(width=width).print(StatusTable(_read(client)))
         return
     _watch(client)
 
 
 def _read(client: AdminClient) -> dict[str, Any]:
-    return or_exit(lambda: client.get("/admin/v1/status"))
+    return or_exit(lambda: client.get(_PATH))
 
 
 def _watch(client: AdminClient) -> None:
+    """Renew the table until Ctrl-C. A proxy that is started anew is waited for."""
+    shown = StatusTable(_read(client))
     try:
-        with Live(rendered(_read(client)), screen=False, auto_refresh=False) as live:
+        with Live(shown, screen=False, auto_refresh=False) as live:
             while True:
                 time.sleep(_REFRESH_S)
-                live.update(rendered(_read(client)), refresh=True)
+                try:
+                    shown = StatusTable(client.get(_PATH))
+                    live.update(shown, refresh=True)
+                except (Refused, Unreachable) as error:
+                    live.update(Group(Text(str(error), style="bold red"), shown), refresh=True)
     except KeyboardInterrupt:
         return
 
 
-def rendered(status: dict[str, Any]) -> Group:
-    """The headline and the table of *status*, as the admin port gives it."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("route", "stage", "%"):
-        table.add_column(heading, justify="right" if heading == "%" else "left", no_wrap=True)
-    for side in ("legacy", "grpc"):
-        for heading in ("requests", "errors", "p50", "p99"):
-            table.add_column(f"{side}\n{heading}", justify="right", no_wrap=True)
-    table.add_column("note")
-    for route in status["routes"]:
-        table.add_row(*_cells(route))
-    return Group(_headline(status), table)
+class StatusTable:
+    """The headline and the table of *status*, as the admin port gives it, at the width there is.
+
+    A terminal that is too narrow for all of it gets fewer columns, not pieces of each.
+    """
+
+    def __init__(self, status: dict[str, Any]) -> None:
+        self._status = status
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """For rich: the lines at the width of *options*."""
+        yield _headline(self._status)
+        width = options.max_width - _NOTE_WIDTH
+        anything = options.update(max_width=_WIDTH_WITHOUT_LIMIT)
+        for details in _DETAILS:
+            needed = console.measure(self._table(details, notes=False), options=anything).maximum
+            if needed <= width or not details:
+                yield self._table(details)
+                return
+
+    def _table(self, details: tuple[str, ...], *, notes: bool = True) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in ("route", "stage", "%"):
+            table.add_column(heading, justify="right" if heading == "%" else "left", no_wrap=True)
+        for side in _SIDES:
+            for heading in details:
+                table.add_column(f"{side}\n{heading}", justify="right", no_wrap=True)
+        if notes:
+            table.add_column("note")
+        for route in self._status["routes"]:
+            cells = [*_cells(route, details), "; ".join(_notes(route))]
+            table.add_row(*(cells if notes else cells[:-1]))
+        return table
 
 
 def _headline(status: dict[str, Any]) -> Text:
@@ -92,21 +140,30 @@ def _headline(status: dict[str, Any]) -> Text:
     return line
 
 
-def _cells(route: dict[str, Any]) -> Iterator[str | Text]:
+def _cells(route: dict[str, Any], details: tuple[str, ...]) -> Iterator[str | Text]:
     yield route["name"]
     yield Text(route["stage"], style="red" if route["rolled_back"] else "")
     yield "" if route["percent"] is None else f"{route['percent']:g}"
-    for side in ("legacy", "grpc"):
+    for side in _SIDES:
         arm = route["arms"].get(side)
-        yield from ("", "", "", "") if arm is None else _arm_cells(arm)
-    yield "; ".join(_notes(route))
+        yield from ("" if arm is None else _OF_ARMS[each](arm) for each in details)
 
 
-def _arm_cells(arm: dict[str, Any]) -> Iterator[str]:
-    yield f"{arm['requests']:,}"
-    yield f"{arm['error_rate']:.2%}" if arm["requests"] else ""
-    for quantile in ("p50_ms", "p99_ms"):
-        yield f"{arm[quantile]:.1f} ms" if arm["requests"] else ""
+def _share(arm: dict[str, Any]) -> str:
+    return f"{arm['error_rate']:.2%}" if arm["requests"] else ""
+
+
+def _quantile(arm: dict[str, Any], name: str) -> str:
+    return f"{arm[name]:.1f} ms" if arm["requests"] else ""
+
+
+#: What is told of a side of a route.
+_OF_ARMS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
+    "requests": lambda arm: f"{arm['requests']:,}",
+    "errors": _share,
+    "p50": lambda arm: _quantile(arm, "p50_ms"),
+    "p99": lambda arm: _quantile(arm, "p99_ms"),
+}
 
 
 def _notes(route: dict[str, Any]) -> Iterator[str]:

@@ -6,6 +6,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.admin.reads import Reads
+from proxy.admin.writes import Writes
 from proxy.routing.snapshot import Snapshot
 from tests.admin.stand import Stand, stand_of
 from tests.live.edge import edge_of, load
@@ -125,3 +127,14 @@ async def test_nothing_can_be_changed_without_a_token_file(client: Client, http_
 
 async def test_it_says_where_it_listens(stand: Stand):
     assert stand.url.rpartition(":")[2] in repr(stand.admin)
+
+
+async def test_a_port_that_takes_no_more_finishes_what_is_connected(stand: Stand, client: Client):
+    assert (await client.ask(asked("GET", "/-/healthy"))).status == 200
+    await stand.admin.stop_accepting()
+    await stand.admin.stop_accepting()
+    assert (await client.ask(asked("GET", "/-/healthy"))).status == 200
+    with pytest.raises(ConnectionError):
+        await Client.to(stand.url)
+    assert "Reads of" in repr(Reads(stand.operations))
+    assert "Writes to" in repr(Writes(stand.operations))

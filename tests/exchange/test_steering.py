@@ -10,6 +10,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cutover.breaker import BreakerState
+from proxy.cutover.bucket import bucket
 from proxy.cutover.moves import Action
 from proxy.cutover.stages import Side, Stage
 from proxy.exchange.explanation import Inquiry, explain
@@ -392,3 +393,23 @@ async def test_a_client_that_gives_no_time_is_no_failure_of_the_server(snapshot:
             assert reply.status == 504
         assert stand.edge.control.breaker_of("list-items") is BreakerState.CLOSED
         assert stand.edge.control.e_value_of("list-items") == 1.0
+
+
+BY_CLIENT = """\
+- {rpc: edge.v1.Items.List, name: list-items, stage: canary,
+   canary: {percent: 25, group: shop, sticky: [{client: true}]}}
+forwarding: {trusted_hops: 1}
+"""
+
+
+async def test_a_client_is_known_by_the_address_that_trusted_hops_tell():
+    """And by nothing that it says itself, further to the left."""
+    by_client = await load(more=BY_CLIENT)
+    inside, outside = (
+        next(f"192.0.2.{n}" for n in range(256) if (bucket("shop", f"192.0.2.{n}") < 2500) is it)
+        for it in (True, False)
+    )
+    async with steered(by_client) as stand:
+        for address, told in ((inside, "grpc bucket"), (outside, "legacy bucket")):
+            field = f"X-Forwarded-For: 203.0.113.9, {address}"
+            assert await stand.side("GET", "/v1/items", field) == told
