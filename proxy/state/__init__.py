@@ -9,7 +9,7 @@ file system: memory of a file on a network is not shared between hosts.
 | file | what it holds |
 |---|---|
 | `state.json` | the overrides, with the audit entry of the last change |
-| `kill` | the kill switch: on while the file is there, whatever it holds |
+| `kill` | the kill switch: on while the file is there, or until the end that it names |
 | `audit.jsonl`, `audit.1.jsonl`, … | what was changed, the newest file first |
 | `accepted` | the digest of a configuration that was taken by force |
 | `epoch` | eight bytes, counted up with every change; never to be truncated in use |

@@ -5,7 +5,8 @@ Does not: the meaning of a change (`moving`, `cutover.moves`), who looks when (`
 
 A change takes the lock, reads, decides, and then: the kill file if it is turned on; `state.json`
 with its audit entry in one atomic rename (here it counts); the kill file if it is turned off; the
-epoch; the audit log. What a crash leaves undone after the rename is done by the next change.
+epoch; the audit log. An entry that a crash keeps from the log is added by the next change; a switch
+that a crash keeps from being turned off stays on, and is seen to be.
 """
 
 import os

@@ -3,7 +3,9 @@
 Belongs here: reading, making and removing that file. Does not: what follows (`cutover.decision`).
 
 The file is the truth, so that the switch works with nothing but a shell: `touch kill` turns it
-on for the next request, `rm kill` turns it off. What is inside only says who and why.
+on for the next request, `rm kill` turns it off. What is inside says who and why, and until when
+if the switch has an end. Whoever touches a file that is there already wants the switch on: it has
+no end from then on.
 """
 
 import math
@@ -18,6 +20,10 @@ from proxy.cutover.moves import MAX_REASON_LENGTH, MAX_WHO_LENGTH
 from proxy.cutover.overrides import KillSwitch
 from proxy.state.document import storable
 from proxy.state.files import opened, sync_directory, write_all
+
+#: How far, in seconds, the time of a file may be from that of its content when nobody touched it;
+#: some file systems keep times in steps of two seconds.
+_TOUCHED_S: Final = 2.0
 
 #: What is read of a file that somebody made by hand, in bytes.
 _READ_BYTES: Final = 16 << 10
@@ -68,7 +74,9 @@ class KillFile:
                 # Half of a text would be shown as the reason, and could lose the end of the time.
                 with suppress(OSError):
                     os.ftruncate(descriptor, 0)
-        with suppress(OSError):  # it is on; this is for a crash of the host
+        with suppress(OSError):  # it is on; without this it had no end
+            os.utime(self.path, (switch.since_s, switch.since_s))
+        with suppress(OSError):  # this is for a crash of the host
             sync_directory(self.path.parent)
 
     def remove(self) -> None:
@@ -85,11 +93,13 @@ def _switch(content: bytes, made_s: float) -> KillSwitch:
     if not isinstance(found, dict):
         text = content.decode("utf-8", "replace").strip()
         return KillSwitch(reason=text[:MAX_REASON_LENGTH], since_s=made_s)
+    since_s = _seconds(found.get("since_s"))
+    touched = since_s is None or abs(made_s - since_s) > _TOUCHED_S
     return KillSwitch(
         who=_text(found.get("who"))[:MAX_WHO_LENGTH],
         reason=_text(found.get("reason"))[:MAX_REASON_LENGTH],
-        since_s=_seconds(found.get("since_s")) or made_s,
-        expires_s=_seconds(found.get("expires_s")),
+        since_s=since_s or made_s,
+        expires_s=None if touched else _seconds(found.get("expires_s")),
     )
 
 

@@ -1,5 +1,6 @@
 """The kill switch as a file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,15 @@ def test_what_is_written_is_read_back(kill: KillFile, switch: KillSwitch):
     assert kill.read() == switch
     kill.remove()
     assert not kill.exists
+
+
+def test_a_switch_with_an_end_that_somebody_touches_has_none_any_more(kill: KillFile):
+    written = KillSwitch("kim", "for ten minutes", 1_000.0, 1_600.0)
+    kill.write(written)
+    kill.path.touch()
+    assert kill.read() == replace(written, expires_s=None)
+    kill.write(written)
+    assert kill.read() == written
 
 
 @pytest.mark.parametrize(
