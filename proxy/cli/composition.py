@@ -26,6 +26,7 @@ from proxy.sources.fingerprint import Inputs, descriptor_inputs, inputs_of
 from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.upstream_numbers import UpstreamReading
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.options import make_channel
 from proxy.upstreams.h2 import H2Upstream, parse_target
@@ -334,23 +335,42 @@ def _contents(tls: TlsOptions | None) -> Hashable:
 def make_grpc_upstream(
     name: str, settings: GrpcSettings, folder: Path, metrics: Metrics
 ) -> AnyGrpcUpstream:
-    """A gRPC upstream that counts the connections which failed to verify the server."""
+    """A gRPC upstream whose numbers are among the metrics."""
     transport = _TRANSPORTS[settings.transport]
-    return transport(
+    upstream = transport(
         settings.target,
         grpc_options(settings, folder),
         on_tls_error=lambda _: metrics.upstream_tls_error(name),
     )
+    metrics.upstream_from(name, lambda: _grpc_reading(upstream))
+    return upstream
+
+
+def _grpc_reading(upstream: AnyGrpcUpstream) -> UpstreamReading:
+    retried, unretried = upstream.retries
+    return UpstreamReading(
+        upstream.inflight,
+        upstream.refused,
+        retried,
+        unretried,
+        upstream.addresses,
+        upstream.is_closed,
+    )
 
 
 def make_legacy_upstream(settings: LegacySettings, folder: Path, metrics: Metrics) -> RestUpstream:
-    """The legacy upstream; failed verifications are counted like those of gRPC upstreams."""
+    """The legacy upstream, with its numbers among the metrics."""
     options = RestOptions(
         tls=_legacy_tls(settings, folder),
         connect_timeout_s=settings.connect_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         max_connections=settings.max_connections,
     )
-    return RestUpstream(
+    upstream = RestUpstream(
         settings.url, options, on_tls_error=lambda _: metrics.upstream_tls_error(LEGACY)
     )
+    metrics.upstream_from(
+        LEGACY,
+        lambda: UpstreamReading(upstream.inflight, upstream.refused, is_closed=upstream.is_closed),
+    )
+    return upstream

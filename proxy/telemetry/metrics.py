@@ -15,6 +15,7 @@ from proxy.telemetry.counters import Histogram, NameCounters, RouteMetrics
 from proxy.telemetry.exposition import Exposition, ProcessNumbers
 from proxy.telemetry.shared import SharedTallies
 from proxy.telemetry.tally import Definition, Kind, Tally
+from proxy.telemetry.upstream_numbers import UpstreamNumbers, UpstreamReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Metrics:
         self._upstream_errors: Counter[tuple[str, str]] = Counter()
         self._tls_errors: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self._upstreams = UpstreamNumbers()
         self._stages: Mapping[str, str] = {}
         self._read_routes: Callable[[], Iterable[RouteReading]] = tuple
         self._readings: list[_Reading] = []
@@ -150,6 +152,10 @@ class Metrics:
         """Show how many connections clients hold open."""
         self._readings.append(_Reading(names.CONNECTIONS, read))
 
+    def upstream_from(self, name: str, read: Callable[[], UpstreamReading]) -> None:
+        """Show the numbers that the upstream *name* keeps, until it is closed."""
+        self._upstreams.add(name, read)
+
     def kill_switch_from(self, read: Callable[[], bool]) -> None:
         """Show whether the kill switch is on."""
         self._readings.append(_Reading(names.KILL_SWITCH, read))
@@ -210,6 +216,7 @@ class Metrics:
             tally.put(names.UPSTREAM_ERRORS, labels, count)
         for upstream, count in self._tls_errors.items():
             tally.put(names.TLS_ERRORS, (upstream,), count)
+        self._upstreams.add_to(tally)
         for reason, count in self._refused.items():
             tally.put(names.REFUSED, (reason,), count)
 

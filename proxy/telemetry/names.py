@@ -55,6 +55,27 @@ UPSTREAM_ERRORS: Final = _counter(
 TLS_ERRORS: Final = _counter(
     "cutover_upstream_tls_errors", "Connections that failed to verify the upstream.", "upstream"
 )
+UPSTREAM_INFLIGHT: Final = _gauge(
+    "cutover_upstream_inflight",
+    "Calls that are open to the upstream.",
+    "upstream",
+    merge=Merge.SUM,
+)
+UPSTREAM_REFUSED: Final = _counter(
+    "cutover_upstream_refused",
+    "Calls to the upstream that were not made, since too many were open or waited.",
+    "upstream",
+)
+UPSTREAM_RETRIES: Final = _counter(
+    "cutover_upstream_retries",
+    "Calls to the upstream made again, and those that the retry budget refused to make again.",
+    *("upstream", "result"),
+)
+UPSTREAM_ADDRESSES: Final = _gauge(
+    "cutover_upstream_addresses",
+    "Addresses that the upstream's target has; the most that a worker knows.",
+    "upstream",
+)
 FALLBACKS: Final = _counter(
     "cutover_fallback",
     "Requests that legacy answered after gRPC had failed them, by what failed.",

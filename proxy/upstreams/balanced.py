@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from proxy.errors import UpstreamError
+from proxy.errors import LimitExceeded, UpstreamError
 from proxy.upstreams import Call, Reply
 from proxy.upstreams.attempts import Attempts, Policy
 from proxy.upstreams.closing import Closing, until_idle
@@ -67,7 +67,7 @@ class BalancedUpstream(Closing):
         self._idle: asyncio.Event | None = None
         #: Calls that are open now, those that wait for a connection among them.
         self.inflight = 0
-        #: Calls that were refused because *max_inflight* were open.
+        #: Calls that were refused because too many were open, or waited for a connection.
         self.refused = 0
 
     def __repr__(self) -> str:
@@ -115,6 +115,11 @@ class BalancedUpstream(Closing):
         return READY in self._members.states and self.health is not Health.NOT_SERVING
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is closed, or being closed."""
+        return self._members.is_closed
+
+    @property
     def addresses(self) -> int:
         """How many addresses there are."""
         return len(self._members)
@@ -148,6 +153,9 @@ class BalancedUpstream(Closing):
                     delay_s = attempts.delay_s(member, error)
                     if delay_s is None:
                         raise
+                except LimitExceeded:
+                    self.refused += 1
+                    raise
                 finally:
                     member.left()
                 member = await attempts.next(delay_s)

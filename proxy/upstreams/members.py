@@ -114,7 +114,7 @@ class Members:
         self._closing: set[asyncio.Task[None]] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_watching = False
-        self._is_closed = False
+        self.is_closed = False
         #: Those that take calls now. Of a single fixed line this is always the line: it knows
         #: best whether a call waits or fails.
         self._ready: tuple[Member, ...] = ()
@@ -145,7 +145,7 @@ class Members:
         Of too many, those that are connected to already come first: a DNS server that shuffles
         them must not make us change places all the time.
         """
-        if self._is_closed:
+        if self.is_closed:
             return
         wanted = sorted(addresses, key=lambda each: each not in self._members)[:MAX_MEMBERS]
         for address in [each for each in self._members if each not in wanted]:
@@ -206,7 +206,7 @@ class Members:
 
     async def close(self) -> None:
         """Close all lines, those that were let go as well."""
-        self._is_closed = True
+        self.is_closed = True
         self._wake()
         every = [*self._members.values(), *self._leaving.values()]
         await asyncio.gather(*(member.close() for member in every), *self._closing)
@@ -277,7 +277,7 @@ class Members:
             await self._change(deadline_s)
 
     def _choice(self, tried: Collection[Member]) -> Member | None:
-        if self._is_closed:
+        if self.is_closed:
             raise closed(sent=False)
         ready = [member for member in self._ready if member not in tried]
         if ready:

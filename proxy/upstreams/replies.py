@@ -7,7 +7,7 @@ there is another (`attempts`).
 from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
-from proxy.errors import UpstreamError
+from proxy.errors import LimitExceeded, UpstreamError
 from proxy.status import Code, Status
 from proxy.upstreams import Call, Metadata
 from proxy.upstreams.attempts import Attempts
@@ -18,7 +18,9 @@ _CANCELLED: Final = Status(Code.CANCELLED, "the call was cancelled here")
 
 
 class Caller(Protocol):
-    """Whose call it is: an upstream."""
+    """Whose call it is: an upstream. *refused* counts calls for which there was no room."""
+
+    refused: int
 
     def enter(self) -> None:
         """A call begins. Raises `LimitExceeded` when there are too many."""
@@ -159,6 +161,9 @@ class RepeatedStream:
                 delay_s = attempts.delay_s(member, error)
                 if delay_s is None:
                     raise
+            except LimitExceeded:
+                self._caller.refused += 1
+                raise
             member = await attempts.next(delay_s)
             if self._is_cancelled:
                 raise UpstreamError(_CANCELLED)

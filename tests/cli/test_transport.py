@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.composition import grpc_options, load_snapshot, make_grpc_upstream
+from proxy.cli.composition import (
+    grpc_options,
+    load_snapshot,
+    make_grpc_upstream,
+    make_legacy_upstream,
+)
+from proxy.config.upstreams import LegacyUpstream
 from proxy.errors import ConfigError
 from proxy.telemetry.metrics import Metrics
 from proxy.upstreams.grpc import GrpcUpstream
@@ -91,3 +97,21 @@ async def test_every_option_of_a_server_reaches_the_transport(tmp_path):
     assert changed == {"retry", "watch_health"} | settings.model_fields_set - {
         *("target", "plaintext", "health", "retries")
     }
+
+
+async def test_the_numbers_of_upstreams_are_among_the_metrics(tmp_path):
+    folder = folder_with(tmp_path, "localhost:1", "")
+    settings = (await load_snapshot(folder, {})).config.settings.upstreams.grpc["dns"]
+    metrics = Metrics()
+    legacy = LegacyUpstream(url="http://127.0.0.1:1")
+    async with (
+        make_grpc_upstream("dns", settings, folder, metrics),
+        make_legacy_upstream(legacy, folder, metrics) as upstream,
+    ):
+        assert upstream.inflight == 0
+        shown = metrics.render()[1].decode()
+        assert 'cutover_upstream_inflight{upstream="dns"} 0.0' in shown
+        assert 'cutover_upstream_inflight{upstream="legacy"} 0.0' in shown
+    shown = metrics.render()[1].decode()
+    assert "cutover_upstream_inflight{" not in shown
+    assert 'cutover_upstream_refused_total{upstream="legacy"} 0.0' in shown

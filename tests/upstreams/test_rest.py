@@ -827,6 +827,26 @@ async def test_no_more_requests_wait_for_a_connection_than_may():
         assert await asyncio.gather(*made) == [b"ok"] * len(made)
 
 
+async def test_who_waits_for_a_connection_gets_none_after_the_end():
+    host = Host()
+    gate = asyncio.Event()
+
+    async def gated(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host.connections += 1
+        gate.set()
+        await reader.read()
+        await reader.read()
+
+    async with upstream_to(gated, RestOptions(max_connections=1)) as upstream:
+        made = [asyncio.ensure_future(failure(send(upstream, get()))) for _ in range(3)]
+        await gate.wait()
+        await until(lambda: upstream.inflight == 3)
+        await upstream.close()
+        errors = await asyncio.gather(*made)
+        assert sorted(error.sent for error in errors) == [False, False, True]
+        assert (upstream.inflight, upstream.is_closed, host.connections) == (0, True, 1)
+
+
 # --- TLS
 
 

@@ -175,7 +175,7 @@ class Pool:
         self._slots = asyncio.Semaphore(options.max_connections)
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
-        self._closed = False
+        self.is_closed = False
         self._waiting = 0
         self._queued = 0
         #: Requests that got no connection because all were taken.
@@ -204,8 +204,6 @@ class Pool:
             self._tell_idle()
 
     async def _acquire(self, deadline_s: float, *, fresh: bool, surely_live: bool) -> Connection:
-        if self._closed:
-            raise bad_gateway("the legacy upstream is closed", sent=False)
         if self._slots.locked():
             if self._queued >= MAX_QUEUED:
                 raise self._no_room("too many requests wait for a connection to the legacy host")
@@ -213,6 +211,9 @@ class Pool:
         else:
             await self._slots.acquire()
         try:
+            if self.is_closed:
+                # Since the wait began, perhaps: a connection made now would be nobody's.
+                raise bad_gateway("the legacy upstream is closed", sent=False)
             connection = None if fresh else self._kept(surely_live=surely_live)
             if connection is None:
                 connection = await self._connect(deadline_s)
@@ -304,7 +305,7 @@ class Pool:
 
     def close(self) -> None:
         """Close every connection; answers that are being read end with an error."""
-        self._closed = True
+        self.is_closed = True
         for connection in (*self._idle, *self._busy):
             connection.cut()
         self._idle.clear()

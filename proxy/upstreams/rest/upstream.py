@@ -55,6 +55,11 @@ class RestUpstream(Closing):
         """Requests that got no connection because all were taken."""
         return self._pool.refused
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed."""
+        return self._pool.is_closed
+
     async def retire(self, timeout_s: float) -> bool:
         """Close when no request is under way any more, after *timeout_s* at the latest.
 

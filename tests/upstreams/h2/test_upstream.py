@@ -359,6 +359,9 @@ async def test_no_more_calls_wait_than_may():
         assert len(errors) == 200
         assert all("too many calls" in error.status.message for error in errors)
         assert {type(error) for error in errors} == {LimitExceeded}
+        with pytest.raises(LimitExceeded, match="too many calls wait"):
+            await anext(upstream.stream(call()))
+        assert (upstream.refused, upstream.inflight) == (201, 1000)
         await upstream.close()
         await asyncio.gather(*calls, return_exceptions=True)
 
