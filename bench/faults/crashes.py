@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.faults import api
 from bench.faults.ground import Ground, pause
-from bench.faults.verdicts import at_least, at_most, none, shown
+from bench.faults.verdicts import at_least, at_most, no_failures, shown
 from bench.figures import Figure
 from bench.stand.service import Service
 from bench.stand.traffic import Record, failed
@@ -100,13 +100,16 @@ def verdicts(
     records: Sequence[Record], deaths: Sequence[Death], died: int, times: int
 ) -> Iterator[Figure]:
     """What they took with them."""
-    lost = {record.id for record in failed(records)}
+    lost = failed(records)
     on_their_way = {each.id for death in deaths for each in held_by(death, records)}
     yield at_least("workers killed and replaced", died, times)
     yield shown("requests", len(records))
     yield shown("requests on their way in a killed worker", len(on_their_way))
-    yield shown("requests lost", len(lost))
-    yield none("lost but not on their way in a killed worker", len(lost - on_their_way))
+    yield shown("requests lost with it", sum(record.id in on_their_way for record in lost))
+    yield no_failures(
+        "failed but not on their way in a killed worker",
+        [record for record in lost if record.id not in on_their_way],
+    )
     yield at_most(
         "replaced after, slowest", max(each.replaced_s for each in deaths), REPLACED_WITHIN_S, "s"
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.faults import api
 from bench.faults.ground import Ground, pause
-from bench.faults.verdicts import at_least, at_most, no_failures, none, shown
+from bench.faults.verdicts import at_least, at_most, no_failures, none, ratio, shown
 from bench.figures import Figure
 from bench.stand.traffic import Record, between, latency_ms, most_at_once, of_kind
 
@@ -89,7 +89,7 @@ def verdicts(records: Sequence[Record], freeze: Freeze) -> Iterator[Figure]:
     yield no_failures("failed requests of other routes", during)
     yield at_most(
         "p99 of other routes, times that before",
-        latency_ms(during, 0.99) / latency_ms(before, 0.99),
+        ratio(latency_ms(during, 0.99), latency_ms(before, 0.99)),
         ALLOWED_P99,
         "x",
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bench.faults import api
 from bench.faults.ground import Backend, Ground, pause
-from bench.faults.verdicts import at_least, at_most, no_failures, none, shown
+from bench.faults.verdicts import at_least, at_most, no_failures, none, ratio, shown
 from bench.figures import Figure
 from bench.stand.service import PATIENCE_S, ConfigMap, Service
 from bench.stand.traffic import Record, latency_ms
@@ -93,4 +93,4 @@ def verdicts(
     yield none("answers of a mixed snapshot", len(good) - sum(seen[each] for each in known))
     yield at_least("versions that answered", sum(seen[each] > 0 for each in known), 2)
     yield shown("p99 without reloads", quiet_ms, "ms")
-    yield at_most("p99 with reloads, times that without", ms / quiet_ms, ALLOWED_P99, "x")
+    yield at_most("p99 with reloads, times that without", ratio(ms, quiet_ms), ALLOWED_P99, "x")

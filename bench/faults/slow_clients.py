@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.faults import api
 from bench.faults.ground import Ground
-from bench.faults.verdicts import at_least, at_most, no_failures, none, shown
+from bench.faults.verdicts import at_least, at_most, no_failures, none, ratio, shown
 from bench.figures import Figure
 from bench.stand.traffic import Drip, DripKind, Record, latency_ms
 
@@ -99,4 +99,4 @@ def verdicts(
     yield no_failures("failed requests of others", records)
     quiet_ms, ms = latency_ms(before, 0.99), latency_ms(records, 0.99)
     yield shown("p99 of others without slow connections", quiet_ms, "ms")
-    yield at_most("p99 of others, times that without", ms / quiet_ms, ALLOWED_P99, "x")
+    yield at_most("p99 of others, times that without", ratio(ms, quiet_ms), ALLOWED_P99, "x")

@@ -8,7 +8,7 @@ from typing import Final
 from rich.table import Table
 
 from bench.faults.ground import Ground
-from bench.figures import Figure, bound, mark, readable
+from bench.figures import Broken, Figure, bound, mark, readable
 from bench.stand.traffic import Record, failed, said
 
 SEPARATOR: Final = ": "  # between a line and what it must show, in the name of a figure
@@ -45,6 +45,17 @@ def at_most(what: str, value: float, target: float, unit: str = "") -> Figure:
 def at_least(what: str, value: float, target: float, unit: str = "") -> Figure:
     """Something with a lower bound."""
     return Figure(what, value, unit, target=target)
+
+
+def ratio(now: float, before: float) -> float:
+    """How many times as much it is as before. Raises `Broken` when there was nothing before.
+
+    >>> ratio(3.0, 2.0)
+    1.5
+    """
+    if not before:
+        raise Broken("there is nothing to compare with: no request was answered before the fault")
+    return now / before
 
 
 def shown(what: str, value: float, unit: str = "") -> Figure:

@@ -24,6 +24,7 @@ type connection struct {
 	socket  net.Conn
 	current *request
 	late    bool
+	used    time.Time // guarded by the loader's lock
 	ended   bool
 	port    int
 }

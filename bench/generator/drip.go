@@ -51,6 +51,7 @@ func (plan *dripPlan) run(stop <-chan struct{}) (any, error) {
 	out := bufio.NewWriter(file)
 	pause := time.NewTicker(seconds(1 / plan.OpenPerS))
 	defer pause.Stop()
+	begun()
 	for _, each := range plan.Kinds {
 		for range each.Connections {
 			<-pause.C

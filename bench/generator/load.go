@@ -19,7 +19,8 @@ const (
 
 // loadPlan is what to send. With a Rate (requests per second) the loop is open: requests are due
 // at even times, whatever became of those before, and latencies count from then. Without, each of
-// Connections sends its next request when the last one is answered.
+// Connections sends its next request when the last one is answered. A connection that was not used
+// for IdleS is closed.
 type loadPlan struct {
 	Address     string  `json:"address"`
 	Run         string  `json:"run"`
@@ -27,6 +28,7 @@ type loadPlan struct {
 	Connections int     `json:"connections"`
 	DurationS   float64 `json:"duration_s"`
 	TimeoutS    float64 `json:"timeout_s"`
+	IdleS       float64 `json:"idle_s"`
 	Records     string  `json:"records"`
 	Kinds       []*kind `json:"kinds"`
 }
@@ -65,8 +67,8 @@ type loader struct {
 	plan     *loadPlan
 	out      *bufio.Writer
 	outLock  sync.Mutex
-	lock     sync.Mutex // guards idle, open, queue and all below
-	idle     []*connection
+	lock     sync.Mutex    // guards idle, open, queue and all below
+	idle     []*connection // the one used last at the end
 	all      map[*connection]struct{}
 	queue    []*request
 	number   int
@@ -105,6 +107,7 @@ func (plan *loadPlan) run(stop <-chan struct{}) (any, error) {
 		close(done)
 	}()
 	go load.sweep()
+	begun()
 	if plan.Rate > 0 {
 		load.open(done)
 	} else {
@@ -194,6 +197,7 @@ func (load *loader) release(free *connection) {
 		}
 		return
 	}
+	free.used = time.Now()
 	load.idle = append(load.idle, free)
 	load.lock.Unlock()
 }
@@ -258,6 +262,7 @@ func (load *loader) sweep() {
 		for each := range load.all {
 			each.closeIfSentBefore(late)
 		}
+		load.closeIdle(time.Now().Add(-seconds(load.plan.IdleS)))
 		kept := load.queue[:0]
 		for _, waiting := range load.queue {
 			if waiting.due.Before(late) {
@@ -271,6 +276,14 @@ func (load *loader) sweep() {
 		for _, each := range over {
 			load.record(each, 0, answer{problem: "no connection was free"})
 		}
+	}
+}
+
+// closeIdle closes the connections that were used last before that time.
+func (load *loader) closeIdle(before time.Time) {
+	for len(load.idle) > 0 && load.idle[0].used.Before(before) {
+		go load.idle[0].end(nil) // whose reader takes it from the others
+		load.idle = load.idle[1:]
 	}
 }
 

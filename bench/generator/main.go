@@ -5,8 +5,8 @@
 //
 // It speaks HTTP/1.1 itself, on raw connections: a client library would repeat a request that met
 // a closing connection, and the point is to see those. Either way it ends when standard input
-// closes, so it never outlives what started it, and says at the end what it did as one line of
-// JSON. Times are microseconds since the epoch: other processes tell when they broke what.
+// closes, so it never outlives what started it. It says when it begins and, at the end, what it did,
+// each as one line of JSON. Times are microseconds since the epoch: other processes tell when they broke what.
 package main
 
 import (
@@ -65,6 +65,9 @@ func stopped() <-chan struct{} {
 	}()
 	return done
 }
+
+// begun tells that sending begins now.
+func begun() { fmt.Printf("{\"begun_us\": %d}\n", micros(time.Now())) }
 
 func micros(at time.Time) int64 { return at.UnixMicro() }
 

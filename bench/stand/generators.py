@@ -37,6 +37,8 @@ class Load:
     def __init__(self, process: Process, records: Path) -> None:
         self._process = process
         self._path = records
+        #: When it began to send, in microseconds since the epoch.
+        self.begun_us: int = process.announcement()["begun_us"]
 
     def __repr__(self) -> str:
         return f"<Load {self._process!r}>"

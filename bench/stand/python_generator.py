@@ -1,7 +1,7 @@
 """The generator for machines without Go: `python -m bench.stand.python_generator load|drip PLAN`.
 
 Takes the plans and writes the records of bench/generator, but cannot keep a proxy busy. Ends when
-its plan is done or standard input closes, and then prints one line of JSON.
+its plan is done or standard input closes. Prints a line of JSON when it begins, and one at the end.
 """
 
 import asyncio
@@ -66,10 +66,12 @@ class Connection:
         self.reader = reader
         self.writer = writer
         self.port: int = writer.get_extra_info("sockname")[1]
+        self.used_us = now_us()
 
-    @property
-    def usable(self) -> bool:
-        return not self.reader.at_eof() and not self.writer.is_closing()
+    def usable(self, idle_s: float) -> bool:
+        """Whether a request may go over it: it is open and was used not long ago."""
+        fresh = now_us() - self.used_us < idle_s * 1e6
+        return fresh and not self.reader.at_eof() and not self.writer.is_closing()
 
     async def ask(self, data: bytes) -> Answer:
         """Send a request and read the answer."""
@@ -192,7 +194,7 @@ class Loader:
     async def _connection(self, kind: Kind) -> Connection:
         while self._idle and not kind.close:
             connection = self._idle.pop()
-            if connection.usable:
+            if connection.usable(self._plan.idle_s):
                 return connection
             connection.writer.close()
         host, _, port = self._plan.address.rpartition(":")
@@ -202,6 +204,7 @@ class Loader:
         if kind.close or answer.fields.get("connection", "").lower() == "close":
             connection.writer.close()
         else:
+            connection.used_us = now_us()
             self._idle.append(connection)
 
 
@@ -295,6 +298,7 @@ async def until_closed(stop: Callable[[], None]) -> None:
 
 async def run(plan: LoadPlan | DripPlan, out: TextIO) -> dict[str, int]:
     """Do what the plan says."""
+    print(json.dumps({"begun_us": now_us()}), flush=True)
     worker = Loader(plan, out) if isinstance(plan, LoadPlan) else Dripper(plan, out)
     watch = asyncio.create_task(until_closed(worker.stop))
     done = await worker.run()

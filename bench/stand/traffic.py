@@ -12,6 +12,10 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 T = TypeVar("T")
 
 US_PER_S: Final = 1_000_000
+#: Seconds after which a connection that is not used is closed. To send on one that the server is
+#: closing loses the request, which every client has to expect (RFC 9112 §9.3.1); careful ones wait
+#: for less than servers do, and a worker that retires waits for 1.5 s.
+IDLE_S: Final = 1.0
 #: Seconds that a request may take before it counts as one without an answer: longer than every
 #: deadline of the proxy in a benchmark.
 TIMEOUT_S: Final = 10.0
@@ -50,6 +54,7 @@ class LoadPlan:
     connections: int = 64
     duration_s: float = 0.0
     timeout_s: float = TIMEOUT_S
+    idle_s: float = IDLE_S
 
     def as_json(self) -> dict[str, Any]:
         """The file that a generator reads."""

@@ -100,7 +100,7 @@ def test_every_request_has_an_id_and_a_record(generator):
     assert {record.side for record in records} == {"grpc"}
     assert len({record.id for record in records}) == len(records)
     for record in records:
-        assert 0 < record.due_us <= record.sent_us <= record.done_us
+        assert load.begun_us <= record.due_us <= record.sent_us <= record.done_us
     asked = {head.split(" ")[1].rpartition("/")[2]: head for head in host.heads}
     assert asked.keys() == {record.id for record in records}
     for record in of_kind(records, "read"):
@@ -108,6 +108,13 @@ def test_every_request_has_an_id_and_a_record(generator):
         assert f"x-user: u-{record.id}\r\n" in asked[record.id]
     written = {f'{{"id": "{record.id}"}}' for record in of_kind(records, "write")}
     assert set(host.bodies) - {""} == written
+
+
+def test_a_load_says_when_it_begins(generator):
+    pace = {"rate": 50.0, "duration_s": 0.2}
+    with host_of(PLAIN) as host, generator.load(host.address, [READ], **pace) as load:
+        records = load.wait()
+    assert load.begun_us <= min(record.due_us for record in records)
 
 
 def test_a_closed_loop_keeps_as_many_on_their_way_as_it_has_connections(generator):
@@ -124,6 +131,15 @@ def test_a_load_without_an_end_ends_when_it_is_told(generator):
         while len(host.heads) < 5:
             pass
         assert len(load.finish()) >= 5
+
+
+def test_a_connection_that_is_not_used_for_a_while_is_not_used_again(generator):
+    with host_of(PLAIN) as host:
+        pace = {"rate": 5.0, "duration_s": 1.0, "idle_s": 0.05}
+        with generator.load(host.address, [READ], **pace) as load:
+            records = load.wait()
+        assert host.connections == len(records) > 2
+    assert failed(records) == []
 
 
 def test_connections_of_their_own_are_used_once(generator):

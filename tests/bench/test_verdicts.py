@@ -107,7 +107,7 @@ def test_what_was_on_its_way_in_a_killed_worker_may_be_lost():
     ids=["another worker's", "sent long after", "lost long before"],
 )
 def test_what_a_killed_worker_cannot_have_taken_with_it_is_seen(other):
-    assert judged_crash(HELD, other) == {"lost but not on their way in a killed worker"}
+    assert judged_crash(HELD, other) == {"failed but not on their way in a killed worker"}
 
 
 def test_a_worker_that_is_missing_for_long_or_for_good_is_seen():
