@@ -99,8 +99,11 @@ class Admission:
 
     def began(self, delay_s: float, now_s: float) -> None:
         """Note that a request was begun *delay_s* seconds after it had come."""
-        self._least_delay_s = min(self._least_delay_s, delay_s)
-        self._most_busy = max(self._most_busy, self.busy)
+        if delay_s < self._least_delay_s:
+            self._least_delay_s = delay_s
+        busy = self.inflight - self.streaming
+        if busy > self._most_busy:
+            self._most_busy = busy
         if now_s >= self._window_ends_s:
             self._adapt(now_s)
 

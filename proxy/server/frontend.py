@@ -12,7 +12,6 @@ from aiohttp import web
 
 from proxy.errors import ProxyError, StatusError
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
-from proxy.server.admission import Admission
 from proxy.server.http_server import HttpServer
 from proxy.server.pace import Pace, drained
 from proxy.server.protocol import Connection
@@ -61,6 +60,8 @@ class Frontend:
             serving.header_limits,
             serving.connection_limits,
         )
+        #: How many requests are in flight, and how many may be.
+        self.admission = self._server.admission
 
     def __repr__(self) -> str:
         state = "draining" if self._draining else "serving" if self._listener else "idle"
@@ -70,11 +71,6 @@ class Frontend:
     def connections(self) -> int:
         """Connections that clients hold open."""
         return len(self._server.connections) + len(self._server.turned_away)
-
-    @property
-    def admission(self) -> Admission:
-        """How many requests are in flight, and how many may be."""
-        return self._server.admission
 
     @property
     def serving(self) -> Serving:
@@ -126,7 +122,7 @@ class Frontend:
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         received_s = self._clock()
-        protocol = cast(Connection, http.protocol)
+        protocol: Connection = http.protocol  # type: ignore[assignment]  # all are ours
         protocol.began(received_s)
         serving = self._serving
         serving.entered()
@@ -141,7 +137,13 @@ class Frontend:
                 answer: Answer | StreamAnswer = serving.exchange.refuse(error, outcome)
                 connection = CLOSES
             else:
-                answer = await self._answer(request, serving, outcome)
+                if self.admission.is_over():
+                    serving.observer.limited(INFLIGHT)
+                    answer = serving.exchange.refuse(OVERLOADED, outcome)
+                else:
+                    answer = await serving.exchange.answer(request, outcome)
+                    if answer.http_status == _UNAVAILABLE:
+                        self.admission.unavailable()
                 connection = self._connection(http)
             stays = await self._send(http, answer, outcome, connection, serving.read_limits.pace)
         except (ConnectionError, ProxyError) as error:
@@ -156,18 +158,6 @@ class Frontend:
             serving.left()
             protocol.ended(stays=stays)
         return WRITTEN if stays else WRITTEN_AND_CLOSE
-
-    async def _answer(
-        self, request: Request, serving: Serving, outcome: Outcome
-    ) -> Answer | StreamAnswer:
-        """The exchange's answer, if there is room for one more."""
-        if not self.admission.is_over():
-            answer = await serving.exchange.answer(request, outcome)
-            if answer.http_status == _UNAVAILABLE:
-                self.admission.unavailable()
-            return answer
-        serving.observer.limited(INFLIGHT)
-        return serving.exchange.refuse(OVERLOADED, outcome)
 
     def _overload_answer(self, connection: str) -> bytes:
         """The whole answer to what there is no room for."""
