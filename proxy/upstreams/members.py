@@ -188,6 +188,8 @@ class Members:
         member.leave(lambda gone: self._gone(address, gone))
 
     def _gone(self, address: Address | None, member: Member) -> None:
+        if self.is_closed:
+            return  # `close` ends it, which is why its last call is over
         del self._leaving[address]
         task = asyncio.get_running_loop().create_task(member.close())
         self._closing.add(task)

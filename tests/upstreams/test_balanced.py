@@ -237,6 +237,20 @@ async def test_an_address_that_comes_back_keeps_its_connection(transport):
         assert set(await answers(upstream, 10)) == set(HOSTS[:2])
 
 
+async def test_closing_ends_the_calls_on_an_address_that_goes(transport):
+    async with fleet(*HOSTS[:2]) as servers:
+        upstream = transport(servers.target, OFTEN)
+        await upstream.start()
+        await all_connected(upstream, 2)
+        calls = [asyncio.create_task(failure(upstream.unary(call("slow")))) for _ in range(2)]
+        await until(lambda: sum(servers.calls().values()) == 2)
+        servers.announce(HOSTS[0])
+        await until(lambda: upstream.addresses == 1)
+        assert len(upstream._members._leaving) == 1
+        await upstream.close()
+        assert {error.status.code for error in await asyncio.gather(*calls)} == {Code.CANCELLED}
+
+
 @pytest.mark.parametrize("failure", ["error", "empty", "silence"])
 async def test_a_resolution_that_fails_keeps_what_was_known(transport, failure):
     async with fleet(*HOSTS[:2]) as servers, transport(servers.target, OFTEN) as upstream:
