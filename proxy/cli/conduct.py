@@ -5,6 +5,7 @@ who says it (`serve`, `worker`), doing it (`service`).
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +14,11 @@ from typing import Any, Final
 
 import structlog
 
+from proxy.supervisor.signals import end_by
+
 _log: Final = structlog.get_logger("proxy")
+
+_FIRST_PROCESS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,21 @@ def on_signals(conductor: Conductor) -> None:
 
 
 def once_then_default(act: Callable[[], None], *numbers: signal.Signals) -> None:
-    """Call *act* at the first of the signals *numbers*; the second one ends the process."""
+    """Call *act* at the first of the signals *numbers*; the second one ends the process.
+
+    By the system, so that it ends a loop that hangs too; which it does not do to the first process
+    of a container, and so that one ends itself.
+    """
     loop = asyncio.get_running_loop()
 
     def once() -> None:
         act()
         for number in numbers:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            if os.getpid() == _FIRST_PROCESS:
+                loop.add_signal_handler(number, end_by, number)
+            else:
+                signal.signal(number, signal.SIG_DFL)
 
     for number in numbers:
         loop.add_signal_handler(number, once)

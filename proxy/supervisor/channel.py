@@ -25,6 +25,7 @@ class Channel:
         end.setblocking(False)
         self._end = end
         self.rest = rest
+        self._owed = b""
         #: Whether the other process is gone.
         self.ended = False
 
@@ -53,14 +54,19 @@ class Channel:
     def send(self, message: Message) -> bool:
         """Send a message; whether it went out.
 
-        It does not when the other process is gone, or has read nothing for so long that the
-        socket's buffer is full: that takes thousands of messages.
+        It does not when the other process is gone, this end is closed, or the other process has
+        read nothing for so long that the socket's buffer is full: that takes thousands of messages.
         """
         line = orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
         try:
-            return self._end.send(line) == len(line)
-        except (BlockingIOError, ConnectionError):
-            return False
+            # Half a line that went out is owed its other half before anything else.
+            self._owed = self._owed[self._end.send(self._owed) :]
+            if not self._owed:
+                self._owed = line[self._end.send(line) :]
+                return True
+        except OSError:
+            pass
+        return False
 
     def receive(self) -> Iterator[dict[str, Any]]:
         """The messages that have come; `ended` is set behind the last one."""

@@ -20,7 +20,7 @@ from proxy.supervisor.channel import Channel
 from proxy.supervisor.handover import Handover, WorkerLeft, replace_program
 from proxy.supervisor.pool import Pool
 from proxy.supervisor.runtime import RuntimeDirectory
-from proxy.supervisor.signals import SignalPipe
+from proxy.supervisor.signals import SignalPipe, end_by
 from proxy.supervisor.upgrade import Upgrade
 from proxy.supervisor.worker import (
     EXIT_BROKEN,
@@ -85,11 +85,13 @@ class Parent:
         self._upgrade = Upgrade(
             plan.trial,
             runtime.path / "trial.log",
-            is_busy=lambda: self._pool.rolling,
+            is_busy=lambda: self._pool.rolling or not self._told,
             replace=self._replace_program,
             clock=time.monotonic,
         )
         self._stopping = False
+        #: Whether the kill switch was asked for when nobody could hear it.
+        self._kill_owed = False
         self._told = left is not None
         self._exit_code: int | None = None
         self._facts: dict[str, Any] = {}
@@ -170,6 +172,7 @@ class Parent:
         elif number is signal.SIGHUP:
             self._pool.send({"do": "reload", "trigger": "signal"})
         elif number is signal.SIGUSR1:
+            self._kill_owed = self._pool.serving == 0
             self._pool.send({"do": "kill"})
         elif number is signal.SIGUSR2:
             self._upgrade.begin()
@@ -179,7 +182,7 @@ class Parent:
         if self._stopping:
             self._pool.kill()
             self._end()
-            signal.raise_signal(number)
+            end_by(number)
         self._stopping = True
         self._upgrade.stop()
         _log.info("draining", workers=self._pool.serving)
@@ -189,6 +192,7 @@ class Parent:
     # --- workers
 
     def _start(self, slot: int) -> Worker:
+        self._runtime.restore()
         self._serial += 1
         ours, theirs = Channel.pair()
         assignment = Assignment(
@@ -200,8 +204,13 @@ class Parent:
             runtime=self._runtime,
             channel=theirs,
         )
-        pid = fork_worker(assignment, self._plan.work, (*self._parents(), ours))
-        theirs.close()
+        try:
+            pid = fork_worker(assignment, self._plan.work, (*self._parents(), ours))
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         worker = Worker(slot, self._serial, pid, ours, time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ, worker)
         return worker
@@ -237,6 +246,8 @@ class Parent:
         said = message.pop("say", "")
         if said == "ready":
             self._is_ready(worker, message)
+        elif said == "alive":
+            worker.is_alive()
         elif said == "draining":
             worker.leaves_within(message["within_s"], time.monotonic())
         elif said == "terminated":
@@ -246,6 +257,8 @@ class Parent:
 
     def _is_ready(self, worker: Worker, facts: dict[str, Any]) -> None:
         self._pool.is_ready(worker)
+        if self._kill_owed:
+            self._kill_owed = not worker.channel.send({"do": "kill"})
         if not self._told and not self._stopping:
             self._facts = self._facts or facts
             self._pool.start_all()
@@ -280,7 +293,7 @@ class Parent:
         if worker.channel.fileno() >= 0:
             self._selector.unregister(worker.channel)
             worker.channel.close()
-        self._keep_counts(worker.tally_name)
+        self._keep_counts_of_the_gone(worker)
         if self._cannot_start(worker, code):
             return
         self._pool.has_died(worker, in_words(code))
@@ -295,17 +308,17 @@ class Parent:
         self._exit_code = code if code > 0 else EXIT_BROKEN
         return True
 
-    def _keep_counts_of_the_gone(self) -> None:
-        """Sum up the workers that ended while the program was being replaced."""
-        alive = {worker.tally_name for worker in self._pool.workers()}
-        for name in set(written_names(self._runtime.path)) - {_TALLY, *alive}:
-            self._keep_counts(name)
+    def _keep_counts_of_the_gone(self, gone: Worker | None = None) -> None:
+        """Sum up the one that is *gone*, and those that could not be summed up before.
 
-    def _keep_counts(self, name: str) -> None:
+        And those that ended while the program was being replaced.
+        """
+        alive = {each.tally_name for each in self._pool.workers() if each is not gone}
         try:
-            retire(self._runtime.path, name)
+            for name in set(written_names(self._runtime.path)) - {_TALLY, *alive}:
+                retire(self._runtime.path, name)
         except OSError as error:
-            _log.error("metrics of a worker are not summed up", error=str(error))
+            _log.error("metrics of a worker are not summed up yet", error=str(error))
 
     def _count(self) -> None:
         """Show how many workers there are, and have been."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from proxy.supervisor.restarts import Restarts
-from proxy.supervisor.worker import State, Worker
+from proxy.supervisor.worker import ALIVE_EVERY_S, State, Worker
 
 _log: Final = structlog.get_logger("proxy.supervisor")
 
@@ -33,7 +33,10 @@ class Slot:
 
 
 class Pool:
-    """The workers. *start* forks one for a slot; *restarts* are the counts of before."""
+    """The workers. *restarts* are the counts of before.
+
+    *start* forks a worker for a slot, and raises OSError when the system refuses that.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,8 @@ class Pool:
         self._old: set[int] = set()
         self._rolling_told = False
         self._draining = False
+        #: When the silence of the workers is counted next.
+        self._listened_s = clock()
         #: Workers started in the place of others, by reason.
         self.restarts: Counter[str] = Counter({"died": 0, "rolled": 0} | restarts)
 
@@ -84,6 +89,8 @@ class Pool:
         """When `act` has something to do, if nothing happens before."""
         dues = [worker.due_s for worker in self.workers()]
         dues += [slot.restart_s for slot in self._slots]
+        if any(worker.silent_s is not None for worker in self.workers()):
+            dues.append(self._listened_s + ALIVE_EVERY_S)
         return min((due_s for due_s in dues if due_s is not None), default=None)
 
     def by_pid(self, pid: int) -> Worker | None:
@@ -104,14 +111,14 @@ class Pool:
             slot.current = worker
 
     def start_first(self) -> None:
-        """Start one worker, to see whether the others can start."""
+        """Start one worker, to see whether the others can start. Raises OSError, as *start*."""
         self._slots[0].current = self._start(0)
 
     def start_all(self) -> None:
         """Start a worker in every slot that has none."""
         for slot in self._slots:
             if slot.current is None and slot.restart_s is None:
-                slot.current = self._start(slot.number)
+                self._fill(slot)
 
     def send(self, message: dict[str, Any], *, but: Worker | None = None) -> None:
         """Send *message* to all workers; what a starting one gets it reads when it serves."""
@@ -147,12 +154,44 @@ class Pool:
         for slot in self._slots:
             if slot.restart_s is not None and slot.restart_s <= now_s:
                 slot.restart_s = None
-                slot.current = self._start(slot.number)
+                self._fill(slot)
+        self._count_silence(now_s)
         for worker in self.workers():
-            if worker.due_s is not None and worker.due_s <= now_s:
+            if worker.is_overdue or (worker.due_s is not None and worker.due_s <= now_s):
                 _log.error("worker hangs and is killed", worker=worker.slot, pid=worker.pid)
-                worker.due_s = None
+                worker.due_s = worker.silent_s = None
                 worker.signal(signal.SIGKILL)
+
+    def _count_silence(self, now_s: float) -> None:
+        """Add up the time for which workers have not been heard, as long as we have listened.
+
+        One step, however long the last was ago: while all processes were stopped, as a container
+        or a machine is paused, nobody could be heard.
+        """
+        if now_s - self._listened_s < ALIVE_EVERY_S:
+            return
+        self._listened_s = now_s
+        for worker in self.workers():
+            if worker.silent_s is not None:
+                worker.silent_s += ALIVE_EVERY_S
+
+    def _fill(self, slot: Slot) -> None:
+        """Start a worker in an empty slot, or try again later."""
+        slot.current = self._started(slot)
+        if slot.current is None:
+            now_s = self._clock()
+            slot.restart_s = now_s + slot.restarts.delay_s(None, now_s)
+
+    def _started(self, slot: Slot) -> Worker | None:
+        """A new worker; None when there is no memory, descriptor or process left for one.
+
+        That must cost a worker and not the parent: those that live go on serving.
+        """
+        try:
+            return self._start(slot.number)
+        except OSError as error:
+            _log.error("worker cannot be started", worker=slot.number, error=str(error))
+            return None
 
     # --- what happens to them
 
@@ -192,7 +231,7 @@ class Pool:
         slot = self._slots[worker.slot]
         if worker is slot.replacement:
             slot.replacement = None
-            self._give_up_rolling(worker, how)
+            self._give_up_rolling(slot, how)
             return
         slot.current = None
         if self._draining:
@@ -218,20 +257,18 @@ class Pool:
             slot.restart_s = now_s + delay_s
             self._roll_next()
 
-    def _give_up_rolling(self, worker: Worker, how: str) -> None:
+    def _give_up_rolling(self, slot: Slot, how: str) -> None:
         """A new worker cannot start: the old ones serve on."""
         if self._draining:
             return
         _log.error(
             "rolling restart given up: the new worker did not start",
-            worker=worker.slot,
-            pid=worker.pid,
+            worker=slot.number,
             how=how,
             not_replaced=len(self._old),
         )
         self._old.clear()
         self._rolling_told = False
-        slot = self._slots[worker.slot]
         if slot.current is None:
             slot.restart_s = self._clock() + slot.restarts.delay_s(None, self._clock())
 
@@ -245,5 +282,7 @@ class Pool:
         for slot in self._slots:
             if slot.current is not None and slot.current.serial in self._old:
                 self._old.discard(slot.current.serial)
-                slot.replacement = self._start(slot.number)
+                slot.replacement = self._started(slot)
+                if slot.replacement is None:
+                    self._give_up_rolling(slot, "not forked")
                 return

@@ -46,6 +46,13 @@ class RuntimeDirectory:
                 continue
         return cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
 
+    def restore(self) -> None:
+        """Make it anew if somebody has removed it: systemd does, when a user logs out for good.
+
+        Raises OSError when that cannot be.
+        """
+        self.path.mkdir(mode=0o700, exist_ok=True)
+
     @property
     def log_lock(self) -> Path:
         """The file that who writes to the access log holds a lock on."""

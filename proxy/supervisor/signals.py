@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 #: What the parent answers to.
 TAKEN: Final = (
@@ -82,6 +82,17 @@ def begin_worker() -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TAKEN)
+
+
+def end_by(number: signal.Signals) -> NoReturn:
+    """End this process as the signal *number* does by default.
+
+    The system keeps that from the first process of a container, which ends as a shell would say
+    it: with 128 and the number.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    os._exit(128 + number)
 
 
 def forget_handlers() -> None:

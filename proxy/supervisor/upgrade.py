@@ -98,7 +98,7 @@ class Upgrade:
         """Try what is on disk, now or when what is under way has ended."""
         self._wanted = not self._stopped
         if self._trial is not None or self._is_busy():
-            _log.info("a rolling restart is under way; another one follows")
+            _log.info("the rolling restart waits for what is under way")
         self.act()
 
     def act(self) -> None:

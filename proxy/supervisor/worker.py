@@ -26,6 +26,12 @@ _log: Final = structlog.get_logger("proxy.supervisor")
 START_LIMIT_S: Final = 120.0
 #: Seconds that a worker has to say that it drains. It says so at once, unless it hangs.
 HEED_LIMIT_S: Final = 10.0
+#: Seconds between two times that a worker says that it is alive.
+ALIVE_EVERY_S: Final = 1.0
+#: Seconds in which a worker that serves has to say so once. One that is late so long is stopped or
+#: hangs for good: its clients wait, and its place is better given to another. Generous, since a
+#: machine that swaps must not lose its workers too.
+SILENCE_LIMIT_S: Final = 30.0
 #: Seconds beyond what a worker has said that its drain may take.
 LEAVE_GRACE_S: Final = 5.0
 #: How a worker ends that broke down before or while it served: EX_SOFTWARE of sysexits.h.
@@ -79,6 +85,8 @@ class Worker:
         self.channel = channel
         self.state = State.STARTING
         self.ready_s: float | None = None
+        #: Seconds since it last said that it is alive; None before it has said so at all.
+        self.silent_s: float | None = None
         #: When it is killed unless it has come further by then.
         self.due_s: float | None = now_s + START_LIMIT_S
 
@@ -96,6 +104,15 @@ class Worker:
             self.state, self.due_s = State.SERVING, None
         self.ready_s = now_s
 
+    def is_alive(self) -> None:
+        """It has said so."""
+        self.silent_s = 0.0
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it has been silent for too long."""
+        return self.silent_s is not None and self.silent_s >= SILENCE_LIMIT_S
+
     def drain(self, now_s: float) -> None:
         """End it, as a part of the end of the service."""
         self._leave("drain", now_s)
@@ -107,8 +124,9 @@ class Worker:
     def _leave(self, how: str, now_s: float) -> None:
         starting, self.state = self.state is State.STARTING, State.LEAVING
         self.due_s = now_s + HEED_LIMIT_S
-        # One that starts reads no messages yet; the signal ends it, or drains it when it serves.
-        if starting or not self.channel.send({"do": how}):
+        # One that starts reads no messages yet, and the signal ends it; unless it has begun to
+        # serve just now, and then it reads the message.
+        if not self.channel.send({"do": how}) or starting:
             self.signal(signal.SIGTERM)
 
     def leaves_within(self, seconds: float, now_s: float) -> None:
@@ -165,4 +183,6 @@ def _flush() -> None:
     """Write what is buffered, so that it is not written by two processes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
-            stream.flush()
+            # None where the program was started without.
+            if stream is not None:
+                stream.flush()

@@ -165,10 +165,9 @@ async def test_a_worker_asks_to_be_replaced_before_it_ends(tmp_path: Path) -> No
 
     def heard() -> bool:
         messages.extend(worker.parent.receive())
-        return bool(messages)
+        return {"say": "terminated"} in messages
 
     await until(heard)
-    assert messages == [{"say": "terminated"}]
     assert worker.told.deeds == []
     worker.end()
 
@@ -177,8 +176,32 @@ async def test_what_is_asked_of_one_worker_is_passed_on(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.line.listen()
     assert worker.line.pass_on({"do": "reload", "force": False})
-    await until(lambda: True)
-    assert list(worker.parent.receive()) == [
-        {"say": "pass", "message": {"do": "reload", "force": False}}
-    ]
+    passed = {"say": "pass", "message": {"do": "reload", "force": False}}
+    assert passed in list(worker.parent.receive())
+    worker.end()
+
+
+async def test_a_worker_says_that_it_is_alive_again_and_again(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    worker.line.listen()
+    said: list[dict[str, Any]] = []
+
+    def heard_twice() -> bool:
+        said.extend(worker.parent.receive())
+        return len(said) >= 2
+
+    await until(heard_twice)
+    assert said == [{"say": "alive"}] * 2
+    worker.end()
+
+
+async def test_what_a_later_parent_asks_for_does_no_harm(tmp_path: Path) -> None:
+    worker = Worker(tmp_path)
+    worker.line.listen()
+    with capture_logs() as told:
+        worker.parent.send({"do": "somersault", "height_m": 2})
+        worker.parent.send({"do": "kill"})
+        await until(lambda: bool(worker.told.deeds))
+    assert worker.told.names() == ["kill"]
+    assert told[0]["do"] == "somersault"
     worker.end()

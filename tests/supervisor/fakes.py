@@ -1,5 +1,6 @@
 """Workers that are no processes."""
 
+import errno
 import signal
 from typing import Any
 
@@ -25,13 +26,19 @@ class FakeWorker(Worker):
 
 
 class FakeForks:
-    """Starts workers for a pool; *started* has all of them, in order."""
+    """Starts workers for a pool; *started* has all of them, in order.
+
+    While it is *refusing* it does as a system without memory does.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.started: list[FakeWorker] = []
+        self.refusing = False
 
     def __call__(self, slot: int) -> FakeWorker:
+        if self.refusing:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
         self.started.append(FakeWorker(slot, len(self.started) + 1, self._clock()))
         return self.started[-1]
 

@@ -56,6 +56,27 @@ def test_who_reads_nothing_blocks_nobody() -> None:
     other.close()
 
 
+def test_half_a_line_is_owed_its_other_half() -> None:
+    """A message that did not fit must not become the beginning of the next one."""
+    one, other = Channel.pair()
+    assert one.send({"number": 1, "larger than any buffer": "y" * (4 << 20)})
+    assert not one.send({"number": 2})
+    heard = []
+    while not one.send({"number": 3}):
+        heard += other.receive()
+    heard += other.receive()
+    assert [message["number"] for message in heard] == [1, 3]
+    one.close()
+    other.close()
+
+
+def test_a_closed_end_sends_nothing() -> None:
+    one, other = Channel.pair()
+    one.close()
+    assert not one.send({"say": "draining"})
+    other.close()
+
+
 def test_a_reset_is_an_end() -> None:
     one, other = Channel.pair()
     other.send({"never": "read"})

@@ -9,7 +9,14 @@ from structlog.testing import capture_logs
 
 from proxy.supervisor.pool import Pool
 from proxy.supervisor.restarts import MAX_DELAY_S, STABLE_S, Restarts
-from proxy.supervisor.worker import HEED_LIMIT_S, LEAVE_GRACE_S, START_LIMIT_S, State
+from proxy.supervisor.worker import (
+    ALIVE_EVERY_S,
+    HEED_LIMIT_S,
+    LEAVE_GRACE_S,
+    SILENCE_LIMIT_S,
+    START_LIMIT_S,
+    State,
+)
 from tests.fakes import FakeClock
 from tests.supervisor.fakes import FakeForks, FakeWorker
 
@@ -196,8 +203,9 @@ def test_a_drain_ends_all_and_starts_none(stage: Stage) -> None:
     stage.pool.has_died(second, "SIGKILL")
     stage.pool.drain()
     assert first.heard() == [{"do": "drain"}]
-    # One that starts reads no messages yet.
+    # One that starts reads no messages yet, or has just begun to.
     assert starting.signals == [signal.SIGTERM]
+    assert starting.heard() == [{"do": "drain"}]
     stage.pool.wants_to_leave(first)
     for worker in (first, starting):
         assert not stage.pool.ended
@@ -296,3 +304,75 @@ def test_fewer_workers_than_before_end_those_beyond(stage: Stage) -> None:
     stage.pool.adopt(beyond)
     stage.pool.start_all()
     assert beyond.heard() == [{"do": "retire"}]
+
+
+def test_a_system_that_refuses_a_process_costs_no_other(stage: Stage) -> None:
+    first, second = stage.serve()
+    stage.clock.advance(60)
+    stage.forks.refusing = True
+    stage.pool.has_died(first, "SIGKILL")
+    for _ in range(5):
+        stage.pool.act()
+        assert stage.pool.next_due_s is not None
+        stage.clock.advance(stage.pool.next_due_s - stage.clock())
+    assert (len(stage.started), second.signals, second.heard()) == (2, [], [])
+    stage.forks.refusing = False
+    stage.pool.act()
+    assert stage.started[2].slot == first.slot
+
+
+def test_a_rolling_restart_without_a_process_for_it_is_given_up(stage: Stage) -> None:
+    first, second = stage.serve()
+    stage.forks.refusing = True
+    with capture_logs() as told:
+        stage.pool.roll()
+    assert told[-1]["not_replaced"] == 1
+    assert not stage.pool.rolling
+    assert (first.heard(), second.heard()) == ([], [])
+
+
+def listen(stage: Stage, seconds: float, *talking: FakeWorker) -> None:
+    """Go on for so long, while some of the workers say that they are alive."""
+    for _ in range(int(seconds / ALIVE_EVERY_S)):
+        stage.clock.advance(ALIVE_EVERY_S)
+        for worker in talking:
+            worker.is_alive()
+        stage.pool.act()
+
+
+def test_one_that_falls_silent_is_killed(stage: Stage) -> None:
+    first, second = stage.serve()
+    first.is_alive()
+    second.is_alive()
+    listen(stage, SILENCE_LIMIT_S - ALIVE_EVERY_S, second)
+    assert first.signals == []
+    listen(stage, ALIVE_EVERY_S, second)
+    assert (first.signals, second.signals) == ([signal.SIGKILL], [])
+    listen(stage, SILENCE_LIMIT_S, second)
+    assert first.signals == [signal.SIGKILL]
+
+
+def test_one_that_never_says_that_it_is_alive_is_not_missed(stage: Stage) -> None:
+    """A version before this one does not know that it should."""
+    first, second = stage.serve()
+    second.is_alive()
+    listen(stage, 2 * SILENCE_LIMIT_S, second)
+    assert first.signals == []
+
+
+def test_a_pause_of_all_processes_is_no_silence(stage: Stage) -> None:
+    workers = stage.serve()
+    for worker in workers:
+        worker.is_alive()
+    listen(stage, 5.0)
+    stage.clock.advance(10 * SILENCE_LIMIT_S)
+    stage.pool.act()
+    assert [worker.signals for worker in workers] == [[], []]
+
+
+def test_the_parent_looks_again_while_it_listens(stage: Stage) -> None:
+    first, _ = stage.serve()
+    assert stage.pool.next_due_s is None
+    first.is_alive()
+    assert stage.pool.next_due_s is not None
+    assert stage.pool.next_due_s <= stage.clock() + ALIVE_EVERY_S

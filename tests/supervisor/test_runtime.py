@@ -26,6 +26,14 @@ def test_it_is_elsewhere_when_its_place_takes_nothing(tmp_path: Path) -> None:
     runtime.remove()
 
 
+def test_what_somebody_has_removed_is_made_anew(tmp_path: Path) -> None:
+    runtime = RuntimeDirectory.make([tmp_path])
+    runtime.restore()
+    runtime.path.rmdir()
+    runtime.restore()
+    assert runtime.path.stat().st_mode & 0o777 == 0o700
+
+
 def test_the_last_worker_whose_parent_is_gone_removes_it(tmp_path: Path) -> None:
     runtime = RuntimeDirectory.make([tmp_path])
     for name in ("parent", tally_name(1), tally_name(2)):
