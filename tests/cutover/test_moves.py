@@ -197,6 +197,7 @@ REFUSED = [
     (CANARY, [shared(700)], move(RESUME), "nothing to resume"),
     (LEGACY, [], move(ROLLBACK), "nothing to roll back: get-zone is legacy"),
     (LEGACY, [], move(ROLLBACK, who=SYSTEM, ttl_s=1.0), "nothing to roll back"),
+    (RAMPING, [], move(ROLLBACK, who=SYSTEM, reason=" "), "a move needs a reason"),
     (GRPC, [], move(ROLLBACK, who=SYSTEM, ttl_s=1.0), "somebody has to look at it"),
     (LEGACY, [], move(KILL), "kill needs on or off"),
     (LEGACY, [], move(KILL, on=False), "the kill switch is not on"),
