@@ -67,22 +67,26 @@ def status(
         width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
         Console(width=width).print(StatusTable(_read(client)))
         return
-    _watch(client)
+    watch(lambda: client.get(_PATH), time.sleep)
 
 
 def _read(client: AdminClient) -> dict[str, Any]:
     return or_exit(lambda: client.get(_PATH))
 
 
-def _watch(client: AdminClient) -> None:
-    """Renew the table until Ctrl-C. A proxy that is started anew is waited for."""
-    shown = StatusTable(_read(client))
+def watch(read: Callable[[], dict[str, Any]], wait: Callable[[float], object]) -> None:
+    """Renew the table of what *read* gives until Ctrl-C.
+
+    Exits as `or_exit` does when there is nothing to show at first; later a proxy that does not
+    answer, as one that is started anew, is waited for.
+    """
+    shown = StatusTable(or_exit(read))
     try:
         with Live(shown, screen=False, auto_refresh=False) as live:
             while True:
-                time.sleep(_REFRESH_S)
+                wait(_REFRESH_S)
                 try:
-                    shown = StatusTable(client.get(_PATH))
+                    shown = StatusTable(read())
                     live.update(shown, refresh=True)
                 except (Refused, Unreachable) as error:
                     live.update(Group(Text(str(error), style="bold red"), shown), refresh=True)

@@ -9,11 +9,13 @@ import signal
 import struct
 import sys
 import termios
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from proxy.cli.status import StatusTable
+from proxy.cli.admin_client import Refused, Unreachable
+from proxy.cli.status import StatusTable, watch
 from proxy.cutover.guard import Trigger, Trip
 from tests.cli.operating import Shell
 from tests.live.wire import PATIENCE_S
@@ -124,6 +126,38 @@ async def test_a_terminal_gets_a_table_that_lives_until_ctrl_c(shell: Shell):
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_a_table_goes_on_when_the_proxy_is_back(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+):
+    told = (await shell.stand.get("/admin/v1/status")).json()
+    readings = iter([told, Unreachable("away"), Refused("no"), {**told, "revision": 7}])
+    waited: list[float] = []
+
+    def read() -> dict[str, Any]:
+        reading = next(readings)
+        if isinstance(reading, Exception):
+            raise reading
+        return reading
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 4:
+            raise KeyboardInterrupt
+
+    watch(read, wait)
+    assert waited == [1.0] * 4
+    assert "revision 7" in capsys.readouterr().out
+
+
+def test_with_nobody_there_at_first_there_is_nothing_to_wait_for():
+    def read() -> dict[str, Any]:
+        raise Unreachable("nobody")
+
+    with pytest.raises(SystemExit) as ended:
+        watch(read, lambda _: None)
+    assert ended.value.code == 3
 
 
 class Terminal:

@@ -30,6 +30,7 @@ from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.explain import FieldOrigin
+from tests.exchange.steered import SECRET, steered_snapshot
 from tests.fakes import FakeUpstream, Served
 from tests.live.control import steering_of
 
@@ -366,3 +367,14 @@ def test_a_description_says_all_that_there_is(beside_legacy: Snapshot) -> None:
         },
         "answer": None,
     }
+
+
+async def test_a_trusted_header_is_explained_only_where_the_route_has_that_side():
+    served = await steered_snapshot()
+    headers = CIMultiDictProxy(CIMultiDict([("x-cutover-override", f"grpc {SECRET}")]))
+    for http_method, target, told in (
+        ("POST", "/v1/upload", Reason.STAGE),
+        ("GET", "/v1/items", Reason.OVERRIDE),
+        ("GET", "/no", Reason.UNMAPPED),
+    ):
+        assert explain(served, Inquiry(http_method, target, headers)).decision.reason is told
