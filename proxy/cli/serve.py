@@ -33,8 +33,10 @@ from proxy.supervisor.open_files import allow_all_open_files
 from proxy.supervisor.parent import Parent, Plan
 from proxy.supervisor.runtime import RuntimeDirectory
 from proxy.supervisor.sockets import bind, url_of
+from proxy.supervisor.standard_streams import STDERR, STDOUT, fill_standard_streams
+from proxy.telemetry.log_stream import LogStream
 from proxy.telemetry.logs import LEVELS, set_up_logging
-from proxy.telemetry.sink import BackgroundSink
+from proxy.telemetry.sink import BackgroundSink, write_whole
 
 _log: Final = structlog.get_logger("proxy")
 
@@ -68,7 +70,8 @@ def serve(folder: Path, workers: int, log_level: str, check: bool) -> None:
     With several workers SIGUSR2 replaces them by the code and the configuration that are on disk
     then, one after the other and without a request lost, if `--check` finds nothing wrong there.
     """
-    set_up_logging(sys.stderr, level=log_level)
+    fill_standard_streams()
+    set_up_logging(LogStream(STDERR), level=log_level)
     c_parser_or_exit()
     if check:
         snapshot_or_exit(folder)
@@ -87,17 +90,12 @@ def serve(folder: Path, workers: int, log_level: str, check: bool) -> None:
 
 def _serve_alone(folder: Path) -> int:
     snapshot = snapshot_or_exit(folder)
-    sink = BackgroundSink(_write_stdout)
+    sink = BackgroundSink(partial(write_whole, STDOUT))
     try:
         run_loop(_serve(snapshot, folder, sink))
     finally:
         sink.close(LOG_CLOSE_S)
     return 0
-
-
-def _write_stdout(lines: bytes) -> None:
-    sys.stdout.buffer.write(lines)
-    sys.stdout.buffer.flush()
 
 
 async def _serve(snapshot: Snapshot, folder: Path, sink: BackgroundSink) -> None:

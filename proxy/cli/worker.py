@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,8 @@ from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import StateDirectory
 from proxy.state.errors import StateError
 from proxy.supervisor.runtime import tally_name
-from proxy.supervisor.worker import Assignment
+from proxy.supervisor.standard_streams import STDOUT
+from proxy.supervisor.worker import ALIVE_EVERY_S, Assignment
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.shared import SharedTallies
 from proxy.telemetry.shared_log import SharedLog
@@ -35,13 +37,16 @@ _log: Final = structlog.get_logger("proxy")
 #: Seconds between two times that a worker tells the others what it has counted. So much of what it
 #: counted is lost when it is killed, unless somebody has seen it.
 PUBLISH_EVERY_S: Final = 1.0
+#: The part of a processor that this may take: with many routes it is done less often. It holds the
+#: event loop, and so the requests that come meanwhile.
+PUBLISH_SHARE: Final = 1 / 200
 
 
 def work(folder: Path, assignment: Assignment) -> int:
     """Serve *folder* until the parent, its end or a signal says otherwise; the exit code."""
     structlog.contextvars.bind_contextvars(worker=assignment.slot, pid=os.getpid())
     snapshot = _load(folder, assignment)
-    log = SharedLog(sys.stdout.fileno(), assignment.runtime.log_lock)
+    log = SharedLog(STDOUT, assignment.runtime.log_lock)
     sink = BackgroundSink(log.write)
     metrics = Metrics(SharedTallies(assignment.runtime.path, tally_name(assignment.serial)))
     try:
@@ -118,8 +123,10 @@ def facts_of(snapshot: Snapshot) -> dict[str, Any]:
 
 async def _publish(publish: Callable[[], None]) -> None:
     while True:
+        began_s = time.thread_time()
         publish()
-        await asyncio.sleep(PUBLISH_EVERY_S)
+        took_s = time.thread_time() - began_s
+        await asyncio.sleep(max(PUBLISH_EVERY_S, took_s / PUBLISH_SHARE))
 
 
 class ParentLine:
@@ -141,6 +148,7 @@ class ParentLine:
     def listen(self) -> None:
         """Heed the parent, and signals to this process alone, from now on."""
         asyncio.get_running_loop().add_reader(self._channel.fileno(), self._hear)
+        self._say_alive()
         on_signals(self._conductor)
         once_then_default(self._terminated, signal.SIGTERM)
 
@@ -155,15 +163,28 @@ class ParentLine:
         """
         return self.say("pass", message=message)
 
+    def _say_alive(self) -> None:
+        """From here on the parent may take silence for the end."""
+        self.say("alive")
+        if not self._channel.ended:
+            asyncio.get_running_loop().call_later(ALIVE_EVERY_S, self._say_alive)
+
     def _hear(self) -> None:
         for message in self._channel.receive():
-            self._deeds[message.pop("do")](**message)
+            self._do(**message)
         if self._channel.ended:
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
             self._channel.close()
             _log.warning("the parent is gone: draining")
             # Whoever starts the service anew needs the address.
             self._conductor.retire()
+
+    def _do(self, do: str, **how: Any) -> None:
+        if do in self._deeds:
+            self._deeds[do](**how)
+        else:
+            # A parent of a later version knows what this one does not.
+            _log.warning("the parent asks for what is not known here", do=do)
 
     def _terminated(self) -> None:
         """Somebody ends this one process: the parent starts another one first."""

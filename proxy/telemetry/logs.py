@@ -5,6 +5,7 @@ and asyncio report. Does not: the line per request (`access_log`).
 """
 
 import logging
+from io import TextIOBase
 from typing import Final, TextIO
 
 import structlog
@@ -16,7 +17,9 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-def set_up_logging(stream: TextIO, *, level: str = "info", pretty: bool | None = None) -> None:
+def set_up_logging(
+    stream: TextIO | TextIOBase, *, level: str = "info", pretty: bool | None = None
+) -> None:
     """Send all logging of the process to *stream*: JSON lines, or *pretty* ones for a terminal.
 
     *pretty* None asks the stream whether it is a terminal. Replaces an earlier set-up. Raises

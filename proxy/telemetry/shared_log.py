@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from proxy.telemetry.sink import write_whole
+
 #: What the lock file holds while a batch is being written: whose lock it is may be killed.
 _WRITING: Final = b"\x01"
 _WRITTEN: Final = b"\x00"
@@ -37,15 +39,10 @@ class SharedLog:
         try:
             torn = os.pread(self._lock, 1, 0) == _WRITING
             os.pwrite(self._lock, _WRITING, 0)
-            self._write_all(b"\n" + lines if torn else lines)
+            write_whole(self._descriptor, b"\n" + lines if torn else lines)
             os.pwrite(self._lock, _WRITTEN, 0)
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def _write_all(self, lines: bytes) -> None:
-        left = memoryview(lines)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
 
     def close(self) -> None:
         """Let go of the lock file."""

@@ -3,6 +3,7 @@
 A pipe whose reader stands still, or a disk that is slow, must cost log lines and never a request.
 """
 
+import os
 import queue
 import threading
 import time
@@ -11,6 +12,13 @@ from typing import Final
 
 #: Batches that may wait; at about 100 KiB a batch this is at most 6 MiB.
 MAX_BATCHES: Final = 64
+
+
+def write_whole(descriptor: int, lines: bytes) -> None:
+    """Write all of *lines*, however long that takes. Raises OSError when it cannot be."""
+    left = memoryview(lines)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 class BackgroundSink:

@@ -59,12 +59,15 @@ async def serving(
     *options: str,
     cwd: Path | None = None,
     stdout: int = asyncio.subprocess.PIPE,
+    stderr: int = asyncio.subprocess.PIPE,
+    through: tuple[str, ...] = (),
 ) -> AsyncIterator[Proxy]:
-    """The command over the folder *place*; *cwd* is where its code is."""
+    """The command over the folder *place*; *cwd* is where its code is, *through* what starts it."""
     process = await asyncio.create_subprocess_exec(
+        *through,
         *(sys.executable, "-m", "proxy", "serve", "--config", str(place), *options),
         stdout=stdout,
-        stderr=asyncio.subprocess.PIPE,
+        stderr=stderr,
         cwd=cwd,
     )
     try:

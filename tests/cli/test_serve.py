@@ -7,9 +7,11 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,7 +58,7 @@ async def test_a_signal_drains_and_ends_with_0(tmp_path: Path, number: signal.Si
             await served.tell("draining")
             assert await idle.rest() == b""
             async with client_of(started["admin"]) as admin:
-                ready = await admin.ask(request("GET", "/-/ready"))
+                ready = await admin.ask(request("GET", "/-/ready", host="localhost"))
                 assert (ready.status, ready.json()["checks"]["drain"]) == (503, "draining")
             with pytest.raises(ConnectionRefusedError):
                 async with client_of(started["url"]):
@@ -212,7 +214,9 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restored")
-def test_the_command_serves_and_ends_with_a_signal(tmp_path: Path):
+def test_the_command_serves_and_ends_with_a_signal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     place = write_folder(tmp_path, "127.0.0.1:1", port=port)
@@ -234,8 +238,9 @@ def test_the_command_serves_and_ends_with_a_signal(tmp_path: Path):
     result = CliRunner().invoke(serve, ["--config", str(place)])
     thread.join()
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["status"] == 404
-    assert [json.loads(line)["event"] for line in result.stderr.splitlines()][-3:] == [
+    output, errors = capfd.readouterr()
+    assert json.loads(output)["status"] == 404
+    assert [json.loads(line)["event"] for line in errors.splitlines()][-3:] == [
         "serving",
         "draining",
         "stopped",
@@ -249,3 +254,86 @@ def test_the_command_tells_why_it_cannot_start(tmp_path: Path):
         result = CliRunner().invoke(serve, ["--config", str(place)])
     assert result.exit_code == 3
     assert result.stderr.startswith("cannot listen on 127.0.0.1:")
+
+
+ONE_OR_MORE = pytest.mark.parametrize("workers", ["1", "2"])
+
+
+@ONE_OR_MORE
+async def test_it_serves_without_a_stdout(tmp_path: Path, workers: str):
+    place = write_folder(tmp_path, "127.0.0.1:1")
+    closed = ("/bin/sh", "-c", 'exec "$@" <&- >&-', "sh")
+    async with serving(place, "--workers", workers, through=closed) as served:
+        started = await served.tell("serving")
+        async with client_of(started["url"]) as client:
+            assert (await client.ask(request("GET", "/nothing"))).status == 404
+        served.process.terminate()
+        assert (await served.end())[0] == 0
+
+
+@ONE_OR_MORE
+async def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path, workers: str):
+    reading, writing = os.pipe()
+    place = write_folder(tmp_path, "127.0.0.1:1")
+    async with serving(place, "--workers", workers, stderr=writing) as served:
+        told = b""
+        while b'"serving"' not in told:
+            told += await asyncio.to_thread(os.read, reading, 4096)
+        started = next(json.loads(line) for line in told.splitlines() if b'"serving"' in line)
+        fill(writing)
+        # Each of them says something to the log, and so does the end.
+        for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGUSR1):
+            served.process.send_signal(number)
+        for _ in range(3):
+            async with client_of(started["url"]) as client:
+                assert (await client.ask(request("GET", "/nothing"))).status == 404
+        served.process.terminate()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await served.process.wait() == 0
+    os.close(reading)
+    os.close(writing)
+
+
+def fill(pipe: int) -> None:
+    """Leave no room in a pipe, without a change to how others write to it."""
+    descriptor = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, b"\n")
+    os.close(descriptor)
+
+
+#: Makes a command the first process of what takes itself for a machine of its own.
+CONTAINER = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child")
+
+
+def in_a_container() -> bool:
+    """Whether this system lets us make one."""
+    try:
+        return not subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode
+    except OSError:
+        return False
+
+
+def only_child_of(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+@pytest.mark.skipif(not in_a_container(), reason="the system makes no PID namespace for us")
+@ONE_OR_MORE
+async def test_a_second_signal_ends_the_first_process_of_a_container_too(
+    tmp_path: Path, workers: str
+):
+    """The system ends it by no signal that it does not handle."""
+    place = write_folder(tmp_path, "127.0.0.1:1")
+    with (place / "cutover.yaml").open("a") as config:
+        config.write("drain: {wait: 300s}\n")
+    async with serving(place, "--workers", workers, through=CONTAINER) as served:
+        await served.tell("serving")
+        first = only_child_of(served.process.pid)
+        os.kill(first, signal.SIGTERM)
+        await served.tell("draining")
+        os.kill(first, signal.SIGTERM)
+        code, _ = await served.end()
+    assert code == 128 + signal.SIGTERM
