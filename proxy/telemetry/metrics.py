@@ -12,7 +12,8 @@ from proxy.cutover.stages import Stage
 from proxy.telemetry import names
 from proxy.telemetry.arms import Arm, ArmBaselines, arm_of
 from proxy.telemetry.counters import Histogram, NameCounters, RouteMetrics
-from proxy.telemetry.exposition import Exposition, ProcessNumbers
+from proxy.telemetry.exposition import encode
+from proxy.telemetry.process_numbers import ProcessNumbers
 from proxy.telemetry.shared import SharedTallies
 from proxy.telemetry.tally import Definition, Kind, Tally
 from proxy.telemetry.upstream_numbers import UpstreamNumbers, UpstreamReading
@@ -57,7 +58,7 @@ class View:
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """The content type and text of all metrics, in the format that *accept* asks for."""
-        return Exposition(self._tally).encode(accept)
+        return encode(self._tally, accept)
 
 
 class Metrics:

@@ -8,10 +8,12 @@ family merges everything. A tally carries the definitions of its families: while
 replaced under a running service, two versions of it read each other's.
 """
 
+import sys
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import add
 from typing import Any, Final, Self
 
 import orjson
@@ -20,6 +22,7 @@ import orjson
 #: billions, and so the same in whatever order processes are added up: a counter that fell by its
 #: last bit would be a restart to Prometheus, which then counts all of it once more.
 _GRAIN: Final = 2.0**-20
+_LARGEST: Final = sys.float_info.max
 #: The version of the written form; others are not read.
 _FORM: Final = 1
 
@@ -38,6 +41,13 @@ class Merge(StrEnum):
     SUM = "sum"
     MIN = "min"
     MAX = "max"
+
+
+_COMBINE: Final[dict[Merge, Callable[[float, float], float]]] = {
+    Merge.SUM: add,
+    Merge.MIN: min,
+    Merge.MAX: max,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +79,11 @@ class Family:
     def merge(self, other: Self) -> None:
         """Take in the samples of *other*, which has the same name."""
         bounds, theirs = self.definition.bounds, other.definition.bounds
+        combine = _COMBINE[self.definition.merge]
         for labels, numbers in other.samples.items():
             sample = numbers if bounds == theirs else _rebinned(numbers, theirs, bounds)
             mine = self.samples.get(labels)
-            merged = sample if mine is None else _merged(self.definition.merge, mine, sample)
-            self.samples[labels] = list(merged)
+            self.samples[labels] = list(sample if mine is None else map(combine, mine, sample))
 
 
 #: Requests, errors and then the durations' buckets of one side.
@@ -88,13 +98,19 @@ class Arms:
     sides: dict[str, ArmCounts]
 
     def merge(self, other: Self) -> None:
-        """Add *other*, unless one of the two does not know the newest move yet: that one goes."""
+        """Add *other*, unless one of the two does not know the newest move yet: that one goes.
+
+        So do counts in buckets of another version, which does not say what they are.
+        """
         if other.revision > self.revision:
             self.revision, self.sides = other.revision, {}
         if other.revision == self.revision:
             for side, counts in other.sides.items():
                 mine = self.sides.get(side)
-                self.sides[side] = counts if mine is None else _merged(Merge.SUM, mine, counts)
+                if mine is None:
+                    self.sides[side] = counts
+                elif len(mine) == len(counts):
+                    self.sides[side] = list(map(add, mine, counts))
 
 
 class Tally:
@@ -109,8 +125,8 @@ class Tally:
 
     def put(self, definition: Definition, labels: Iterable[str], *numbers: float) -> None:
         """Set one sample: a number, or the counts of the buckets and their sum."""
-        kept = map(_exact, numbers) if definition.merge is Merge.SUM else numbers
-        self.family(definition).samples[tuple(labels)] = list(kept)
+        kept = _exact if definition.merge is Merge.SUM else _finite
+        self.family(definition).samples[tuple(labels)] = list(map(kept, numbers))
 
     def family(self, definition: Definition) -> Family:
         """The family so defined, made when it is not there: a family may have no samples yet."""
@@ -171,20 +187,21 @@ def _exact(number: float) -> float:
     return number if isinstance(number, int) else round(number / _GRAIN) * _GRAIN
 
 
+def _finite(number: float) -> float:
+    """The number, or the largest there is: JSON has no infinity, and none can be added up.
+
+    >>> _finite(0.5), _finite(float("inf"))
+    (0.5, 1.7976931348623157e+308)
+    """
+    return max(-_LARGEST, min(number, _LARGEST))
+
+
 def _definition(item: list[Any]) -> tuple[Definition, list[Any]]:
     name, documentation, kind, labels, merge, bounds, samples = item
     definition = Definition(
         name, documentation, Kind(kind), tuple(labels), Merge(merge), tuple(bounds)
     )
     return definition, samples
-
-
-def _merged(merge: Merge, first: Sample, second: Sample) -> Sample:
-    pairs = zip(first, second, strict=True)
-    if merge is Merge.SUM:
-        return [one + other for one, other in pairs]
-    choose = min if merge is Merge.MIN else max
-    return [choose(pair) for pair in pairs]
 
 
 def _rebinned(numbers: Sample, theirs: tuple[float, ...], bounds: tuple[float, ...]) -> Sample:
