@@ -12,7 +12,7 @@ from proxy.upstreams.members import Members
 from proxy.upstreams.resolving import Resolver, Unresolved
 
 #: Longest wait for one answer; a resolver that takes longer is asked again.
-_ANSWER_S: Final = 10.0
+ANSWER_S: Final = 10.0
 #: While there is no address at all: seconds to the second question, doubled for each one after.
 _FIRST_PAUSE_S: Final = 0.1
 #: The share of a pause that is left to chance, lest all workers ask at once.
@@ -22,9 +22,12 @@ _CANCEL_AGAIN_S: Final = 0.1
 
 
 class Refresh:
-    """Asks *resolver* every *every_s* seconds, and tells *members*. *random* gives 0 to 1."""
+    """Asks *resolver* every *every_s* seconds, and tells *members*. *random* gives 0 to 1.
 
-    __slots__ = ("_every_s", "_members", "_random", "_resolver", "_task")
+    An answer may take *answer_s* seconds.
+    """
+
+    __slots__ = ("_answer_s", "_every_s", "_members", "_random", "_resolver", "_task")
 
     def __init__(
         self,
@@ -32,7 +35,9 @@ class Refresh:
         members: Members,
         every_s: float,
         random: Callable[[], float],
+        answer_s: float = ANSWER_S,
     ) -> None:
+        self._answer_s = answer_s
         self._resolver = resolver
         self._members = members
         self._every_s = every_s
@@ -59,7 +64,7 @@ class Refresh:
     async def _ask(self) -> None:
         """One question. An answer without an address is none: what was known before stays."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 found = await self._resolver.resolve()
         except TimeoutError:
             self._members.unresolved("no answer from DNS")

@@ -16,7 +16,7 @@ from tests.fakes import Abort, Handler, Served
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class _Handlers(grpc.GenericRpcHandler):
+class Handlers(grpc.GenericRpcHandler):
     """Serves every handler as a unary-stream method; a unary caller reads its one message."""
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
@@ -79,7 +79,7 @@ async def grpc_server(
     """A gRPC server on loopback; gives its port."""
     # Without this, port 0 may give the port of another test's server.
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0), *options))
-    server.add_generic_rpc_handlers((_Handlers(handlers),))
+    server.add_generic_rpc_handlers((Handlers(handlers),))
     address = f"{host}:{port}"
     if credentials is None:
         port = server.add_insecure_port(address)

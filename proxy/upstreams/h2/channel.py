@@ -96,13 +96,13 @@ class Channel:
             sessions[0].open(call)
             return
         self._was_busy = True
+        self._spread()
         session = self._with_room()
         if session is not None:
             self._calls.add(call)
             session.open(call)
         else:
             self._wait(call)
-        self._spread()
 
     def _with_room(self) -> Session | None:
         """The connection with the fewest calls of those that can take one more."""

@@ -3,6 +3,7 @@
 Belongs here: the seams between `connection`, the calls above it and the socket below it.
 """
 
+from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
 from proxy.upstreams.h2.heads import Head
@@ -11,7 +12,7 @@ from proxy.upstreams.h2.heads import Head
 STREAM_WINDOW: Final = 1 << 20
 
 
-class Stream:
+class Stream(ABC):
     """What a connection knows of one stream; the call on it is a subclass.
 
     *pending* is what is left to send of the body.
@@ -25,25 +26,25 @@ class Stream:
         self.receive_window = STREAM_WINDOW
         self.pending: memoryview | None = None
 
+    @abstractmethod
     def wants_more(self) -> bool:
         """Whether the peer may send on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_head(self, head: Head, *, ended: bool) -> None:
         """A header block has come; when it *ended* the stream, nothing more will."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_data(self, data: bytes) -> None:
         """Data have come, at least one byte."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_end(self) -> None:
         """The peer has ended the stream without trailers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take_reset(self, code: int) -> None:
         """The peer has reset the stream, or will not look at it (REFUSED_STREAM)."""
-        raise NotImplementedError
 
 
 class Owner(Protocol):
