@@ -5,3 +5,9 @@ import os
 # grpcio's core reads this when it is first imported; unset, it writes a line to stderr for each
 # connection that a server ends, which tests do all the time.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+from hypothesis import settings  # noqa: E402 - after what has to come first
+
+# How long an example takes is the machine's business: a test must not fail by its load.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

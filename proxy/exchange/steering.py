@@ -188,6 +188,7 @@ class Steering:
                 basis_points=outcome.basis_points,
                 decided_s=outcome.decided_s,
                 now_s=now_s,
+                bucket=decided.bucket,
             )
         return guard.record(
             decided.side,
@@ -197,6 +198,7 @@ class Steering:
             decided_s=outcome.decided_s,
             duration_s=outcome.began_s - outcome.decided_s,
             now_s=now_s,
+            bucket=decided.bucket,
         )
 
     def _pinning(self, outcome: Outcome) -> Route | None:

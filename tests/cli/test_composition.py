@@ -158,15 +158,16 @@ async def test_secrets_that_cannot_be_read_are_told_with_what_else_is_wrong(plac
 async def test_descriptors_that_have_not_changed_are_not_read_again(place: Path):
     (place / "cutover.yaml").write_text(BARE)
     first = await attempt_load(place, {})
-    assert first.described is not None
+    assert first.schema is not None
     (place / "cutover.yaml").write_text(BARE + "# 2\n")
     second = await attempt_load(place, {}, first)
-    assert second.described is first.described
+    assert second.schema is first.schema
     assert second.snapshot is not None
     (place / "edge.binpb").write_bytes(descriptor_set() + descriptor_set())
     third = await attempt_load(place, {}, second)
     assert third.snapshot is not None
-    assert third.described is not first.described
+    assert third.schema is not first.schema
     (place / "edge.binpb").write_bytes(b"nonsense")
     bad = await attempt_load(place, {}, third)
-    assert (bad.snapshot, bad.described) == (None, None)
+    assert bad.snapshot is None
+    assert bad.schema is not third.schema

@@ -132,7 +132,7 @@ async def test_a_cut_stream_does_not_look_complete_to_the_client(lone_snapshot: 
             (line,) = edge.lines()
         assert logged == []
     assert (line["error"], line["grpc_code"], line["bytes_out"]) == ("no", "ABORTED", 11)
-    assert 'cutover_upstream_errors_total{code="ABORTED",upstream="items"} 1.0' in (
+    assert 'cutover_upstream_errors_total{upstream="items",code="ABORTED"} 1.0' in (
         edge.shown_metrics()
     )
 
