@@ -6,7 +6,7 @@ import os
 # connection that a server ends, which tests do all the time.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-from hypothesis import settings  # noqa: E402 - after what has to come first
+from hypothesis import settings
 
 # How long an example takes is the machine's business: a test must not fail by its load.
 settings.register_profile("untimed", deadline=None)
