@@ -139,7 +139,7 @@ class ParentLine:
             "drain": conductor.stop,
             "retire": conductor.retire,
             "reload": conductor.reload,
-            "kill": conductor.kill,
+            "kill": self._kill,
         }
 
     def __repr__(self) -> str:
@@ -185,6 +185,11 @@ class ParentLine:
         else:
             # A parent of a later version knows what this one does not.
             _log.warning("the parent asks for what is not known here", do=do)
+
+    def _kill(self) -> None:
+        self._conductor.kill()
+        # Else the next worker would be asked: the switch must not be lost with the one that was.
+        self.say("killed")
 
     def _terminated(self) -> None:
         """Somebody ends this one process: the parent starts another one first."""

@@ -90,7 +90,7 @@ class Parent:
             clock=time.monotonic,
         )
         self._stopping = False
-        #: Whether the kill switch was asked for when nobody could hear it.
+        #: Whether no worker has turned the kill switch on yet, since that was asked for.
         self._kill_owed = False
         self._told = left is not None
         self._exit_code: int | None = None
@@ -172,7 +172,7 @@ class Parent:
         elif number is signal.SIGHUP:
             self._pool.send({"do": "reload", "trigger": "signal"})
         elif number is signal.SIGUSR1:
-            self._kill_owed = self._pool.serving == 0
+            self._kill_owed = True
             self._pool.send({"do": "kill"})
         elif number is signal.SIGUSR2:
             self._upgrade.begin()
@@ -248,6 +248,8 @@ class Parent:
             self._is_ready(worker, message)
         elif said == "alive":
             worker.is_alive()
+        elif said == "killed":
+            self._kill_owed = False
         elif said == "draining":
             worker.leaves_within(message["within_s"], time.monotonic())
         elif said == "terminated":
@@ -258,7 +260,7 @@ class Parent:
     def _is_ready(self, worker: Worker, facts: dict[str, Any]) -> None:
         self._pool.is_ready(worker)
         if self._kill_owed:
-            self._kill_owed = not worker.channel.send({"do": "kill"})
+            worker.channel.send({"do": "kill"})
         if not self._told and not self._stopping:
             self._facts = self._facts or facts
             self._pool.start_all()

@@ -204,4 +204,5 @@ async def test_what_a_later_parent_asks_for_does_no_harm(tmp_path: Path) -> None
         await until(lambda: bool(worker.told.deeds))
     assert worker.told.names() == ["kill"]
     assert told[0]["do"] == "somersault"
+    assert {"say": "killed"} in list(worker.parent.receive())
     worker.end()
