@@ -4,25 +4,21 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from proxy.supervisor.channel import Channel, Message
 from proxy.supervisor.handover import Handover, WorkerLeft
 from proxy.supervisor.parent import Parent, Plan
 from proxy.supervisor.runtime import RuntimeDirectory, tally_name
-from proxy.supervisor.signals import TAKEN
 from proxy.supervisor.worker import EXIT_BROKEN, Assignment, fork_worker
 from proxy.telemetry import names
 from proxy.telemetry.shared import SharedTallies
 from proxy.telemetry.tally import Tally
-
-# From Python 3.12 on it warns of threads that the test runner has; a forked worker needs none.
-pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+from tests.alone import alone, alone_on, children
 
 Script = Callable[[Assignment], object]
 
@@ -101,19 +97,17 @@ class Stage:
         return sorted(self.notes.read_text().splitlines())
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    structlog.reset_defaults()
-    handlers = {number: signal.getsignal(number) for number in TAKEN}
-    stage = Stage(tmp_path)
+@contextmanager
+def staged(place: Path) -> Iterator[Stage]:
+    """A stage; in the end nothing of it is left."""
+    stage = Stage(place)
     yield stage
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
     assert not stage.runtime.path.exists(), "the runtime directory was left behind"
     for each in (stage.listening, stage.admin):
         each.close()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+
+
+on_stage = alone_on(staged)
 
 
 def stop(assignment: Assignment) -> int:
@@ -121,6 +115,7 @@ def stop(assignment: Assignment) -> int:
     return serve(assignment, on_ready=lambda: say(assignment, "pass", message={"do": "stop"}))
 
 
+@on_stage
 def test_it_starts_all_and_drains_all(stage: Stage) -> None:
     stage.scripts[2] = stop
     assert stage.run() == 0
@@ -129,6 +124,7 @@ def test_it_starts_all_and_drains_all(stage: Stage) -> None:
     assert stage.events()[-1] == "stopped"
 
 
+@on_stage
 def test_an_end_while_it_starts_starts_no_more(stage: Stage) -> None:
     def end_first(assignment: Assignment) -> int:
         to_parent(signal.SIGTERM)()
@@ -141,6 +137,7 @@ def test_an_end_while_it_starts_starts_no_more(stage: Stage) -> None:
     assert stage.events()[-1] == "stopped"
 
 
+@on_stage
 def test_what_the_first_worker_cannot_do_none_can(stage: Stage) -> None:
     stage.scripts[1] = lambda _: 1
     assert stage.run() == 1
@@ -148,20 +145,29 @@ def test_what_the_first_worker_cannot_do_none_can(stage: Stage) -> None:
     assert stage.events() == []
 
 
-@pytest.mark.parametrize("how", ["raise", "exit", "signal"])
-def test_a_first_worker_that_breaks_down_is_the_end_too(stage: Stage, how: str) -> None:
-    def break_down(_: Assignment) -> int:
-        if how == "raise":
-            raise ValueError("broken")
-        if how == "exit":
-            raise SystemExit("text")
-        os.kill(os.getpid(), signal.SIGKILL)
-        return 0
-
-    stage.scripts[1] = break_down
-    assert stage.run() == EXIT_BROKEN
+def break_down(_: Assignment) -> int:
+    raise ValueError("broken")
 
 
+def leave(_: Assignment) -> int:
+    raise SystemExit("text")
+
+
+def be_killed(_: Assignment) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+@alone
+def test_a_first_worker_that_breaks_down_is_the_end_too(place: Path) -> None:
+    for script in (break_down, leave, be_killed):
+        with staged(place) as stage:
+            stage.scripts[1] = script
+            assert stage.run() == EXIT_BROKEN
+            assert not children()
+
+
+@on_stage
 def test_one_that_dies_is_replaced_and_its_counts_stay(stage: Stage) -> None:
     def count_and_die(assignment: Assignment) -> int:
         tally = Tally()
@@ -186,6 +192,7 @@ def test_one_that_dies_is_replaced_and_its_counts_stay(stage: Stage) -> None:
     assert stage.noted()[0].startswith("{('inflight',): [5]}")
 
 
+@on_stage
 def test_signals_are_passed_to_all_workers(stage: Stage) -> None:
     def note(assignment: Assignment) -> int:
         say(assignment, "ready")
@@ -207,6 +214,7 @@ def test_signals_are_passed_to_all_workers(stage: Stage) -> None:
     assert stage.noted() == ["{'do': 'drain'}"] * 2 + ["{'do': 'kill'}"] * 2 + [reload] * 2
 
 
+@on_stage
 def test_what_one_worker_is_asked_for_the_others_are_told(stage: Stage) -> None:
     def ask(assignment: Assignment) -> int:
         message = {"do": "reload", "force": True}
@@ -227,6 +235,7 @@ def test_what_one_worker_is_asked_for_the_others_are_told(stage: Stage) -> None:
     assert stage.noted() == ["{'do': 'reload', 'force': True}"]
 
 
+@on_stage
 def test_one_that_is_asked_to_end_goes_when_it_is_replaced(stage: Stage) -> None:
     def asked(assignment: Assignment) -> int:
         return serve(assignment, on_ready=lambda: say(assignment, "terminated"))
@@ -237,6 +246,7 @@ def test_one_that_is_asked_to_end_goes_when_it_is_replaced(stage: Stage) -> None
     assert stage.events().count("worker serves") == 3
 
 
+@on_stage
 def test_what_cannot_be_served_replaces_nothing(stage: Stage) -> None:
     stage.trial = ("/bin/sh", "-c", "echo broken; kill -TERM $PPID; exit 1")
     stage.scripts[2] = lambda one: serve(one, on_ready=to_parent(signal.SIGUSR2))
@@ -244,6 +254,7 @@ def test_what_cannot_be_served_replaces_nothing(stage: Stage) -> None:
     assert len([each for each in stage.events() if each == "worker serves"]) == 2
 
 
+@on_stage
 def test_a_program_that_cannot_be_run_replaces_nothing(stage: Stage) -> None:
     def upgrade(assignment: Assignment) -> int:
         return serve(assignment, on_ready=lambda: ask_and_wait(stage.notes))
@@ -264,6 +275,7 @@ def test_a_program_that_cannot_be_run_replaces_nothing(stage: Stage) -> None:
     assert stage.events().count("worker serves") == 2
 
 
+@on_stage
 def test_it_goes_on_where_the_program_before_it_stopped(stage: Stage) -> None:
     """Both old workers are replaced; the new ones do not serve before they are."""
 
@@ -300,3 +312,28 @@ def test_it_goes_on_where_the_program_before_it_stopped(stage: Stage) -> None:
     assert stage.noted() == ["1 retire", "2 retire"]
     assert stage.events()[0] == "rolling restart"
     assert stage.events().count("worker left") == 4
+
+
+@on_stage
+def test_the_kill_switch_waits_for_a_worker_that_serves(stage: Stage) -> None:
+    """Both die; nobody who is there when it is asked for can turn it on."""
+
+    def die(_: Assignment) -> int:
+        to_parent(signal.SIGUSR1)()
+        return 3
+
+    def hear(assignment: Assignment) -> int:
+        say(assignment, "ready")
+        for message in messages(assignment):
+            if message["do"] == "kill" and not stage.notes.exists():
+                stage.note("kill")
+                say(assignment, "killed")
+                to_parent(signal.SIGTERM)()
+            if message["do"] == "drain":
+                return 0
+        return 0
+
+    stage.scripts |= {1: lambda one: serve(one, on_ready=lambda: os._exit(3)), 2: die, 3: hear}
+    stage.scripts[4] = hear
+    assert stage.run() == 0
+    assert stage.noted() == ["kill"]

@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from proxy.supervisor.upgrade import TRY_LIMIT_S, Upgrade
+from tests.alone import alone_on
 from tests.fakes import FakeClock
 
 
@@ -43,14 +44,16 @@ class Stage:
         return code
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+@contextmanager
+def staged(place: Path) -> Iterator[Stage]:
     structlog.reset_defaults()
-    yield Stage(tmp_path / "trial.log")
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    yield Stage(place / "trial.log")
 
 
+on_stage = alone_on(staged)
+
+
+@on_stage
 def test_what_is_well_replaces(stage: Stage) -> None:
     upgrade = stage.upgrade("pass")
     upgrade.begin()
@@ -59,6 +62,7 @@ def test_what_is_well_replaces(stage: Stage) -> None:
     assert upgrade.due_s is None
 
 
+@on_stage
 def test_what_is_not_well_is_told_in_its_own_words(stage: Stage) -> None:
     upgrade = stage.upgrade("import sys; print('out'); sys.exit('err')")
     with capture_logs() as told:
@@ -74,6 +78,7 @@ def test_what_is_not_well_is_told_in_its_own_words(stage: Stage) -> None:
     assert "No such file" in told[0]["problems"][0]
 
 
+@on_stage
 def test_it_waits_for_what_is_under_way_and_follows_once(stage: Stage) -> None:
     upgrade = stage.upgrade("pass")
     stage.busy = True
@@ -94,6 +99,7 @@ def test_it_waits_for_what_is_under_way_and_follows_once(stage: Stage) -> None:
     assert stage.replaced == 2
 
 
+@on_stage
 def test_one_that_hangs_is_killed(stage: Stage) -> None:
     upgrade = stage.upgrade("import signal; signal.pause()")
     upgrade.begin()
@@ -104,6 +110,7 @@ def test_one_that_hangs_is_killed(stage: Stage) -> None:
     assert stage.replaced == 0
 
 
+@on_stage
 def test_the_end_of_the_service_ends_it(stage: Stage) -> None:
     upgrade = stage.upgrade("import signal; signal.pause()")
     upgrade.begin()
@@ -114,6 +121,7 @@ def test_the_end_of_the_service_ends_it(stage: Stage) -> None:
     assert stage.replaced == 0
 
 
+@on_stage
 def test_the_end_of_another_process_is_not_its_own(stage: Stage) -> None:
     upgrade = stage.upgrade("pass")
     upgrade.has_ended(1, 0)
@@ -123,6 +131,7 @@ def test_the_end_of_another_process_is_not_its_own(stage: Stage) -> None:
     stage.reap(upgrade)
 
 
+@on_stage
 def test_a_program_that_is_not_there_is_told(stage: Stage) -> None:
     upgrade = Upgrade(
         ("/nowhere/python",),

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.shared import SharedTallies, retire
+from tests.alone import alone
 from tests.telemetry.test_metrics import value
 
 RPC = "a.B.C"
@@ -87,6 +88,7 @@ def test_one_that_never_wrote_can_be_retired(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@alone
 def test_a_writer_killed_at_any_moment_leaves_a_whole_tally(tmp_path: Path) -> None:
     for _ in range(5):
         reading, writing = os.pipe()

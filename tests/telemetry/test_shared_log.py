@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from proxy.telemetry.shared_log import SharedLog
+from tests.alone import alone
 
 
+@alone
 def test_processes_that_write_at_once_write_whole_lines(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     children = []
@@ -32,6 +34,7 @@ def test_processes_that_write_at_once_write_whole_lines(tmp_path: Path) -> None:
     assert set(lines) == {bytes([name]) * 20_000 for name in b"abcd"}
 
 
+@alone
 def test_one_that_is_killed_within_a_line_spoils_that_line_only(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     child = os.fork()
