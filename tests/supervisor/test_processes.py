@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -225,6 +226,23 @@ async def test_what_cannot_be_served_replaces_nothing(tmp_path: Path) -> None:
         (tmp_path / "cutover.yaml").write_text(config)
         await workers.served.tell("worker serves", worker=slot)
         assert (await workers.until("cutover_workers{}", 2))[DIED] >= 4
+
+
+async def test_a_parent_that_can_open_nothing_waits_until_it_can(tmp_path: Path) -> None:
+    """Nor does it need the directory of before: systemd removes it when a user logs out."""
+    async with workers_of(tmp_path, answers(ONE)) as workers:
+        shutil.rmtree(workers.runtime())
+        victim = min(workers.pids())
+        _, hard = resource.prlimit(workers.parent, resource.RLIMIT_NOFILE)
+        resource.prlimit(workers.parent, resource.RLIMIT_NOFILE, (3, hard))
+        os.kill(victim, signal.SIGKILL)
+        await workers.served.tell("worker cannot be started")
+        async with client_of(workers.url) as client:
+            assert (await client.ask(GET)).status == 200
+        resource.prlimit(workers.parent, resource.RLIMIT_NOFILE, (hard, hard))
+        await workers.served.tell("worker serves")
+        assert len(workers.pids() - {victim}) == 2
+        assert (await workers.until("cutover_workers{}", 2))[DIED] == 1
 
 
 async def test_a_signal_to_the_parent_reaches_all_workers(tmp_path: Path) -> None:
