@@ -152,12 +152,12 @@ class Limits(Section):
         examples=[10_000],
     )
     max_inflight: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=1024,
+        default=4096,
         description=(
             "Requests that a process serves at one time; none waits for a place. Beyond: 503 with "
             "`Retry-After`, at once."
         ),
-        examples=[4096],
+        examples=[1024],
     )
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=10_000,

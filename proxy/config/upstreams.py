@@ -221,7 +221,7 @@ class GrpcUpstream(Section):
         examples=["off"],
     )
     max_inflight: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=512,
+        default=2048,
         description=(
             "Calls that a process has open to it at one time, streams included. Beyond: not sent, "
             "503 with `Retry-After`, at once; legacy is not asked instead. It keeps a frozen "

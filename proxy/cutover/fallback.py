@@ -120,8 +120,8 @@ def fallback_reason(
 
 
 #: Fallbacks that may come at once: those of the calls that are in flight at the moment in which a
-#: server dies, before the breaker opens.
-BURST: Final = 100
+#: server dies, before the breaker opens. As many as an upstream may have open by default.
+BURST: Final = 2048
 
 #: Fallbacks per second that are always covered: the probes of a breaker that opens for 100 ms at
 #: a time, so that a long outage costs no client an error, however little traffic pays in.

@@ -11,11 +11,11 @@ from typing import Final
 #: How late requests may be begun, in seconds. A loop that is always later has more to do than it
 #: can: some hundred requests wait for it, and each takes several of its turns. Below it, what came
 #: at once is only waited for.
-MAX_DELAY_S: Final = 0.025
+MAX_DELAY_S: Final = 0.25
 #: Above this delay, in seconds, or above this part of a core, the process has no time to spare. One
 #: does not tell the other: threads that work for the loop can take its core while it waits for
 #: them, and others than this process can take it too.
-AT_EASE_S: Final = 0.005
+AT_EASE_S: Final = 0.05
 AT_EASE_CORES: Final = 0.85
 #: A window in which no request was begun sooner is late. One alone may be a burst, or a stall.
 WINDOW_S: Final = 0.1
@@ -111,15 +111,6 @@ class Admission:
         """Note that a request was refused: the limit must rise though none is begun."""
         if now_s >= self._window_ends_s:
             self._adapt(now_s)
-
-    def unavailable(self) -> None:
-        """Note that a request was begun, and that there was no room for it further on.
-
-        More of them cannot help. Where the loop has no time to spare, those that come are better
-        refused before they have cost anything; where it has, they may be for somebody else.
-        """
-        if self._is_pressed:
-            self.limit = min(self.limit, max(LEAST, self.busy - 1))
 
     def _adapt(self, now_s: float) -> None:
         """Set the limit for the window that begins now."""

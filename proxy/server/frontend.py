@@ -33,7 +33,6 @@ from proxy.server.writing import (
 
 #: Connections that the kernel holds for us while the loop is busy: as many as Linux allows.
 _BACKLOG: Final = 4096
-_UNAVAILABLE: Final = 503
 _TOO_SLOW: Final = 408
 #: Seconds that a request may take to end once it is cut off.
 _CUT_OFF_S: Final = 0.1
@@ -142,8 +141,6 @@ class Frontend:
                     answer = serving.exchange.refuse(OVERLOADED, outcome)
                 else:
                     answer = await serving.exchange.answer(request, outcome)
-                    if answer.http_status == _UNAVAILABLE:
-                        self.admission.unavailable()
                 connection = self._connection(http)
             stays = await self._send(http, answer, outcome, connection, serving.read_limits.pace)
         except (ConnectionError, ProxyError) as error:

@@ -66,7 +66,7 @@ class ConnectionLimits:
     keepalive_timeout_s: float = 75.0
     header_timeout_s: float = 10.0
     max_connections: int = 10_000
-    max_inflight: int = 1024
+    max_inflight: int = 4096
 
 
 class Lobby(Protocol):

@@ -42,7 +42,7 @@ class GrpcOptions:
     max_send_bytes: int = 4 * _MIB
     max_metadata_bytes: int = 16 * _KIB
     retry: RetryOptions | None = field(default_factory=RetryOptions)
-    max_inflight: int = 512
+    max_inflight: int = 2048
     resolve_every_s: float = 2.0
     max_connections: int = 4
     max_streams: int | None = None

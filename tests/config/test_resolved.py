@@ -45,7 +45,7 @@ def test_every_option_is_resolved() -> None:
 @pytest.mark.parametrize(
     ("limits", "defaults", "expected"),
     [
-        ("", "", (7, 512)),
+        ("", "", (7, 2048)),
         ("limits: {max_inflight: 9}", "", (7, 4)),
         ("", "max_inflight: 3", (7, 3)),
     ],
