@@ -19,6 +19,7 @@ OFFERED_AT_LEAST: Final = 2.7
 KINDS: Final = (api.READ,)
 UNAVAILABLE: Final = 503
 KEPT: Final = 0.9  # of the maximum
+BOUND: Final = 512  # requests in flight
 REFUSED_WITHIN_MS: Final = 1_000.0  # "at once", in the 99th percentile
 RECOVERED_WITHIN_S: Final = 5.0
 MEMORY: Final = 2.0  # times that before
@@ -70,8 +71,10 @@ def measure(
 ) -> Iterator[Figure]:
     """Measure the maximum, offer three times as much, and then the usual share of it again.
 
-    Without a `delay_ms` of the backend and `limits` of the configuration it is the CPU that limits.
+    Without a `delay_ms` of the backend it is the CPU that limits. `limits` are of the
+    configuration, by default a bound of half the connections that the load may have.
     """
+    limits = limits or {"max_inflight": BOUND}
     backend = ground.backend("backend", delay_ms=delay_ms)
     configuration = ground.configuration(
         legacy=backend.http, grpc=backend.grpc, defaults=api.UNGUARDED, limits=limits

@@ -147,8 +147,8 @@ class Options(Section):
         default=None,
         description=(
             "Requests that a process serves for the route at one time, whichever side answers. "
-            "Beyond: 503 with `Retry-After`, at once. Without it: half of `limits.max_inflight`, "
-            "so that one slow route leaves room for the others."
+            "Beyond: 503 with `Retry-After`, at once. Without it: `limits.max_inflight`, which "
+            "costs less to refuse at."
         ),
         examples=[100],
     )

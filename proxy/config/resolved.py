@@ -197,9 +197,9 @@ class Config:
         )
 
     def _max_inflight(self, route: Route | None) -> int:
-        """What is set for the route; else half of what the process has."""
+        """What is set for the route; else what the process has: it refuses for less."""
         own = (route and route.max_inflight) or self.settings.defaults.max_inflight
-        return own or max(1, self.settings.limits.max_inflight // 2)
+        return own or self.settings.limits.max_inflight
 
     def check_rpcs(self, rpcs: Collection[str]) -> tuple[Problem, ...]:
         """Problems that only the descriptors bring to light.

@@ -11,14 +11,19 @@ from typing import Final
 #: How late requests may be begun, in seconds. A loop that is always later has more to do than it
 #: can: some hundred requests wait for it, and each takes several of its turns. Below it, what came
 #: at once is only waited for.
-MAX_DELAY_S: Final = 0.25
+MAX_DELAY_S: Final = 0.1
 #: Above this delay, in seconds, or above this part of a core, the process has no time to spare. One
 #: does not tell the other: threads that work for the loop can take its core while it waits for
 #: them, and others than this process can take it too.
-AT_EASE_S: Final = 0.05
+AT_EASE_S: Final = 0.02
 AT_EASE_CORES: Final = 0.85
 #: A window in which no request was begun sooner is late. One alone may be a burst, or a stall.
 WINDOW_S: Final = 0.1
+#: Late windows in a row, 1.5 s, before the limit sinks from what is configured. A reload, or a
+#: worker that starts, takes the CPU for less, and what came meanwhile had better wait.
+PATIENCE: Final = 15
+#: Late windows in a row before it sinks further.
+_IMPATIENCE: Final = 2
 #: Bytes that requests may hold while they wait for their clients, and count for nothing else. A
 #: body that drips holds little; to fill this takes what a client would rather spend on requests.
 MAX_ASIDE_BYTES: Final = 128 << 20
@@ -36,6 +41,7 @@ class Admission:
     request's bytes to its handler, which only the loop's own work can make long. The least one of
     a window counts, as CoDel does it (RFC 8289 §3): a queue that empties now and then is no harm.
     *cpu_clock* is the CPU time of the process so far, in seconds; it is read once in a window.
+    *patience* is the number of late windows in a row that are borne before the limit sinks.
 
     Streams that have begun wait for their upstream, and are not counted against `limit`; requests
     that wait for their clients count for neither, or a few slow clients would keep all others out.
@@ -43,11 +49,13 @@ class Admission:
 
     __slots__ = (
         *("_cpu_clock", "_cpu_s", "_is_pressed", "_least_delay_s", "_most_busy", "_now_s"),
-        *("_was_late", "_window_ends_s"),
+        *("_late_windows", "_patience", "_window_ends_s"),
         *("aside_bytes", "inflight", "limit", "max_inflight", "streaming"),
     )
 
-    def __init__(self, max_inflight: int, cpu_clock: Callable[[], float]) -> None:
+    def __init__(
+        self, max_inflight: int, cpu_clock: Callable[[], float], patience: int = PATIENCE
+    ) -> None:
         self.max_inflight = self.limit = max_inflight
         self.inflight = 0
         self.streaming = 0
@@ -57,7 +65,8 @@ class Admission:
         self._window_ends_s = 0.0
         self._cpu_clock = cpu_clock
         self._now_s, self._cpu_s = 0.0, cpu_clock()
-        self._was_late = False
+        self._late_windows = 0
+        self._patience = patience
         self._is_pressed = False
 
     def __repr__(self) -> str:
@@ -123,11 +132,16 @@ class Admission:
             # A loop that is pressed would be late at once with many more.
             share = 32 if self._is_pressed else 4
             self.limit = min(self.max_inflight, self.limit + max(_STEP, self.limit // share))
-        elif self._was_late:
+        elif self._late_windows + 1 >= self._borne:
             # What waits is in proportion to what is served at once (Little's law).
             lowered = int(min(self.limit, busy) * max(0.5, MAX_DELAY_S / delay_s))
             self.limit = min(self.max_inflight, max(LEAST, lowered))
-        self._was_late = is_late
+        self._late_windows = self._late_windows + 1 if is_late else 0
+
+    @property
+    def _borne(self) -> int:
+        """Late windows in a row after which the limit sinks."""
+        return self._patience if self.limit == self.max_inflight else _IMPATIENCE
 
     def _cores(self, now_s: float) -> float:
         """How many cores the process has used since it was last asked."""

@@ -45,22 +45,17 @@ def test_every_option_is_resolved() -> None:
 @pytest.mark.parametrize(
     ("limits", "defaults", "expected"),
     [
-        ("", "", (7, 2048)),
-        ("limits: {max_inflight: 9}", "", (7, 4)),
+        ("", "", (7, 4096)),
+        ("limits: {max_inflight: 9}", "", (7, 9)),
         ("", "max_inflight: 3", (7, 3)),
     ],
 )
-def test_a_route_gets_half_of_what_the_process_has_unless_it_is_told(
+def test_a_route_gets_all_of_what_the_process_has_unless_it_is_told(
     limits: str, defaults: str, expected: tuple[int, int]
 ) -> None:
     entries = f"defaults: {{{defaults}}}\nroutes: [{{rpc: a.B.C, max_inflight: 7}}]\n{limits}\n"
     config = load(LEAST + entries)
     assert tuple(config.options_for(rpc).max_inflight for rpc in ("a.B.C", "a.B.D")) == expected
-
-
-def test_the_least_limit_of_all_leaves_a_route_one_request() -> None:
-    config = load(f"{LEAST}limits: {{max_inflight: 1}}")
-    assert config.options_for("a.B.C").max_inflight == 1
 
 
 def test_names() -> None:

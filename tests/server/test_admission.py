@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.server.admission import AT_EASE_S, LEAST, MAX_DELAY_S, WINDOW_S, Admission
+from proxy.server.admission import AT_EASE_S, LEAST, MAX_DELAY_S, PATIENCE, WINDOW_S, Admission
 
 LATE_S = 2 * MAX_DELAY_S
 PRESSED_S = 2 * AT_EASE_S
@@ -10,7 +10,7 @@ PRESSED_S = 2 * AT_EASE_S
 
 def admission_of(max_inflight: int) -> Admission:
     """An admission to a process whose CPU nobody has measured."""
-    return Admission(max_inflight, lambda: 0.0)
+    return Admission(max_inflight, lambda: 0.0, patience=2)
 
 
 def pass_windows(admission: Admission, count: int, delay_s: float, began_s: float = 0.0) -> float:
@@ -56,6 +56,14 @@ def test_one_late_window_changes_nothing():
     pass_windows(admission, 5, 0.0, 1.0)
     pass_windows(admission, 1, LATE_S, 2.0)
     assert admission.limit == 1000
+
+
+def test_late_windows_are_borne_for_a_second_and_a_half():
+    admission = busy(Admission(1000, lambda: 0.0), 500)
+    now_s = pass_windows(admission, PATIENCE - 1, LATE_S)
+    assert admission.limit == 1000
+    pass_windows(admission, 1, LATE_S, now_s)
+    assert admission.limit == 250
 
 
 def test_one_request_in_time_makes_a_window_good():
@@ -110,7 +118,7 @@ def test_a_loop_that_is_nearly_late_gets_little_more():
 
 def test_a_process_that_uses_its_core_gets_little_more_though_its_loop_is_in_time():
     cpu_s = 0.0
-    admission = busy(Admission(1000, lambda: cpu_s), 400)
+    admission = busy(Admission(1000, lambda: cpu_s, patience=2), 400)
     now_s = pass_windows(admission, 2, LATE_S)
     lowered = admission.limit
     cpu_s += 0.95 * WINDOW_S
