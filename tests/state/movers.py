@@ -68,13 +68,16 @@ def close_in_child(directory: str) -> None:
 def move_when_full(directory: str) -> None:
     plans = {CANARY.name: CANARY}
     with StateDirectory(Path(directory)) as state:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, allowed[1]))
         for each in (move(Action.PERCENT, basis_points=700), move(Action.KILL, on=True)):
             try:
                 carry_out(state, each, plans, digest="d")
             except StateError as error:
                 say(f"{type(error).__name__} {error}")
         say(f"killed {state.read().is_killed(0.0)}")
+        # What measures this process writes a file when it ends.
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
 
 
 COMMANDS = {
