@@ -7,7 +7,6 @@ says which one ran.
 
 import base64
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bench.figures import Unavailable
+from bench.stand.golang import go_program
 from bench.stand.processes import ROOT, Process
 
 SOURCE: Final = ROOT / "bench" / "backend"
@@ -102,19 +103,11 @@ def running_backend(canned: Canned, cores: Sequence[int], folder: Path) -> Itera
 
 def backend_command() -> tuple[list[str], str, bool]:
     """How to start the backend, what to call it in a report, and whether it is compiled."""
-    go = shutil.which("go")
-    if go is None:
-        return python_backend("no Go toolchain")
-    built = subprocess.run(
-        [go, "build", "-trimpath", "-o", str(BINARY), "."],
-        cwd=SOURCE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode != 0:
-        # An older toolchain, or no way to the modules: the benchmark can still run.
-        return python_backend(f"the Go backend does not build: {built.stderr.strip()}")
+    try:
+        go = go_program(SOURCE, BINARY)
+    except Unavailable as reason:
+        # The benchmark can still run.
+        return python_backend(str(reason))
     return [str(BINARY)], f"{go_version(go)}, {grpc_go_version()}, net/http", True
 
 

@@ -5,8 +5,6 @@ Belongs here: starting and ending a generator, reading what it wrote. Does not: 
 """
 
 import json
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from bench.figures import Unavailable
+from bench.stand.golang import go_program
 from bench.stand.processes import ROOT, Process
 from bench.stand.traffic import (
     Drip,
@@ -116,18 +114,7 @@ class Generator:
 
 def go_generator(cores: Sequence[int], folder: Path) -> Generator:
     """The generator in Go. Raises `Unavailable` where it cannot be built."""
-    go = shutil.which("go")
-    if go is None:
-        raise Unavailable("the load generator needs a Go toolchain")
-    built = subprocess.run(
-        [go, "build", "-trimpath", "-o", str(BINARY), "."],
-        cwd=SOURCE,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode != 0:
-        raise Unavailable(f"the load generator does not build: {built.stderr.strip()}")
+    go_program(SOURCE, BINARY)
     return Generator((str(BINARY),), cores, folder, count(1))
 
 

@@ -31,7 +31,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived, StreamEnded
 from h2.exceptions import ProtocolError, StreamClosedError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 HEAD: Final = [(":status", "200"), ("content-type", "application/grpc")]
 TRAILERS: Final = [("grpc-status", "0")]
@@ -84,9 +84,11 @@ class Server(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._h2.initiate_connection()
         if self._behaviour == "one-stream":
-            self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+            # In the first frame already: between it and a second one a client may make calls.
+            one = {SettingCodes.MAX_CONCURRENT_STREAMS: 1}
+            self._h2.local_settings = Settings(client=False, initial_values=one)
+        self._h2.initiate_connection()
         self._flush()
 
     def data_received(self, data: bytes) -> None:

@@ -18,6 +18,7 @@ from proxy.admin import Admin, Operations
 from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.polling import Polling
 from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, Result, tell_in_force
+from proxy.cli.state import state_path
 from proxy.config.schema import Settings
 from proxy.config.sections import Admin as AdminSection
 from proxy.config.sections import Listen
@@ -303,8 +304,8 @@ def open_state(settings: Settings, folder: Path) -> StateDirectory:
 
     Raises `StateError` when it cannot be used.
     """
-    directory = settings.state.directory
-    return StateDirectory(folder / directory) if directory else StateDirectory.temporary()
+    path = state_path(settings, folder)
+    return StateDirectory.temporary() if path is None else StateDirectory(path)
 
 
 def _alone(_message: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from proxy.cli.conduct import Conductor, on_signals, once_then_default
 from proxy.cli.options import EXIT_CANNOT_START, EXIT_PROBLEMS, run_loop, snapshot_or_exit
 from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap
 from proxy.cli.service import Service
+from proxy.cli.state import state_path
 from proxy.errors import ConfigError
 from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import StateDirectory
@@ -106,10 +107,10 @@ async def _serve(
 
 def _state(snapshot: Snapshot, folder: Path, assignment: Assignment) -> StateDirectory:
     """The state that all workers share; one of the runtime directory ends with the parent."""
-    directory = snapshot.config.settings.state.directory
-    if directory is not None:
-        return StateDirectory(folder / directory)
-    return StateDirectory(assignment.runtime.path / "state", durable=False)
+    path = state_path(snapshot.config.settings, folder)
+    if path is None:
+        return StateDirectory(assignment.runtime.path / "state", durable=False)
+    return StateDirectory(path)
 
 
 def facts_of(snapshot: Snapshot) -> dict[str, Any]:

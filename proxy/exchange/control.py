@@ -321,11 +321,11 @@ class Control:
 
     def _is_healthy(self, route: str) -> bool:
         """Whether a ramp may go on: gRPC is there, nothing speaks against it, and it was asked."""
-        guard_options, guard = self._guards.get(route, (None, None))
-        if guard_options is None or guard is None or guard.tripped is not None:
+        options, guard = self._guards.get(route, (None, None))
+        if options is None or guard is None or guard.tripped is not None:
             return False
         is_closed = self.breaker_of(route) in (None, BreakerState.CLOSED)
-        return is_closed and guard.counts.grpc.requests >= _needed(guard_options)
+        return is_closed and guard.counts.grpc.requests >= _needed(options)
 
     async def settle(self) -> None:
         """Wait for the moves that are being kept, and tell of those that end with the process."""
@@ -339,16 +339,21 @@ class Control:
 
     # --- what is told
 
+    def _guard(self, route: str) -> RouteGuard | None:
+        """The guard of *route*; None where it has none, or was not asked yet."""
+        known = self._guards.get(route)
+        return None if known is None else known[1]
+
     def breaker_of(self, route: str) -> BreakerState | None:
         """The state of a route's breaker; None where it has none, or was not asked yet."""
-        _, guard = self._guards.get(route, (None, None))
+        guard = self._guard(route)
         if guard is None or guard.breaker is None:
             return None
         return guard.breaker.state(self._clock())
 
     def e_value_of(self, route: str) -> float:
         """The evidence against gRPC on a route; 1 where there is none."""
-        _, guard = self._guards.get(route, (None, None))
+        guard = self._guard(route)
         return 1.0 if guard is None else guard.e_value
 
     def progress_of(self, route: str) -> float | None:

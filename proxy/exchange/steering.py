@@ -139,7 +139,7 @@ class Steering:
             return
         route = outcome.binding.route
         guard = self._standings[route.name].guard
-        trip = None if guard is None else self._record(guard, outcome)
+        trip = None if guard is None else self._record(guard, outcome, outcome.decided)
         if trip is not None:
             self._control.roll_back(route.name, trip)
         if outcome.http_status in _UNANSWERED and self._pinning(outcome):
@@ -175,11 +175,8 @@ class Steering:
             client = client_address(headers, client, trusted_hops=self._trusted_hops)
         return Caller(request.headers, request.query, client)
 
-    def _record(self, guard: RouteGuard, outcome: Outcome) -> Trip | None:
-        decided, now_s = outcome.decided, self._clock()
-        if decided is None:
-            return None
-        comparable = decided.reason is Reason.BUCKET
+    def _record(self, guard: RouteGuard, outcome: Outcome, decided: Decision) -> Trip | None:
+        comparable, now_s = decided.reason is Reason.BUCKET, self._clock()
         if outcome.fallback is not None:
             return guard.record_fallback(
                 outcome.fallback,

@@ -48,7 +48,7 @@ class Admission:
     """
 
     __slots__ = (
-        *("_cpu_clock", "_cpu_s", "_is_pressed", "_least_delay_s", "_most_busy", "_now_s"),
+        *("_cpu_clock", "_cpu_s", "_least_delay_s", "_most_busy", "_now_s"),
         *("_late_windows", "_patience", "_window_ends_s"),
         *("aside_bytes", "inflight", "limit", "max_inflight", "streaming"),
     )
@@ -67,7 +67,6 @@ class Admission:
         self._now_s, self._cpu_s = 0.0, cpu_clock()
         self._late_windows = 0
         self._patience = patience
-        self._is_pressed = False
 
     def __repr__(self) -> str:
         return f"<Admission {self.inflight} of {self.limit}, at most {self.max_inflight}>"
@@ -126,11 +125,11 @@ class Admission:
         delay_s, busy = self._least_delay_s, self._most_busy
         self._least_delay_s, self._most_busy = math.inf, 0
         self._window_ends_s = now_s + WINDOW_S
-        self._is_pressed = self._cores(now_s) > AT_EASE_CORES or AT_EASE_S < delay_s < math.inf
+        is_pressed = self._cores(now_s) > AT_EASE_CORES or AT_EASE_S < delay_s < math.inf
         is_late = MAX_DELAY_S < delay_s < math.inf
         if not is_late:
             # A loop that is pressed would be late at once with many more.
-            share = 32 if self._is_pressed else 4
+            share = 32 if is_pressed else 4
             self.limit = min(self.max_inflight, self.limit + max(_STEP, self.limit // share))
         elif self._late_windows + 1 >= self._borne:
             # What waits is in proportion to what is served at once (Little's law).

@@ -13,12 +13,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from proxy.errors import StatusError
+from proxy.errors import RETRY_AFTER, StatusError
 from proxy.status import Code, Status
 
-#: What clients are asked to wait, in seconds: the least that the header can say. A loop that is
-#: overloaded has room again within tenths of a second.
-RETRY_AFTER: Final = ("retry-after", "1")
 OVERLOADED: Final = StatusError(
     Status(Code.UNAVAILABLE, "the proxy has too many requests to answer"),
     http_status=503,

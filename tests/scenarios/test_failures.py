@@ -15,7 +15,7 @@ def test_reads_survive_the_death_of_their_server_and_writes_are_done_once(ground
 
 
 def test_a_frozen_server_costs_its_own_callers_their_deadline_and_others_nothing(ground):
-    assert missed(freezes.measure(ground, for_s=2.0, quiet_s=0.5, timeout_s=0.5)) == []
+    assert missed(freezes.measure(ground, for_s=3.0, quiet_s=0.5, timeout_s=0.5)) == []
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,11 @@ from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.target import Address
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
+from tests.upstreams.calls import failure
 from tests.upstreams.dns import DnsServer, dns_server
 from tests.upstreams.h2.peer import HEAD, Peer, peer_server
 from tests.upstreams.servers import grpc_server, shared_port
-from tests.upstreams.test_contract import Listed, failure
+from tests.upstreams.test_contract import Listed
 from tests.waiting import until
 
 #: Linux has all of 127.0.0.0/8 on loopback, so that several servers can have one port.

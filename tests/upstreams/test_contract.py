@@ -10,7 +10,7 @@ import grpc
 import pytest
 import trustme
 
-from proxy.errors import LimitExceeded, UpstreamError
+from proxy.errors import LimitExceeded
 from proxy.status import HTTP_STATUS, Code, Detail
 from proxy.upstreams import Call, Upstream
 from proxy.upstreams.grpc import GrpcUpstream
@@ -20,6 +20,7 @@ from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.target import Address
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, FakeUpstream, Served
+from tests.upstreams.calls import failure
 from tests.upstreams.servers import grpc_server
 
 _ERRORS = tuple(code for code in Code if code is not Code.OK)
@@ -151,12 +152,6 @@ async def upstream(request, handlers) -> AsyncIterator[Upstream]:
         made = _real(handlers, TRANSPORTS[request.param])
     async with made as upstream:
         yield upstream
-
-
-async def failure(awaitable) -> UpstreamError:
-    with pytest.raises(UpstreamError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def read_into(messages: list[bytes], stream) -> None:

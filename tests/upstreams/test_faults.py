@@ -25,9 +25,10 @@ from proxy.upstreams.h2.dialing import Unreachable
 from proxy.upstreams.h2.requests import RequestHeads
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.target import Address
+from tests.upstreams.calls import failure
 from tests.upstreams.h2.peer import HEAD, Asked, Peer, peer_server, prefixed
 from tests.upstreams.servers import grpc_server, shared_port
-from tests.upstreams.test_contract import Listed, failure
+from tests.upstreams.test_contract import Listed
 from tests.waiting import until
 
 FAST = GrpcOptions(initial_reconnect_backoff_s=0.02, max_reconnect_backoff_s=0.1)

@@ -14,9 +14,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.errors import ConfigError, UpstreamError
+from proxy.errors import ConfigError
 from proxy.status import Code, Status
-from proxy.upstreams import Call
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.calls import direct_calls
 from proxy.upstreams.grpc.failure import Failure, upstream_error
@@ -25,25 +24,9 @@ from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
+from tests.upstreams.calls import ECHO, call, failure, refused_port
 from tests.upstreams.servers import grpc_server, raw_server
 from tests.waiting import until
-
-
-def call(name="echo", message=b"x", *, timeout_s=30.0, metadata=(), idempotent=False) -> Call:
-    return Call(f"/t.T/{name}", message, metadata, timeout_s, idempotent)
-
-
-async def failure(awaitable) -> UpstreamError:
-    with pytest.raises(UpstreamError) as caught:
-        await awaitable
-    return caught.value
-
-
-async def echo(served: Served) -> AsyncIterator[bytes]:
-    yield served.message
-
-
-ECHO = {"/t.T/echo": echo}
 
 
 @pytest.fixture(params=[True, False], ids=["direct", "public"])
@@ -52,12 +35,6 @@ def direct(request) -> bool:
 
 
 # --- servers that are down, broken or frozen
-
-
-async def refused_port() -> int:
-    async with grpc_server({}) as port:
-        pass
-    return port
 
 
 async def test_a_refused_connection_was_certainly_not_sent(direct):

@@ -11,13 +11,8 @@ from proxy.upstreams import Call
 from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.options import make_channel
 from proxy.upstreams.options import GrpcOptions
-from tests.fakes import Served
+from tests.upstreams.calls import echo, failure
 from tests.upstreams.servers import Handlers, grpc_server
-from tests.upstreams.test_contract import failure
-
-
-async def echo(served: Served) -> AsyncIterator[bytes]:
-    yield served.message
 
 
 @asynccontextmanager

@@ -15,8 +15,8 @@ from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.h2 import H2Upstream
 from proxy.upstreams.h2.line import H2Line
 from proxy.upstreams.options import GrpcOptions
+from tests.upstreams.calls import failure
 from tests.upstreams.h2.peer import Asked, Peer, peer_server
-from tests.upstreams.test_contract import failure
 from tests.waiting import until
 
 OPTIONS = GrpcOptions(

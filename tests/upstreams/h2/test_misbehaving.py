@@ -15,7 +15,6 @@ from h2.events import (
 )
 from h2.settings import SettingCodes
 
-from proxy.errors import UpstreamError
 from proxy.status import Code
 from proxy.upstreams import Call
 from proxy.upstreams.h2 import H2Upstream, frames
@@ -23,6 +22,7 @@ from proxy.upstreams.h2.channel import Channel
 from proxy.upstreams.h2.connection import STREAM_WINDOW
 from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.retry import RetryOptions
+from tests.upstreams.calls import failure
 from tests.upstreams.h2.peer import HEAD, TRAILERS, Asked, Peer, peer_server, prefixed
 
 ONCE = GrpcOptions(retry=None, initial_reconnect_backoff_s=0.01, max_reconnect_backoff_s=0.01)
@@ -40,12 +40,6 @@ def upstream_of(port: int, options: GrpcOptions = ONCE) -> H2Upstream:
 
 def channel_of(upstream: H2Upstream) -> Channel:
     return upstream._members.next().line._channel
-
-
-async def failure(awaitable) -> UpstreamError:
-    with pytest.raises(UpstreamError) as caught:
-        await awaitable
-    return caught.value
 
 
 def answering(write) -> object:

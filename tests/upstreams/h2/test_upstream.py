@@ -13,7 +13,7 @@ import pytest
 import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from proxy.errors import ConfigError, LimitExceeded, UpstreamError
+from proxy.errors import ConfigError, LimitExceeded
 from proxy.status import Code, Status
 from proxy.upstreams import Call
 from proxy.upstreams.h2 import H2Upstream
@@ -22,34 +22,11 @@ from proxy.upstreams.options import GrpcOptions
 from proxy.upstreams.retry import RetryOptions
 from proxy.upstreams.tls import TlsOptions
 from tests.fakes import Abort, Served
+from tests.upstreams.calls import ECHO, call, echo, failure, refused_port
 from tests.upstreams.servers import grpc_server, raw_server
 from tests.waiting import until
 
-
-def call(name="echo", message=b"x", *, timeout_s=30.0, metadata=(), idempotent=False) -> Call:
-    return Call(f"/t.T/{name}", message, metadata, timeout_s, idempotent)
-
-
-async def failure(awaitable) -> UpstreamError:
-    with pytest.raises(UpstreamError) as caught:
-        await awaitable
-    return caught.value
-
-
-async def echo(served: Served) -> AsyncIterator[bytes]:
-    yield served.message
-
-
-ECHO = {"/t.T/echo": echo}
-
-
 # --- servers that are down, broken or frozen
-
-
-async def refused_port() -> int:
-    async with grpc_server({}) as port:
-        pass
-    return port
 
 
 async def test_a_refused_connection_was_certainly_not_sent():
