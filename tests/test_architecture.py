@@ -20,16 +20,20 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"supervisor"}),
     frozenset({"server", "admin"}),
     frozenset({"exchange"}),
-    frozenset({"upstreams", "sources", "telemetry", "state"}),
+    frozenset({"shadow"}),
+    frozenset({"report"}),
+    frozenset({"upstreams", "sources", "telemetry", "state", "evidence"}),
     frozenset({"routing"}),
     frozenset({"config"}),
     frozenset({"cutover"}),
+    frozenset({"gate"}),
+    frozenset({"comparison"}),
     frozenset({"transcoding"}),
     frozenset({"errors"}),
     frozenset({"status"}),
 )
 #: base, core and policy
-PURE = frozenset().union(*ROWS[6:])
+PURE = frozenset().union(*ROWS[8:])
 
 #: A library and the modules of `proxy` that may import it.
 FENCES: dict[str, tuple[str, ...]] = {
@@ -43,6 +47,8 @@ FENCES: dict[str, tuple[str, ...]] = {
     "uvloop": ("cli",),
     "pydantic": ("config",),
     "prometheus_client": ("telemetry",),
+    "sqlite3": ("evidence",),
+    "asyncpg": ("evidence",),
 }
 
 #: What a module of the pure rows must not reach for: tasks, clocks, environment, files, sockets.

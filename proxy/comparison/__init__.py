@@ -1,0 +1,1 @@
+"""Comparison: two answers to one request, and how they differ, with the descriptor in hand."""

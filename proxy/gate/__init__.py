@@ -1,0 +1,1 @@
+"""The gate: the counted comparisons of a route, how sure they make us, and what follows."""

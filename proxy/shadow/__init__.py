@@ -1,0 +1,1 @@
+"""Mirrors: requests repeated on the other side, after their answers, and compared."""

@@ -1,0 +1,143 @@
+"""What is mirrored: a request with the answer that its client got, and what came of the mirror.
+
+Belongs here: the values between the way of a request (`exchange`) and the mirrors. Nothing of them
+is made for a request that is not sampled.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from multidict import CIMultiDictProxy
+
+from proxy.comparison.documents import Document
+from proxy.cutover.stages import Side
+from proxy.gate.evidence import Epoch, Observation
+from proxy.routing.table import RouteBinding
+
+
+class Life(StrEnum):
+    """What can become of an eligible request, in order; a mirror that is sent ends once more.
+
+    `eligible = not_sampled + skipped + dropped + sent`, and
+    `sent = compared + candidate_error + candidate_timeout + not_comparable`.
+    """
+
+    ELIGIBLE = "eligible"
+    NOT_SAMPLED = "not_sampled"
+    SKIPPED = "skipped"
+    DROPPED = "dropped"
+    SENT = "sent"
+    COMPARED = "compared"
+    CANDIDATE_ERROR = "candidate_error"
+    CANDIDATE_TIMEOUT = "candidate_timeout"
+    NOT_COMPARABLE = "not_comparable"
+
+
+class Skip(StrEnum):
+    """Why a sampled request is not mirrored."""
+
+    UNSAFE_METHOD = "unsafe_method"
+    BODY_TOO_LARGE = "body_too_large"
+    RESPONSE_TOO_LARGE = "response_too_large"
+    STREAMING = "streaming"
+    HEAD = "head"
+    PRIMARY_FAILED = "primary_failed"
+    CLIENT_GONE = "client_gone"
+    LOOP = "loop"
+
+
+class Drop(StrEnum):
+    """Why a mirror that could be is not begun."""
+
+    QUEUE_FULL = "queue_full"
+    RATE = "rate"
+    BYTES = "bytes"
+    CPU = "cpu"
+    DRAINING = "draining"
+    KILL_SWITCH = "kill_switch"
+
+
+@dataclass(slots=True)
+class Sample:
+    """One request to be mirrored. *body* is without content coding, as a side would read it.
+
+    *headers* are the client's, whole. *primary* is who answered, in *primary_s* seconds, with
+    *answer*; *at_s* is when, on the Unix clock. *key* is the client's sticky key, or else its
+    address; *client* the address by which it is known, *peer* that of the connection.
+    """
+
+    binding: RouteBinding
+    captures: tuple[str, ...]
+    http_method: str
+    target: str
+    query: str
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    peer: str
+    client: str
+    scheme: str
+    key: str
+    primary: Side
+    primary_s: float
+    answer: Document
+    at_s: float
+    trace_id: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds on to."""
+        return len(self.body) + len(self.answer.body)
+
+
+class Failed(NamedTuple):
+    """A mirror that was sent and could not be compared: `candidate_error` and such, with why.
+
+    *reason* is a word from a small table: it is a metric label.
+    """
+
+    life: Life
+    reason: str
+
+
+class Examiner(Protocol):
+    """Makes the mirrored call of a sample and compares; the pool bounds and cancels it.
+
+    Raises nothing but cancellation for what an upstream does.
+    """
+
+    async def examine(self, sample: Sample, epoch: Epoch) -> Observation | Failed:
+        """What came of it. *epoch* has the server's version as far as it was known before."""
+        ...
+
+
+@dataclass(slots=True)
+class Lives:
+    """How often each end of a life came, by its reason; the equations can be asked of it."""
+
+    counts: dict[tuple[Life, str], int] = field(default_factory=dict)
+
+    def add(self, life: Life, reason: str = "") -> None:
+        """Count one."""
+        key = life, reason
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+    def total(self, *lives: Life) -> int:
+        """All that came to one of *lives*, for whatever reason.
+
+        >>> lives = Lives()
+        >>> lives.add(Life.SKIPPED, "head")
+        >>> lives.total(Life.SKIPPED, Life.DROPPED)
+        1
+        """
+        return sum(count for (life, _), count in self.counts.items() if life in lives)
+
+    def imbalance(self, waiting: int, running: int) -> int:
+        """By how much the equations do not hold, with so many mirrors waiting and running: 0."""
+        left = self.total(Life.NOT_SAMPLED, Life.SKIPPED, Life.DROPPED, Life.SENT)
+        ended = self.total(
+            Life.COMPARED, Life.CANDIDATE_ERROR, Life.CANDIDATE_TIMEOUT, Life.NOT_COMPARABLE
+        )
+        return abs(self.total(Life.ELIGIBLE) - left - waiting) + abs(
+            self.total(Life.SENT) - ended - running
+        )
