@@ -14,6 +14,7 @@ from proxy.telemetry.arms import Arm, ArmBaselines, arm_of
 from proxy.telemetry.counters import Histogram, NameCounters, RouteMetrics
 from proxy.telemetry.exposition import encode
 from proxy.telemetry.process_numbers import ProcessNumbers
+from proxy.telemetry.shadow_numbers import ShadowNumbers, ShadowReading
 from proxy.telemetry.shared import SharedTallies
 from proxy.telemetry.tally import Definition, Kind, Tally
 from proxy.telemetry.upstream_numbers import UpstreamNumbers, UpstreamReading
@@ -79,6 +80,7 @@ class Metrics:
         self._tls_errors: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._upstreams = UpstreamNumbers()
+        self._shadow = ShadowNumbers()
         self._stages: Mapping[str, str] = {}
         self._read_routes: Callable[[], Iterable[RouteReading]] = tuple
         self._readings: list[_Reading] = []
@@ -143,7 +145,41 @@ class Metrics:
         """
         self._arms.moved(route, revision, self._named[route])
 
+    # --- counting mirrors
+
+    def shadow(self, route: str, life: str, reason: str = "", count: int = 1) -> None:
+        """Count mirrors of *route* that came to an end of *life*, for a *reason* from a table."""
+        self._shadow.life(route, life, reason, count)
+
+    def shadow_compared(self, route: str, verdict: str) -> None:
+        """Count a comparison by its verdict."""
+        self._shadow.compared(route, verdict)
+
+    def shadow_difference(self, route: str, kind: str, count: int) -> None:
+        """Count differences of a kind."""
+        self._shadow.difference(route, kind, count)
+
+    def shadow_rule_hits(self, route: str, rule: str, count: int) -> None:
+        """Count the use of a rule of the configuration, by its text."""
+        self._shadow.rule_hits(route, rule, count)
+
+    def shadow_duration(self, route: str, leg: str, seconds: float) -> None:
+        """Count how long a mirror's call to one side took; *leg* is a word from a table."""
+        self._shadow.duration(route, leg, seconds)
+
+    def shadow_compare_seconds(self, route: str, seconds: float) -> None:
+        """Count how long the comparison of a pair took."""
+        self._shadow.compare_seconds(route, seconds)
+
+    def mismatch_bound(self, route: str, upper: float | None) -> None:
+        """Show the upper bound on the rate of mismatches; None takes it back."""
+        self._shadow.mismatch_bound(route, upper)
+
     # --- what others keep
+
+    def shadow_from(self, read: Callable[[], ShadowReading]) -> None:
+        """Show the numbers that the pool of mirrors and the writer of evidence keep."""
+        self._shadow.read_from(read)
 
     def count_from(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a counter that another object keeps: *name* as shown, without `_total`."""
@@ -201,6 +237,7 @@ class Metrics:
             _add_named(tally, name, counters)
             tally.arms[name] = self._arms.since(name, counters)
         self._add_upstreams(tally)
+        self._shadow.add_to(tally)
         self._add_config(tally)
         self._add_routes(tally)
         self._add_process(tally)

@@ -11,6 +11,12 @@ from proxy.telemetry.tally import Definition, Kind, Merge
 
 #: How late the event loop runs a timer, in seconds.
 LAG_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+#: A pair of small answers is compared in tens of microseconds; what takes longer than some
+#: milliseconds belongs into the helper process.
+COMPARE_BOUNDS_S: Final = (
+    *(0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005),
+    *(0.01, 0.02, 0.05, 0.1, 0.5),
+)
 
 
 def _counter(name: str, documentation: str, *labels: str) -> Definition:
@@ -86,6 +92,55 @@ ROLLBACKS: Final = _counter(
 )
 REFUSED: Final = _counter(
     "cutover_refused", "Requests and connections refused to stay within a limit.", "reason"
+)
+
+SHADOW: Final = _counter(
+    "cutover_shadow",
+    "What became of the requests that could be mirrored, by the ends of their lives.",
+    *("route", "outcome", "reason"),
+)
+SHADOW_COMPARED: Final = _counter(
+    "cutover_shadow_compared", "Pairs of answers compared, by verdict.", "route", "verdict"
+)
+SHADOW_DIFFS: Final = _counter(
+    "cutover_shadow_diffs", "Differences between the two sides, by kind.", "route", "kind"
+)
+SHADOW_RULE_HITS: Final = _counter(
+    "cutover_shadow_rule_hits", "Differences that a rule of the route excused.", "route", "rule"
+)
+SHADOW_DURATIONS: Final = _histogram(
+    "cutover_shadow_duration_seconds",
+    "How long the calls of mirrors took.",
+    *("route", "leg"),
+    bounds=DURATION_BOUNDS_S,
+)
+SHADOW_COMPARES: Final = _histogram(
+    "cutover_shadow_compare_seconds",
+    "How long comparing a pair of answers took.",
+    "route",
+    bounds=COMPARE_BOUNDS_S,
+)
+SHADOW_INFLIGHT: Final = _gauge("cutover_shadow_inflight", "Mirrors that run.", merge=Merge.SUM)
+SHADOW_QUEUE_DEPTH: Final = _gauge(
+    "cutover_shadow_queue_depth", "Mirrors that wait for their start.", merge=Merge.SUM
+)
+SHADOW_BUFFERED: Final = _gauge(
+    "cutover_shadow_buffered_bytes", "Bytes of bodies that mirrors hold.", merge=Merge.SUM
+)
+SHADOW_IMBALANCE: Final = _gauge(
+    "cutover_shadow_imbalance",
+    "Mirrors whose end was counted twice or never: 0 unless there is a defect.",
+)
+EVIDENCE_DROPPED: Final = _counter(
+    "cutover_evidence_dropped", "Observations that the evidence store did not take."
+)
+EVIDENCE_PROBLEM: Final = _gauge(
+    "cutover_evidence_problem", "1 while the evidence store takes nothing."
+)
+MISMATCH_BOUND: Final = _gauge(
+    "cutover_mismatch_upper_bound_ratio",
+    "The rate of mismatches is at most this, with the confidence of the route's gate.",
+    "route",
 )
 
 CONFIG_INFO: Final = _gauge("cutover_config_info", "The configuration in force.", "digest")
