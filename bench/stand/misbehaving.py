@@ -7,7 +7,10 @@ the same form. What it does wrong is said by its behaviour:
 - `goaway`: every 100 calls GOAWAY, after which it finishes what it has begun and takes no more;
 - `reset`: every tenth call ends by RST_STREAM, in turn refused before it is looked at, after the
   answer's headers, within its message, and before its trailers;
-- `one-stream`: it allows one call at a time on a connection.
+- `one-stream`: it allows one call at a time on a connection;
+- `hang`: it takes every call and never answers;
+- `break`: every call ends by RST_STREAM within its message;
+- `flood`: every answer is a message of 100 MB, sent as fast as it is taken.
 
 A call stands in the ledger when it was done, which a refused one is not; a call that was reset
 after it was done has a second line that says so. Ends when standard input closes.
@@ -29,7 +32,15 @@ from typing import Any, Final
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived, StreamEnded
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    WindowUpdated,
+)
 from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes, Settings
 
@@ -38,6 +49,8 @@ TRAILERS: Final = [("grpc-status", "0")]
 UNIMPLEMENTED: Final = "12"
 GOAWAY_EVERY: Final = 100
 RESET_EVERY: Final = 10
+FLOOD_BYTES: Final = 100_000_000
+FLOOD: Final = bytes(1 << 14)  # what of it is made at one time
 RESET: Final = "reset"  # in the ledger, after a call that was done and then reset
 
 
@@ -66,6 +79,7 @@ class Server(asyncio.Protocol):
         self._behaviour = behaviour
         self._book = book
         self._asked: dict[int, dict[str, str]] = {}
+        self._flooding: dict[int, int] = {}
         self._calls = 0
         self._left = False
         self._last = 0
@@ -77,6 +91,11 @@ class Server(asyncio.Protocol):
             self._reset_within_data,
             self._reset_before_trailers,
         )
+        self._faults: dict[str, Callable[[int, str, bytes], None]] = {
+            "hang": self._hang,
+            "break": self._reset_within_data,
+            "flood": self._begin_flood,
+        }
 
     def __repr__(self) -> str:
         return f"<Server {self._behaviour} calls={self._calls}>"
@@ -116,6 +135,10 @@ class Server(asyncio.Protocol):
             self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id or 0)
         elif isinstance(event, StreamEnded):
             self._answer(event.stream_id or 0)
+        elif isinstance(event, StreamReset):
+            self._flooding.pop(event.stream_id or 0, None)
+        elif isinstance(event, WindowUpdated):
+            self._flood()
         elif isinstance(event, ConnectionTerminated):
             self._transport.close()
 
@@ -137,14 +160,43 @@ class Server(asyncio.Protocol):
     def _do(self, stream: int, path: str, identity: str) -> None:
         message = self._answers[path]
         data = struct.pack(">BL", 0, len(message)) + message
-        if self._behaviour == "reset" and self._book.calls % RESET_EVERY == 0:
+        every_tenth = self._book.calls % RESET_EVERY == 0
+        if self._behaviour == "reset" and every_tenth:
             self._book.resets += 1
             self._resets[self._book.resets % len(self._resets)](stream, identity, data)
-            return
-        self._book.add(identity, path.rpartition("/")[2])
+        elif self._behaviour in self._faults:
+            self._faults[self._behaviour](stream, identity, data)
+        else:
+            self._book.add(identity, path.rpartition("/")[2])
+            self._h2.send_headers(stream, HEAD)
+            self._h2.send_data(stream, data)
+            self._h2.send_headers(stream, TRAILERS, end_stream=True)
+
+    def _hang(self, _stream: int, identity: str, _data: bytes) -> None:
+        self._book.add(identity, "hang")
+
+    def _begin_flood(self, stream: int, identity: str, _data: bytes) -> None:
+        self._book.add(identity, "flood")
         self._h2.send_headers(stream, HEAD)
-        self._h2.send_data(stream, data)
-        self._h2.send_headers(stream, TRAILERS, end_stream=True)
+        self._h2.send_data(stream, struct.pack(">BL", 0, FLOOD_BYTES))
+        self._flooding[stream] = FLOOD_BYTES
+        self._flood()
+
+    def _flood(self) -> None:
+        """Send on what the client has room for."""
+        for stream in list(self._flooding):
+            self._send_on(stream)
+
+    def _send_on(self, stream: int) -> None:
+        left = self._flooding[stream]
+        while left > 0 and (room := self._h2.local_flow_control_window(stream)) > 0:
+            size = min(left, room, len(FLOOD), self._h2.max_outbound_frame_size)
+            self._h2.send_data(stream, FLOOD[:size])
+            left -= size
+        self._flooding[stream] = left
+        if not left:
+            del self._flooding[stream]
+            self._h2.send_headers(stream, TRAILERS, end_stream=True)
 
     def _leave(self, stream: int) -> None:
         """Take no more than what has come, which is answered; close when that is done."""

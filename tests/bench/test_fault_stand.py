@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from bench.faults.verdicts import Line, none
 from bench.figures import Broken
 from bench.stand.dns import name_server
 from bench.stand.ledger import read_ledger
-from bench.stand.misbehaving import GOAWAY_EVERY, RESET, RESET_EVERY
+from bench.stand.misbehaving import FLOOD_BYTES, GOAWAY_EVERY, RESET, RESET_EVERY
 from bench.stand.processes import Cores, Process
 from bench.stand.service import FILE, ConfigMap
 
@@ -64,7 +64,9 @@ def test_a_config_map_is_swapped_by_a_link_and_edited_in_its_place(tmp_path: Pat
 
 
 @contextmanager
-def misbehaving(folder: Path, behaviour: str) -> Iterator[tuple[grpc.Channel, Path]]:
+def misbehaving(
+    folder: Path, behaviour: str, options: Sequence[tuple[str, int]] = ()
+) -> Iterator[tuple[grpc.Channel, Path]]:
     _, messages = api.describe(folder)
     manifest, ledger = folder / "manifest.json", folder / "ledger"
     manifest.write_text(api.answers(messages, "here").manifest())
@@ -73,7 +75,9 @@ def misbehaving(folder: Path, behaviour: str) -> Iterator[tuple[grpc.Channel, Pa
     cores, log = Cores.everywhere().load, folder / "log"
     with Process("misbehaving", command, cores=cores, log=log, announces=True) as process:
         target = f"127.0.0.1:{process.announcement()['grpc']}"
-        with grpc.insecure_channel(target, options=[("grpc.enable_retries", 0)]) as channel:
+        with grpc.insecure_channel(
+            target, options=[("grpc.enable_retries", 0), *options]
+        ) as channel:
             yield channel, ledger
 
 
@@ -118,6 +122,32 @@ def test_a_server_that_takes_one_call_at_a_time_answers_all(tmp_path: Path):
     with misbehaving(tmp_path, "one-stream") as (channel, _):
         calls = [channel.unary_unary(GET).future(b"", timeout=20.0) for _ in range(10)]
         assert all(b"here" in call.result() for call in calls)
+
+
+def test_a_server_that_hangs_has_taken_the_call(tmp_path: Path):
+    with misbehaving(tmp_path, "hang") as (channel, ledger):
+        ask = channel.unary_unary(GET)
+        with pytest.raises(grpc.RpcError) as failed:
+            ask(b"", metadata=[("x-request-id", "c-0")], timeout=0.5, wait_for_ready=True)
+        assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert [entry.what for entry in read_ledger(ledger)] == ["hang"]
+
+
+def test_a_server_that_breaks_every_call_answers_none(tmp_path: Path):
+    with misbehaving(tmp_path, "break") as (channel, _):
+        assert grpc.StatusCode.OK not in outcomes(channel, 5)
+
+
+def test_a_server_that_floods_sends_a_hundred_megabytes(tmp_path: Path):
+    unbounded = [("grpc.max_receive_message_length", -1)]
+    with misbehaving(tmp_path, "flood", unbounded) as (channel, _):
+        answer = channel.unary_unary(GET)(b"", metadata=[("x-request-id", "c-0")], timeout=60.0)
+        assert len(answer) == FLOOD_BYTES
+
+
+def test_a_client_that_takes_less_than_a_flood_is_rid_of_it(tmp_path: Path):
+    with misbehaving(tmp_path, "flood") as (channel, _):
+        assert outcomes(channel, 2) == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
 
 
 def test_what_the_bad_server_does_not_know_is_said_to_be_unknown(tmp_path: Path):

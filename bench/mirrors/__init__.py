@@ -1,0 +1,1 @@
+"""What mirrors cost the requests that they copy: the lines of `./run bench shadow`."""
