@@ -101,7 +101,13 @@ Outcome = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FieldEvidence:
-    """What is known of one kind of difference at one path; *b* and *c* as in `Control`."""
+    """What is known of one kind of difference at one path.
+
+    *count* is of comparisons that have it, *mismatches* of those among them whose verdict is a
+    mismatch: what legacy shows against itself, or what was gone when both were asked again, is in
+    the first only. Of the comparisons with a control, *b* are those in which only gRPC differs at
+    the path, *c* only the control (see `Control`), *both* those in which both do.
+    """
 
     path: str
     kind: Kind
@@ -111,6 +117,8 @@ class FieldEvidence:
     b: int = 0
     c: int = 0
     examples: tuple[str, ...] = ()
+    mismatches: int = 0
+    both: int = 0
 
 
 @dataclass(frozen=True, slots=True)
