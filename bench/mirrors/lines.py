@@ -23,7 +23,7 @@ from bench.stand.traffic import Kind, failed
 from bench.stand.zone import RECORDS_PATH, legacy, zone
 
 #: Lists of 1,000 records, some 400 KB of JSON, and few: it is about each of them.
-LARGE: Final = (Kind("large", "GET", f"{RECORDS_PATH}?pageSize=1000"),)
+LARGE: Final = (Kind("large", "GET", f"{RECORDS_PATH}?page_size=1000"),)
 LARGE_RATE: Final = 5.0
 LARGE_ROUNDS: Final = 3
 #: Small, so that the hung mirrors of a bench come to their end within it.
@@ -80,14 +80,17 @@ def large(
     ground: Ground, *, rounds: int = LARGE_ROUNDS, round_s: float = ROUND_S
 ) -> Iterator[Figure]:
     """Answers as large as a mirror may have: comparing them must not hold up the loop."""
-    prepared, (of_legacy, _) = zone(ground.folder), legacy()
-    canned = replace(prepared.canned, http=of_host.http)
+    of_legacy, _ = legacy()
+    canned = replace(zone(ground.folder).canned, http=of_legacy.http)
     backend = ground.backend("backend", canned=canned)
+    caps = {"max_response_bytes": "2MiB"}
     with (
         backend.running(),
-        proxies(ground, backend.http, backend.grpc, 0, 100, max_response_bytes="2MiB") as services,
+        proxies(ground, backend.http, backend.grpc, 0, 100, **caps) as (without, with_),
     ):
-        pair = run_pair(ground, *services, LARGE, rounds=rounds, round_s=round_s, rate=LARGE_RATE)
+        pair = run_pair(
+            ground, without, with_, LARGE, rounds=rounds, round_s=round_s, rate=LARGE_RATE
+        )
     yield from verdicts(*pair)
     yield at_least("answers compared", pair[1].total("compared"), 1)
     late = [sum(each.late for each in side.rounds) for side in pair]

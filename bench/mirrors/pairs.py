@@ -4,6 +4,7 @@ Belongs here: how a pair is run, and what is read of it. Does not: what is behin
 (`bench.mirrors.lines`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -80,7 +81,7 @@ class Side:
     def lives(self) -> dict[str, float]:
         """How many mirrors came to each end so far, for whatever reason."""
         counts: dict[str, float] = {}
-        found = metrics(self.service.get("/metrics")).get("cutover_shadow_total", {})
+        found = metrics(self.service.get("/metrics")).get("cutover_shadow_total", Counter())
         for labels, count in found.items():
             outcome = labels.partition('outcome="')[2].partition('"')[0]
             counts[outcome] = counts.get(outcome, 0.0) + count
@@ -88,7 +89,8 @@ class Side:
 
     def late(self) -> float:
         """How often the loop ran a timer more than 10 ms late so far."""
-        buckets = metrics(self.service.get("/metrics")).get("cutover_loop_lag_seconds_bucket", {})
+        told = metrics(self.service.get("/metrics"))
+        buckets = told.get("cutover_loop_lag_seconds_bucket", Counter())
         return buckets.get(EVERY_LIFE, 0.0) - buckets.get(SLOW_LOOP, 0.0)
 
     def total(self, life: str) -> float:
