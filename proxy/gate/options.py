@@ -13,7 +13,9 @@ class GateOptions:
     least *min_keys* clients over *min_duration_s*, has seen *min_field_coverage* of the answer's
     fields, and leaves at most *max_unseen_mass* to kinds of requests that it has not seen. Shares
     of noise and transient differences have ceilings of their own, or they would hide what they
-    are taken for. One difference of a *forbid* kind blocks.
+    are taken for; so have mirrors that were sent and gave nothing to compare (*max_uncompared*, a
+    share of those sent), or a server that answers half of the calls would pass on the other half.
+    One mismatch of a *forbid* kind blocks.
     """
 
     max_mismatch: float = 0.001
@@ -24,4 +26,5 @@ class GateOptions:
     max_unseen_mass: float = 0.01
     max_noise: float = 0.05
     max_transient: float = 0.05
+    max_uncompared: float = 0.05
     forbid: frozenset[Kind] = frozenset({Kind.STATUS_CLASS, Kind.MISSING_FIELD, Kind.TYPE})
