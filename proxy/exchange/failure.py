@@ -7,11 +7,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from proxy.errors import RequestError, StatusError, UpstreamError
 from proxy.exchange.messages import Answer
 from proxy.routing.table import RouteBinding
-from proxy.status import Code, Status
-from proxy.transcoding.errorbody import render_status, with_field_violation
-
-#: What clients read when an upstream is down, or answers what is no HTTP or no gRPC.
-UNREACHABLE: Final = "the upstream cannot be reached, or gave no valid answer"
+from proxy.status import Code
+from proxy.transcoding.errorbody import error_json
 
 _JSON: Final = ("content-type", "application/json")
 
@@ -32,25 +29,6 @@ def failure(error: StatusError, pool: DescriptorPool, binding: RouteBinding | No
 
 
 def error_body(error: StatusError, pool: DescriptorPool, binding: RouteBinding | None) -> bytes:
-    """The JSON of *error*.
-
-    What the proxy says itself is never hidden. What clients do not read unless the route reveals
-    it: an upstream's text of an UNKNOWN or INTERNAL error, and why an upstream could not be
-    reached, which tells addresses and names of the network behind us.
-    """
-    ours = not isinstance(error, UpstreamError)
-    reveal = ours or (binding is not None and binding.route.reveal_internal)
-    return render_status(_status(error, reveal=reveal), pool, reveal_internal=reveal)
-
-
-def _status(error: StatusError, *, reveal: bool) -> Status:
-    if isinstance(error, RequestError) and error.field:
-        return with_field_violation(error.status, error.field, error.status.message)
-    if isinstance(error, UpstreamError) and not reveal and _is_of_connection(error):
-        return Status(error.status.code, UNREACHABLE)
-    return error.status
-
-
-def _is_of_connection(error: UpstreamError) -> bool:
-    """Whether the text is that of a library which failed to speak to the upstream."""
-    return error.status.code is Code.UNAVAILABLE and (not error.sent or error.http_status == 502)
+    """The JSON of *error*; what an upstream says of itself only where the route reveals it."""
+    reveal = binding is not None and binding.route.reveal_internal
+    return error_json(error, pool, reveal_upstream=reveal)

@@ -1,7 +1,7 @@
 """Error statuses as JSON, and the typed details that come and go with them.
 
 Belongs here: `Status` to the bytes of `google.rpc.Status` JSON, and what is kept from clients.
-Does not: which HTTP status goes with it (`proxy.status`), headers (`exchange`).
+Does not: which HTTP status goes with it (`proxy.status`), headers (`exchange`, `shadow`).
 
 The error path may be slow but must not fail: nothing that an upstream sends makes it raise.
 """
@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from proxy.errors import RequestError, StatusError, UpstreamError
 from proxy.status import Code, Detail, Status
 
 #: What clients read where the message of an upstream is kept from them: it was written for its
@@ -23,6 +24,9 @@ HIDDEN_MESSAGES: Final[dict[Code, str]] = {
     Code.UNKNOWN: "unknown error",
     Code.INTERNAL: "internal error",
 }
+
+#: What clients read when an upstream is down, or answers what is no HTTP or no gRPC.
+UNREACHABLE: Final = "the upstream cannot be reached, or gave no valid answer"
 
 _DEBUG_INFO: Final = "google.rpc.DebugInfo"
 _BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
@@ -41,6 +45,30 @@ _UNPRINTABLE: Final = (
     TypeError,
     ValueError,
 )
+
+
+def error_json(error: StatusError, pool: DescriptorPool, *, reveal_upstream: bool) -> bytes:
+    """The body of the answer for *error*.
+
+    What the proxy says itself is never hidden. What clients do not read unless *reveal_upstream*:
+    an upstream's text of an UNKNOWN or INTERNAL error, and why an upstream could not be reached,
+    which tells addresses and names of the network behind us. Never raises.
+    """
+    reveal = reveal_upstream or not isinstance(error, UpstreamError)
+    return render_status(_shown(error, reveal=reveal), pool, reveal_internal=reveal)
+
+
+def _shown(error: StatusError, *, reveal: bool) -> Status:
+    if isinstance(error, RequestError) and error.field:
+        return with_field_violation(error.status, error.field, error.status.message)
+    if isinstance(error, UpstreamError) and not reveal and _is_of_connection(error):
+        return Status(error.status.code, UNREACHABLE)
+    return error.status
+
+
+def _is_of_connection(error: UpstreamError) -> bool:
+    """Whether the text is that of a library which failed to speak to the upstream."""
+    return error.status.code is Code.UNAVAILABLE and (not error.sent or error.http_status == 502)
 
 
 def render_status(status: Status, pool: DescriptorPool, *, reveal_internal: bool) -> bytes:
