@@ -22,6 +22,7 @@ from proxy.example.model import (
     Record,
     RecordType,
     ServiceLocation,
+    Statistics,
     Text,
     Value,
     Verification,
@@ -31,6 +32,9 @@ from proxy.example.model import (
 )
 
 Document = dict[str, Any]
+
+#: The process that counts for this host.
+COLLECTOR: Final = "0a52f1de-3c3f-4f0b-9d0e-2f7f6f6c9a11"
 
 _MEMBER_NAMES: Final[Mapping[str, str]] = {
     "ipv4": "ipv4",
@@ -111,6 +115,24 @@ def verification_document(consistent: bool, answers: Iterable[Verification]) -> 
         for answer in answers
     ]
     return _without_defaults({"consistent": consistent or None, "answers": documents})
+
+
+def statistics_document(domain: str, statistics: Statistics) -> Document:
+    """Write statistics as this host always did, which is not ProtoJSON's way: see `seeded`."""
+    return {
+        "name": f"zones/{domain}/statistics",
+        "queries": statistics.queries,
+        "failures": statistics.failures,
+        "lastQueryTime": statistics.last_query_time.isoformat(),
+        "peakPerSecond": round(statistics.peak_per_minute / 60),
+        "collector": COLLECTOR,
+    }
+
+
+def hosts_document(statistics: Statistics) -> Document:
+    """Write the hosts that are asked for most."""
+    hosts = [{"host": host, "share": share} for host, share in statistics.hosts]
+    return _without_defaults({"hosts": hosts})
 
 
 def error_document(error: ExampleError) -> Document:

@@ -5,23 +5,26 @@ to: `/status`, the list of zones, `purge_cache` and an old URL that redirects.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from proxy.example import zonefile
 from proxy.example.checks import split_record_name
 from proxy.example.documents import (
     content_document,
     error_document,
+    hosts_document,
     leaf_paths,
     merged,
     nameserver_document,
     read_content,
     read_time,
     record_document,
+    statistics_document,
     verification_document,
     zone_document,
 )
@@ -51,10 +54,16 @@ _CODES: Final[Mapping[int, int]] = {400: 3, 404: 5, 405: 12, 413: 8}
 
 
 class LegacyHost:
-    """The host as a server on loopback: `async with LegacyHost(store) as host: host.url`."""
+    """The host as a server on loopback: `async with LegacyHost(store) as host: host.url`.
 
-    def __init__(self, store: ZoneStore, port: int = 0) -> None:
+    *middlewares* see every request, and its errors as answers.
+    """
+
+    def __init__(
+        self, store: ZoneStore, port: int = 0, middlewares: Sequence[Middleware] = ()
+    ) -> None:
         application = make_application(store)
+        application.middlewares[:0] = middlewares
         self._runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
         )
@@ -108,6 +117,9 @@ def make_application(store: ZoneStore) -> web.Application:
             web.patch("/v4/zones/{zone}/records/{id}", handlers.patch_record),
             web.put("/v4/zones/{zone}/records/{id}", handlers.put_record),
             web.delete("/v4/zones/{zone}/records/{id}", handlers.delete_record),
+            web.get("/v4/zones/{zone}/statistics", handlers.get_statistics),
+            web.get("/v4/zones/{zone}/statistics/hosts", handlers.list_top_hosts),
+            web.post("/v4/zones/{zone}/statistics:send", handlers.send_statistics),
             web.get("/hello/{name}", _hello),
             web.post("/hello", _hello),
             web.get("/status", _status),
@@ -209,6 +221,19 @@ class _Handlers:
         result = self._store.import_zone_file(domain, data, validate_only=validate_only)
         members = {"added": result.added, "present": result.present}
         return self._answer(request, {name: value for name, value in members.items() if value})
+
+    async def get_statistics(self, request: web.Request) -> web.Response:
+        domain = request.match_info["zone"]
+        return self._answer(request, statistics_document(domain, self._store.statistics(domain)))
+
+    async def list_top_hosts(self, request: web.Request) -> web.Response:
+        found = self._store.statistics(request.match_info["zone"])
+        return self._answer(request, hosts_document(found))
+
+    async def send_statistics(self, request: web.Request) -> web.Response:
+        to = (await _document(request)).get("to", "")
+        self._store.send_statistics(request.match_info["zone"], str(to))
+        return self._answer(request, {})
 
     async def purge_cache(self, request: web.Request) -> web.Response:
         domain = self._store.zone(request.match_info["zone"]).domain

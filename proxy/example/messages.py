@@ -12,12 +12,16 @@ from proxy.example.model import (
     Nameserver,
     Record,
     ServiceLocation,
+    Statistics,
     Text,
     Value,
     Verification,
     Zone,
 )
 from proxy.example.schema import Schema
+
+#: The process that counts for this server.
+COLLECTOR: Final = "7be1c5a4-90f6-4d0c-8b3d-5f1f0e2d7c42"
 
 
 class Messages:
@@ -28,6 +32,8 @@ class Messages:
         self._zone_class = schema.message("dns.v1.Zone")
         self._nameserver_class = schema.message("dns.v1.Nameserver")
         self._answer_class = schema.message("dns.v1.VerifyRecordResponse.Answer")
+        self._statistics_class = schema.message("dns.v1.Statistics")
+        self._host_class = schema.message("dns.v1.TopHost")
 
     def zone(self, zone: Zone, record_count: int) -> Any:
         """Write a zone."""
@@ -82,6 +88,24 @@ class Messages:
     def answers(self, answers: Iterable[Verification]) -> list[Any]:
         """Write what the name servers say."""
         return [self._answer(answer) for answer in answers]
+
+    def statistics(self, domain: str, statistics: Statistics) -> Any:
+        """Write statistics; the peak is cut where it should be rounded: see `seeded`."""
+        message = self._statistics_class(
+            name=f"zones/{domain}/statistics",
+            queries=statistics.queries,
+            failures=statistics.failures,
+            peak_per_second=statistics.peak_per_minute // 60,
+            collector=COLLECTOR,
+        )
+        message.last_query_time.FromDatetime(statistics.last_query_time)
+        return message
+
+    def top_hosts(self, statistics: Statistics) -> list[Any]:
+        """Write the hosts, by name where those asked most should be first: see `seeded`."""
+        return [
+            self._host_class(host=host, share=share) for host, share in sorted(statistics.hosts)
+        ]
 
     def _answer(self, answer: Verification) -> Any:
         message = self._answer_class(

@@ -113,6 +113,21 @@ class Record:
         return f"zones/{self.domain}/records/{self.record_id}"
 
 
+#: Before every time that is stored.
+BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much a zone was asked; *hosts* with their shares, those that are asked most first."""
+
+    queries: int = 0
+    failures: int = 0
+    last_query_time: datetime = BEGINNING
+    peak_per_minute: int = 0
+    hosts: tuple[tuple[str, float], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Zone:
     """A zone without its records.
@@ -132,6 +147,7 @@ class Zone:
     signed: bool | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     readable: int | None = None
+    statistics: Statistics = field(default_factory=Statistics)
 
     @property
     def name(self) -> str:
@@ -156,10 +172,6 @@ class Verification:
     serial: int
     round_trip_ms: int
     data: str
-
-
-#: Before every time that is stored.
-BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from proxy.example.model import (
     Record,
     RecordType,
     ServiceLocation,
+    Statistics,
     Text,
     Value,
     Zone,
@@ -51,6 +52,11 @@ def _zones() -> Iterator[Zone]:
     plain = Zone(
         "fresh.example", 1, ZoneState.ACTIVE, _MADE, _CHANGED, 3_600, _NAMESERVERS, signed=False
     )
+    for zone in _described(plain):
+        yield replace(zone, statistics=_STATISTICS[zone.domain])
+
+
+def _described(plain: Zone) -> Iterator[Zone]:
     yield plain
     yield replace(
         plain,
@@ -102,6 +108,25 @@ def _content(
     data = Data(MEMBER[record_type], value)
     return Content(host, record_type, data, ttl_s, tags=tags or {})
 
+
+#: None is quite round, and only one has failures: see `seeded`.
+_STATISTICS: Final[Mapping[str, Statistics]] = {
+    "fresh.example": Statistics(1_200, 0, _CHANGED, 120, (("@", 1.0),)),
+    "example.com": Statistics(
+        9_007_199_254_740_995,
+        0,
+        _CHANGED,
+        11_090,
+        (("www", 0.5), ("@", 0.25), ("mail", 0.125), ("blog", 0.0625)),
+    ),
+    "large.example": Statistics(
+        86_400_000, 0, _CHANGED, 600_000, (("host-0001", 0.75), ("host-0002", 0.25))
+    ),
+    "secondary.example": Statistics(
+        4_300_000_000, 0, _CHANGED, 1_234, (("host-0005", 0.625), ("host-0001", 0.375))
+    ),
+    "damaged.example": Statistics(3_000, 17, _CHANGED, 95, (("host-0000", 1.0),)),
+}
 
 _MAIN: Final[Mapping[str, Content]] = {
     "apex-ns1": _content("@", RecordType.NS, "ns1.example.net.", 86_400),

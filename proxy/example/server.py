@@ -1,11 +1,11 @@
-"""The gRPC server: `dns.v1.RecordService` and `HelloWorldHandler` over a store.
+"""The gRPC server: the services of `dns.v1` and `HelloWorldHandler` over a store.
 
 With health checking, reflection, errors that carry `google.rpc` details, and the zone's serial in
 the trailing metadata.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
@@ -27,7 +27,9 @@ from proxy.example.serving import LOOPBACK, main
 from proxy.example.store import ZoneStore
 
 RECORD_SERVICE: Final = "dns.v1.RecordService"
+STATISTICS_SERVICE: Final = "dns.v1.StatisticsService"
 HELLO_SERVICE: Final = "HelloWorldHandler"
+_SERVICES: Final = (RECORD_SERVICE, STATISTICS_SERVICE, HELLO_SERVICE)
 
 #: How long a call in flight may take to end when the server stops.
 STOP_GRACE_S: Final = 1.0
@@ -38,11 +40,20 @@ Unary = Callable[[Any], tuple[Any, str]]
 
 
 class DnsServer:
-    """The server on loopback: `async with DnsServer(store) as server: server.address`."""
+    """The server on loopback: `async with DnsServer(store) as server: server.address`.
 
-    def __init__(self, store: ZoneStore, port: int = 0) -> None:
+    *interceptors* see every call first.
+    """
+
+    def __init__(
+        self,
+        store: ZoneStore,
+        port: int = 0,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
         self._store = store
         self._port = port
+        self._interceptors = interceptors
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
 
@@ -52,12 +63,13 @@ class DnsServer:
     async def __aenter__(self) -> Self:
         descriptor_set = await asyncio.to_thread(compile_folder, folder("proto"))
         # Two servers that share a port would each get some of the calls.
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        options = [("grpc.so_reuseport", 0)]
+        server = grpc.aio.server(options=options, interceptors=self._interceptors)
         self._register(server, Schema(descriptor_set))
         self._port = server.add_insecure_port(f"{LOOPBACK}:{self._port}")
         await server.start()
         self._server = server
-        for name in ("", RECORD_SERVICE, HELLO_SERVICE):
+        for name in ("", *_SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return self
 
@@ -80,10 +92,12 @@ class DnsServer:
     def _register(self, server: grpc.aio.Server, schema: Schema) -> None:
         handlers = _RecordService(self._store, schema).handlers()
         server.add_generic_rpc_handlers((_generic(schema, RECORD_SERVICE, handlers),))
+        statistics = _StatisticsService(self._store, schema).handlers()
+        server.add_generic_rpc_handlers((_generic(schema, STATISTICS_SERVICE, statistics),))
         hello = {"SayHello": _unary(_say_hello(schema), lambda _: None)}
         server.add_generic_rpc_handlers((_generic(schema, HELLO_SERVICE, hello),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (RECORD_SERVICE, HELLO_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server, pool=schema.pool)
 
 
@@ -193,6 +207,39 @@ class _RecordService:
     def _record(self, record: Record) -> tuple[Any, str]:
         domain, _ = split_record_name(record.name, "name")
         return self._messages.record(record), domain
+
+
+class _StatisticsService:
+    """One method for each RPC of `dns.v1.StatisticsService`."""
+
+    def __init__(self, store: ZoneStore, schema: Schema) -> None:
+        self._store = store
+        self._schema = schema
+        self._messages = Messages(schema)
+
+    def handlers(self) -> dict[str, Any]:
+        """The RPCs by name, as functions that grpcio calls."""
+        unary: dict[str, Unary] = {
+            "GetStatistics": self._get_statistics,
+            "ListTopHosts": self._list_top_hosts,
+            "SendStatistics": self._send_statistics,
+        }
+        return {name: _unary(act, self._serial) for name, act in unary.items()}
+
+    def _serial(self, domain: str) -> str:
+        return str(self._store.zone(domain).serial)
+
+    def _get_statistics(self, request: Any) -> tuple[Any, str]:
+        found = self._store.statistics(request.zone)
+        return self._messages.statistics(request.zone, found), request.zone
+
+    def _list_top_hosts(self, request: Any) -> tuple[Any, str]:
+        hosts = self._messages.top_hosts(self._store.statistics(request.zone))
+        return self._schema.message("dns.v1.ListTopHostsResponse")(hosts=hosts), request.zone
+
+    def _send_statistics(self, request: Any) -> tuple[Any, str]:
+        self._store.send_statistics(request.zone, request.to)
+        return self._schema.message("google.protobuf.Empty")(), request.zone
 
 
 def _say_hello(schema: Schema) -> Unary:

@@ -23,6 +23,7 @@ from proxy.example.model import (
     Page,
     Record,
     RecordType,
+    Statistics,
     Verification,
     Violation,
     Zone,
@@ -133,6 +134,8 @@ class ZoneStore:
         self._hosts = dict(hosts)
         self._now = max(zone.update_time for zone in self._zones.values())
         self._last_change: dict[str, Mapping[str, str]] = {}
+        #: How many statistics were mailed; the mail itself goes nowhere.
+        self.mails = 0
 
     def __repr__(self) -> str:
         records = sum(len(table.records) for table in self._tables.values())
@@ -227,6 +230,17 @@ class ZoneStore:
         asked = tuple(hosts) or self.zone(domain).nameservers
         answers = tuple(self._ask(record, stored, host) for host in asked)
         return all(answer.data == stored for answer in answers), answers
+
+    def statistics(self, domain: str) -> Statistics:
+        """How much a zone was asked."""
+        return self.zone(domain).statistics
+
+    def send_statistics(self, domain: str, to: str) -> None:
+        """Mail the statistics of a zone, which is counted and no more."""
+        self.zone(domain)
+        if "@" not in to:
+            raise invalid(Violation("to", "must be an address such as dns@example.com"))
+        self.mails += 1
 
     def zone_file(self, domain: str) -> str:
         """The whole zone as text."""

@@ -93,7 +93,7 @@ def test_help_names_the_command_however_it_was_started() -> None:
 def test_check_of_a_good_folder_says_what_it_holds() -> None:
     result = run("check", "-c", EXAMPLE)
     assert result.exit_code == 0
-    assert f"{EXAMPLE}: 12 routes with 14 bindings, digest " in result.stdout
+    assert f"{EXAMPLE}: 15 routes with 17 bindings, digest " in result.stdout
     assert result.stderr == ""
 
 

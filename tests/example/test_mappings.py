@@ -25,7 +25,8 @@ def mapping() -> dict[str, Any]:
 
 
 def test_every_rpc_has_a_route_with_a_name(mapping: dict[str, Any], schema: Schema) -> None:
-    services = (schema.service("dns.v1.RecordService"), schema.service("HelloWorldHandler"))
+    names = ("dns.v1.RecordService", "dns.v1.StatisticsService", "HelloWorldHandler")
+    services = [schema.service(name) for name in names]
     rpcs = {method.full_name for service in services for method in service.methods}
     routes = {route["rpc"]: route["name"] for route in mapping["routes"]}
     assert set(routes) == rpcs
@@ -34,9 +35,16 @@ def test_every_rpc_has_a_route_with_a_name(mapping: dict[str, Any], schema: Sche
 
 def test_some_routes_have_moved_and_others_are_moving(mapping: dict[str, Any]) -> None:
     stages = {route["name"]: route["stage"] for route in mapping["routes"]}
-    moving = {name for name, stage in stages.items() if stage == "canary"}
-    assert moving == {"list-nameservers", "verify-record", "import-zone-file"}
-    assert {stage for name, stage in stages.items() if name not in moving} == {"grpc"}
+    moving = {name for name, stage in stages.items() if stage != "grpc"}
+    assert moving == {
+        "list-nameservers",
+        "verify-record",
+        "import-zone-file",
+        "get-statistics",
+        "list-top-hosts",
+        "send-statistics",
+    }
+    assert {stages[name] for name in moving} == {"canary", "shadow"}
 
 
 def test_routes_that_decide_alike_share_a_group(texts: list[SourceText]) -> None:

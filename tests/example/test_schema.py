@@ -9,10 +9,11 @@ from proxy.example.files import folder
 from proxy.example.schema import Schema, compile_folder
 
 
-def test_both_services_are_compiled(schema: Schema) -> None:
+def test_the_services_are_compiled(schema: Schema) -> None:
     assert len(schema.service("dns.v1.RecordService").methods) == 11
     assert [method.name for method in schema.service("HelloWorldHandler").methods] == ["SayHello"]
-    assert repr(schema) == "<Schema: 13 files>"
+    assert len(schema.service("dns.v1.StatisticsService").methods) == 3
+    assert repr(schema) == "<Schema: 14 files>"
 
 
 def test_hello_keeps_the_names_of_the_classic_sample(schema: Schema) -> None:
@@ -24,10 +25,11 @@ def test_hello_keeps_the_names_of_the_classic_sample(schema: Schema) -> None:
 def test_no_binding_has_the_shape_of_another(schema: Schema) -> None:
     shapes = [
         (method, path)
-        for rpc in schema.service("dns.v1.RecordService").methods
+        for service in ("dns.v1.RecordService", "dns.v1.StatisticsService")
+        for rpc in schema.service(service).methods
         for method, path in bindings(rpc)
     ]
-    assert len(shapes) == 12
+    assert len(shapes) == 15
     assert len(set(shapes)) == len(shapes)
 
 

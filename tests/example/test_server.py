@@ -6,13 +6,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from proxy.example.seed import seeded_store
-from proxy.example.server import HELLO_SERVICE, RECORD_SERVICE, DnsServer
+from proxy.example.server import (
+    HELLO_SERVICE,
+    RECORD_SERVICE,
+    STATISTICS_SERVICE,
+    DnsServer,
+)
 from tests.example.conftest import RpcClient, RpcError, collect
 
 ZONE = "example.com"
 
 
-@pytest.mark.parametrize("service", ["", RECORD_SERVICE, HELLO_SERVICE])
+@pytest.mark.parametrize("service", ["", RECORD_SERVICE, STATISTICS_SERVICE, HELLO_SERVICE])
 async def test_health_is_told_of_the_server_and_each_service(dns: RpcClient, service: str) -> None:
     stub = health_pb2_grpc.HealthStub(dns.channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
@@ -28,7 +33,7 @@ async def reflected(dns: RpcClient, **request: Any) -> Any:
 async def test_reflection_lists_the_services(dns: RpcClient) -> None:
     answer = await reflected(dns, list_services="")
     names = {service.name for service in answer.list_services_response.service}
-    assert {RECORD_SERVICE, HELLO_SERVICE, "grpc.health.v1.Health"} <= names
+    assert {RECORD_SERVICE, STATISTICS_SERVICE, HELLO_SERVICE, "grpc.health.v1.Health"} <= names
     for name in names:
         found = await reflected(dns, file_containing_symbol=name)
         assert found.file_descriptor_response.file_descriptor_proto, name
