@@ -43,7 +43,7 @@ def _group_name(name: str) -> str:
     return name
 
 
-def _regular_expression(pattern: str) -> str:
+def regular_expression(pattern: str) -> str:
     """A pattern that compiles, and means in later versions of Python what it means in this one."""
     try:
         with catch_warnings():
@@ -126,7 +126,7 @@ class HeaderMatch(Section):
     prefix: NonEmpty | None = Field(
         default=None, description="The value begins with this.", examples=["beta-"]
     )
-    regex: Annotated[NonEmpty, AfterValidator(_regular_expression)] | None = Field(
+    regex: Annotated[NonEmpty, AfterValidator(regular_expression)] | None = Field(
         default=None,
         description="The whole value matches this expression, in Python's syntax.",
         examples=["[0-9]+-canary"],

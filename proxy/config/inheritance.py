@@ -8,6 +8,9 @@ from typing import Any, Final, TypeVar
 
 from proxy.config.base import Section
 from proxy.config.canary import Canary
+from proxy.config.compare import Compare, Noise
+from proxy.config.gate import Gate
+from proxy.config.mirror import Mirror, MirrorHeaders
 from proxy.config.options import Defaults, Options, Route
 from proxy.config.safeguards import Breaker, Fallback, Rollback
 
@@ -21,6 +24,10 @@ _REPLACES: Final[dict[str, frozenset[str]]] = {
     "basis_points": RAMP_KEYS | {"steps"},
     "steps": frozenset({"basis_points"}),
 }
+#: Sections inside of a section whose keys are taken one by one as well.
+_INNER: Final = (Noise, MirrorHeaders)
+#: The gate of a route that has a mirror and says nothing of a gate.
+_GATE: Final = Gate()
 
 
 def canary_of(route: Route | None, defaults: Defaults) -> Canary | None:
@@ -46,6 +53,25 @@ def rollback_of(route: Route | None, defaults: Defaults) -> Rollback | None:
     return _switched(own, "rollback", own.rollback, defaults.rollback)
 
 
+def mirror_of(route: Route | None, defaults: Defaults) -> Mirror | None:
+    """The mirror of a route, None when neither the entry nor `defaults` has one, or it is off."""
+    own = route or defaults
+    return _switched(own, "mirror", own.mirror, defaults.mirror)
+
+
+def compare_of(route: Route | None, defaults: Defaults) -> Compare | None:
+    """How a route's answers are compared, None when neither the entry nor `defaults` says it."""
+    return _inherited((route or defaults).compare, defaults.compare)
+
+
+def gate_of(route: Route | None, defaults: Defaults, mirror: Mirror | None) -> Gate | None:
+    """The gate of a route with such a *mirror*, None when it is off or there is none."""
+    own = route or defaults
+    if not any("gate" in options.model_fields_set for options in (own, defaults)):
+        return None if mirror is None else _GATE
+    return _switched(own, "gate", own.gate, defaults.gate)
+
+
 def _switched(
     options: Options, key: str, own: _Kind | None, defaults: _Kind | None
 ) -> _Kind | None:
@@ -62,6 +88,9 @@ def _inherited(own: _Kind | None, defaults: _Kind | None) -> _Kind | None:
     given = _given(own)
     replaced = frozenset().union(*(_REPLACES.get(key, ()) for key in given))
     kept = {key: value for key, value in _given(defaults).items() if key not in replaced}
+    for key in kept.keys() & given.keys():
+        if isinstance(given[key], _INNER):
+            given[key] = _inherited(given[key], kept[key])
     return type(own)().model_copy(update=kept | given)
 
 

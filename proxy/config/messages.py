@@ -21,7 +21,7 @@ from proxy.config.upstreams import GrpcUpstream, Upstreams
 from proxy.errors import Problem
 
 #: Keys that belong to the design and not to this version, so no guess is offered.
-_LATER_KEYS: Final = frozenset({"compare", "dialect", "gate", "match", "mirror", "shadow", "shape"})
+_LATER_KEYS: Final = frozenset({"dialect", "match", "shape"})
 _NOT_YET: Final = "is not available in this version"
 
 #: The longest piece of a value that a problem quotes, in characters.
@@ -142,6 +142,7 @@ def _missing(refusal: _Refusal) -> str:
 #: What must stand in place of a value of the wrong type.
 _WANTED: Final[dict[str, str]] = {
     "bool_type": "true or false",
+    "dict_type": "a mapping of keys",
     "int_type": "a whole number",
     "model_type": "a mapping of keys",
     "tuple_type": "a list",

@@ -14,6 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from proxy.config.base import Distinct, NonEmpty, OrOff, Section
 from proxy.config.canary import Canary
+from proxy.config.compare import Compare
+from proxy.config.gate import Gate
+from proxy.config.mirror import Mirror
 from proxy.config.safeguards import Breaker, Fallback, Rollback
 from proxy.config.scalars import Day
 from proxy.config.units import DURATION, SIZE, Quantity
@@ -78,8 +81,8 @@ class Options(Section):
     stage: Stage | None = Field(
         default=None,
         description=(
-            "Which side answers: `legacy`, `grpc`, or in `canary` both, by the client. `shadow` is "
-            "`legacy` until mirrors are available. Without it: `legacy` when there is a legacy "
+            "Which side answers: `legacy`, `grpc`, or in `canary` both, by the client. In `shadow` "
+            "it is legacy, and gRPC gets the mirror. Without it: `legacy` when there is a legacy "
             "upstream, else `grpc`. Operators move it while the proxy runs."
         ),
         examples=["grpc"],
@@ -115,6 +118,31 @@ class Options(Section):
             "upstream. A route's keys go before those of `defaults`, one by one."
         ),
         examples=["off"],
+    )
+    mirror: Annotated[Mirror | None, OrOff()] = Field(
+        default=None,
+        description=(
+            "Which requests are repeated on the other side; `off`: none. In stage `legacy` it is "
+            "kept ready. A route's keys go before those of `defaults`, one by one."
+        ),
+        examples=[{"percent": 10}],
+    )
+    compare: Compare | None = Field(
+        default=None,
+        description=(
+            "How the answers of mirrored requests are compared. A route's keys go before those of "
+            "`defaults`, one by one."
+        ),
+        examples=[{"status": "class"}],
+    )
+    gate: Annotated[Gate | None, OrOff()] = Field(
+        default=None,
+        description=(
+            "What a route must show before `promote` moves it; `off`: nothing. Without it: what is "
+            "built in for routes with a mirror, nothing for others. A route's keys go before those "
+            "of `defaults`, one by one."
+        ),
+        examples=[{"max_mismatch": "0.5%"}],
     )
     owner: NonEmpty | None = Field(
         default=None,

@@ -34,14 +34,16 @@ def secret_fault(secret: str) -> str | None:
     return None
 
 
-def _checked_secret(secret: str) -> str:
+def secret_text(secret: str) -> str:
+    """A secret that is good enough; pydantic turns the error into its own."""
     fault = secret_fault(secret)
     if fault is not None:
         raise PydanticCustomError("secret", "{fault}", {"fault": fault})
     return secret
 
 
-def _checked_header(name: str) -> str:
+def own_header(name: str) -> str:
+    """A header's name in lower case, of one that means nothing to anybody else."""
     key = header_name(name)
     if is_denied(key) or key in _TAKEN:
         message = "must not be a header with a meaning of its own"
@@ -55,12 +57,12 @@ class Override(Section):
     It works on every mapped route, and no server behind ever sees it.
     """
 
-    header: Annotated[str, AfterValidator(_checked_header)] = Field(
+    header: Annotated[str, AfterValidator(own_header)] = Field(
         default="x-cutover-override",
         description="Its name; case does not matter. No route may pass it on.",
         examples=["x-cutover-override"],
     )
-    secret: Annotated[str, AfterValidator(_checked_secret)] | None = Field(
+    secret: Annotated[str, AfterValidator(secret_text)] | None = Field(
         default=None,
         repr=False,
         description="The secret, at least 16 visible characters. From the environment only.",

@@ -12,7 +12,18 @@ from typing import Any, Final
 
 from proxy.config.agreement import canary_faults, group_faults
 from proxy.config.canary import Canary
-from proxy.config.inheritance import breaker_of, canary_of, fallback_of, rollback_of
+from proxy.config.compare import Compare
+from proxy.config.gate import Gate
+from proxy.config.inheritance import (
+    breaker_of,
+    canary_of,
+    compare_of,
+    fallback_of,
+    gate_of,
+    mirror_of,
+    rollback_of,
+)
+from proxy.config.mirror import Mirror
 from proxy.config.naming import ServiceTable, default_route_name, did_you_mean, service_of
 from proxy.config.options import (
     STAGES_OF_GRPC,
@@ -38,8 +49,9 @@ class ResolvedRoute:
     """All options of one RPC: its entry's, else those of `defaults`, else the built-in ones.
 
     *upstream* is None when no gRPC upstream serves it; *compress_min_bytes* when answers are not
-    compressed. *listed* says whether the RPC has an entry in `routes`. *fallback*, *breaker* and
-    *rollback* are None when they are off, and where there is no legacy upstream to turn to.
+    compressed. *listed* says whether the RPC has an entry in `routes`. *fallback*, *breaker*,
+    *rollback*, *mirror* and *gate* are None when they are off, and where there is no legacy
+    upstream to turn to.
     *safety* is None when the descriptors are to say it.
     """
 
@@ -54,6 +66,9 @@ class ResolvedRoute:
     fallback: Fallback | None
     breaker: Breaker | None
     rollback: Rollback | None
+    mirror: Mirror | None
+    compare: Compare | None
+    gate: Gate | None
     owner: str | None
     target_date: date | None
     upstream: str | None
@@ -75,15 +90,23 @@ class ResolvedRoute:
 
 @dataclass(frozen=True, slots=True)
 class MethodFacts:
-    """What descriptors say of an RPC: what a second call would do, and whether requests stream."""
+    """What descriptors say of an RPC.
+
+    *safety* is what a second call would do, *streams_requests* whether clients send any number of
+    messages, *can_validate* whether the message has a truth value `validate_only`.
+    """
 
     safety: Safety
     streams_requests: bool
+    can_validate: bool = False
 
 
 #: The options that an entry takes from `defaults` by rules of their own.
 _BY_RULE: Final = frozenset(
-    {"stage", "upstream", "canary", "fallback", "breaker", "rollback", "max_inflight"}
+    {
+        *("stage", "upstream", "canary", "fallback", "breaker", "rollback", "max_inflight"),
+        *("mirror", "compare", "gate"),
+    }
 )
 #: Those that it takes as they are.
 _INHERITED: Final = tuple(
@@ -134,6 +157,7 @@ class Config:
         named = (
             ("override.secret_file", override and override.secret_file),
             ("admin.token_file", token),
+            ("shadow.mark.secret_file", self.settings.shadow.mark.secret_file),
         )
         return tuple(SecretFile(path, self.place(key)) for key, path in named if path)
 
@@ -154,6 +178,12 @@ class Config:
             return None
         secret = section.secret or self._secrets[section.secret_file or ""]
         return OverrideHeader(section.header, secret)
+
+    @property
+    def mark_secret(self) -> str | None:
+        """The secret of the mark of mirrors, None when one is to be made. Needs `with_secrets`."""
+        mark = self.settings.shadow.mark
+        return mark.secret if mark.secret_file is None else self._secrets[mark.secret_file]
 
     @property
     def admin_token(self) -> str | None:
@@ -179,6 +209,7 @@ class Config:
             option: getattr(route if option in given else defaults, option) for option in _INHERITED
         }
         has_legacy = self.settings.upstreams.legacy is not None
+        mirror = mirror_of(route, defaults) if has_legacy else None
         return ResolvedRoute(
             rpc=rpc,
             name=(route and route.name) or default_route_name(rpc),
@@ -191,6 +222,9 @@ class Config:
             fallback=fallback_of(route, defaults) if has_legacy else None,
             breaker=breaker_of(route, defaults) if has_legacy else None,
             rollback=rollback_of(route, defaults) if has_legacy else None,
+            mirror=mirror,
+            compare=compare_of(route, defaults),
+            gate=gate_of(route, defaults, mirror) if has_legacy else None,
             upstream=(route and route.upstream) or self.upstream_for(service_of(rpc)),
             max_inflight=self._max_inflight(route),
             **inherited,

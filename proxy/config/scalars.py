@@ -1,8 +1,9 @@
-"""Percentages, numbers in a range and days: scalars of a file to values, and back.
+"""Percentages, shares, numbers in a range and days: scalars of a file to values, and back.
 
 Belongs here: scalars that carry no unit. Those that do are in `units`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,8 @@ from proxy.cutover.percent import POINTS_PER_PERCENT, WHOLE
 #: The errors of values that are text where a number should stand: text from the environment is
 #: read again as a number after one of them.
 NUMBER_WANTED: Final = frozenset({"number_type", "percent_type"})
+
+_SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
 
 
 def parse_percent(percent: float) -> int:
@@ -117,6 +120,47 @@ class Number(_Scalar):
     def text(self, value: float | None) -> str:
         """The text of a number as it would be written in a file."""
         return OFF if value is None else number_text(value)
+
+
+def share_text(value: float) -> str:
+    """The text of a share as one would write it.
+
+    >>> share_text(0.001), share_text(0.95)
+    ('0.1%', '95%')
+    """
+    return f"{number_text(value * 100)}%"
+
+
+@dataclass(frozen=True, slots=True)
+class Share(_Scalar):
+    """A share from *minimum* to *maximum*, a number of at most 1 or a percentage with its sign.
+
+    A bare number above 1 is out of range, so that nobody's 5 is taken for five hundred percent.
+    """
+
+    minimum: float
+    maximum: float
+
+    def validate(self, value: object) -> float:
+        """The share that the number or the text *value* says."""
+        if isinstance(value, str) and (match := _SHARE.fullmatch(value)):
+            # In decimal, as it was written: 0.07 / 100 is not 0.0007 in binary.
+            value = float(Decimal(match[1]) / 100)
+        if not _is_number(value):
+            raise PydanticCustomError("number_type", "must be a share such as 0.1% or 0.001")
+        if not self.minimum <= value <= self.maximum:
+            ends = {"minimum": share_text(self.minimum), "maximum": share_text(self.maximum)}
+            raise PydanticCustomError("share_range", "must be from {minimum} to {maximum}", ends)
+        return float(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        """A number in range, or a text with a percent sign."""
+        number = {"type": "number", "minimum": self.minimum, "maximum": self.maximum}
+        return {"anyOf": [number, {"type": "string", "pattern": f"^{_SHARE.pattern}$"}]}
+
+    def text(self, value: float) -> str:
+        """The text of a share as it would be written in a file."""
+        return share_text(value)
 
 
 @dataclass(frozen=True, slots=True)

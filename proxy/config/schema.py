@@ -23,6 +23,7 @@ from proxy.config.sections import (
     Reload,
     State,
 )
+from proxy.config.shadow import Evidence, Shadow
 from proxy.config.upstreams import Upstreams
 
 
@@ -92,6 +93,12 @@ class Settings(Section):
     )
     override: Override | None = Field(
         default=None, description="Who may pick the side of a request; nobody without it."
+    )
+    shadow: Shadow = Field(
+        default=Shadow(), description="What all mirrors of a process may hold and take."
+    )
+    evidence: Evidence = Field(
+        default=Evidence(), description="Where comparisons are counted, and for how long."
     )
     state: State = Field(default=State(), description="Where operators' moves are kept.")
     reload: Reload = Field(default=Reload(), description="When a changed folder is looked at.")

@@ -11,12 +11,15 @@ from pydantic_core import PydanticCustomError
 
 from proxy.config.base import Distinct, NonEmpty, Section, SomeEntry
 from proxy.config.units import DURATION, SIZE, Quantity
+from proxy.transcoding.metadata import is_denied
 
 #: The upstream that is spoken to in HTTP; all others are gRPC.
 LEGACY: Final = "legacy"
 
 UPSTREAM_NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _VISIBLE: Final = re.compile(r"[!-~]+")
+#: What metadata keys may be made of (gRPC over HTTP/2, "Custom-Metadata").
+_METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _SERVICE_GLOB: Final = re.compile(r"\*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\.\*)?", re.ASCII)
 
 
@@ -49,6 +52,14 @@ def _checked_glob(glob: str) -> str:
         message = "must be a full service name, a package with .* behind it, or *"
         raise PydanticCustomError("service_glob", message)
     return glob
+
+
+def _metadata_key(name: str) -> str:
+    key = name.lower()
+    if not _METADATA_KEY.fullmatch(key) or is_denied(key) or key.endswith("-bin"):
+        message = "must be the name of metadata that holds text"
+        raise PydanticCustomError("metadata_key", message)
+    return key
 
 
 class LegacyTls(Section):
@@ -264,6 +275,23 @@ class GrpcUpstream(Section):
             "Other methods are never sent twice."
         ),
         examples=[False],
+    )
+
+    shadow_sink: bool = Field(
+        default=False,
+        description=(
+            "Its data is there for mirrors: a write that is done twice does no harm. Routes with "
+            "`mirror.allow_unsafe` need it."
+        ),
+        examples=[True],
+    )
+    version_metadata: Annotated[str, AfterValidator(_metadata_key)] | None = Field(
+        default=None,
+        description=(
+            "Metadata of its answers that says which version of the server made them. Evidence "
+            "begins anew when it changes."
+        ),
+        examples=["x-version"],
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,8 @@ class RoutePlan:
 
     *basis_points* is the share of gRPC in stage canary; it does not count where there is a
     *ramp*, which begins at its first step. *has_legacy* and *has_grpc* say which upstreams the
-    route has, *has_sticky* that it has a key by which clients keep their side in canary.
+    route has, *has_sticky* that it has a key by which clients keep their side in canary,
+    *has_mirror* that its requests can be mirrored.
     """
 
     name: str
@@ -26,6 +27,7 @@ class RoutePlan:
     has_legacy: bool
     has_grpc: bool
     has_sticky: bool
+    has_mirror: bool = False
 
     @property
     def first_basis_points(self) -> int:
@@ -43,6 +45,8 @@ class RoutePlan:
             return "the route has no legacy upstream"
         if stage in (Stage.CANARY, Stage.GRPC) and not self.has_grpc:
             return "the route has no gRPC upstream"
+        if stage is Stage.SHADOW and not self.has_mirror:
+            return "the route has no mirror, and shadow without one is legacy"
         if stage is Stage.CANARY and not self.has_sticky:
             return "the route has no sticky source, by which clients would keep their side"
         return None

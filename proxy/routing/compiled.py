@@ -8,6 +8,7 @@ the same, so is what was compiled. From another schema nothing is taken but the 
 whose generated source is the same.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, MappingProxyType
@@ -16,11 +17,13 @@ from typing import Final, NamedTuple
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from proxy.config import policy
-from proxy.config.resolved import Config, ResolvedRoute
+from proxy.config import mirror_policy, policy
+from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
 from proxy.cutover.fallback import Safety
+from proxy.cutover.mirror import MirrorOptions
 from proxy.cutover.override_header import DEFAULT_NAME
 from proxy.cutover.stages import Stage
+from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidence_digest
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
 from proxy.transcoding.binding import Binding, Body
@@ -43,12 +46,18 @@ class JsonTables(NamedTuple):
 
 
 class RouteInputs(NamedTuple):
-    """All that a route is made from, beside what its RPC is."""
+    """All that a route is made from. *evidence* is None where nothing is mirrored."""
 
     options: ResolvedRoute
-    safety: Safety
+    facts: MethodFacts
     withheld: str
     idempotent: bool
+    evidence: EvidenceSettings | None
+
+    @property
+    def safety(self) -> Safety:
+        """What a second call would do, as the entry says it, or else the descriptors."""
+        return Safety(self.options.safety or self.facts.safety)
 
 
 class BindingInputs(NamedTuple):
@@ -67,6 +76,7 @@ class Compiled:
     tables: Mapping[JsonOptions, JsonTables] = field(repr=False)
     routes: Mapping[str, tuple[RouteInputs, Route]] = field(repr=False)
     bindings: Mapping[BindingInputs, RouteBinding] = field(repr=False)
+    files: FileDigests
 
 
 class Compiler:
@@ -77,13 +87,18 @@ class Compiler:
         self._schema = schema
         self._known = before.tables if before is not None else {}
         same = before is not None and before.schema is schema
-        self._before = before if before is not None and same else Compiled(schema, {}, {}, {})
+        files = FileDigests(schema.descriptors.files)
+        fresh = Compiled(schema, {}, {}, {}, files)
+        self._before = before if before is not None and same else fresh
         self._idempotent = _idempotent_rpcs(schema)
         override = config.settings.override
         self._withheld = DEFAULT_NAME if override is None else override.header
         self._tables: dict[JsonOptions, JsonTables] = {}
         self._routes: dict[str, tuple[RouteInputs, Route]] = {}
         self._bindings: dict[BindingInputs, RouteBinding] = {}
+        self._by_rpc: defaultdict[str, list[Binding]] = defaultdict(list)
+        for binding in schema.resolution.bindings:
+            self._by_rpc[binding.rpc].append(binding)
         self.report: list[str] = []
 
     def compile_all(self, breathe: Callable[[], None]) -> Iterator[RouteBinding]:
@@ -101,7 +116,9 @@ class Compiler:
 
     def compiled(self) -> Compiled:
         """What a later compiler can take."""
-        return Compiled(self._schema, self._tables, self._routes, self._bindings)
+        return Compiled(
+            self._schema, self._tables, self._routes, self._bindings, self._before.files
+        )
 
     def _compile(self, index: int, binding: Binding, breathe: Callable[[], None]) -> RouteBinding:
         options = self._config.options_for(binding.rpc)
@@ -126,14 +143,27 @@ class Compiler:
         known = self._routes.get(binding.rpc)
         if known is not None:
             return known[1]
-        safety = Safety(options.safety or self._schema.facts[binding.rpc].safety)
-        idempotent = binding.rpc in self._idempotent
-        inputs = RouteInputs(options, safety, self._withheld, idempotent)
+        inputs = self._route_inputs(binding.rpc, options)
         found = self._before.routes.get(binding.rpc)
         if found is None or found[0] != inputs:
-            found = inputs, _route(binding, inputs)
+            found = inputs, self._new_route(binding, inputs)
         self._routes[binding.rpc] = found
         return found[1]
+
+    def _route_inputs(self, rpc: str, options: ResolvedRoute) -> RouteInputs:
+        settings, evidence = self._config.settings, None
+        if options.mirror is not None:
+            evidence = EvidenceSettings.of(settings, options.upstream)
+        facts, idempotent = self._schema.facts[rpc], rpc in self._idempotent
+        return RouteInputs(options, facts, self._withheld, idempotent, evidence)
+
+    def _new_route(self, binding: Binding, inputs: RouteInputs) -> Route:
+        mirror, digest = _mirror(inputs), ""
+        if mirror is not None and inputs.evidence is not None:
+            bindings = self._by_rpc[binding.rpc]
+            files = self._before.files
+            digest = evidence_digest(bindings, inputs.options, mirror, inputs.evidence, files)
+        return _route(binding, inputs, mirror, digest)
 
     def _request_options(self, options: ResolvedRoute) -> RequestOptions:
         return RequestOptions(
@@ -177,7 +207,18 @@ def _bodies(binding: Binding) -> Iterator[Descriptor]:
     return (each for each in (inputs, outputs) if each is not None)
 
 
-def _route(binding: Binding, inputs: RouteInputs) -> Route:
+def _mirror(inputs: RouteInputs) -> MirrorOptions | None:
+    """The mirror of a route. Requests that stream cannot be repeated: nothing keeps them."""
+    options, facts = inputs.options, inputs.facts
+    if options.mirror is None or facts.streams_requests:
+        return None
+    depth = mirror_policy.depth_of(options.mirror, inputs.safety, can_validate=facts.can_validate)
+    return mirror_policy.mirror_value(options.mirror, options.compare, depth, inputs.safety)
+
+
+def _route(
+    binding: Binding, inputs: RouteInputs, mirror: MirrorOptions | None, digest: str
+) -> Route:
     options, safety = inputs.options, inputs.safety
     service, _, method = binding.rpc.rpartition(".")
     canary, fallback = options.canary, options.fallback
@@ -197,6 +238,9 @@ def _route(binding: Binding, inputs: RouteInputs) -> Route:
         guard=policy.guard_options(fallback, options.breaker, options.rollback)
         if options.has_legacy
         else None,
+        mirror=mirror,
+        gate=mirror_policy.gate_value(options.gate, mirror.depth if mirror else None),
+        evidence_digest=digest,
         owner=options.owner,
         target_date=options.target_date,
         upstream=options.upstream,

@@ -8,11 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from proxy.config.options import Safety
 from proxy.config.resolved import MethodFacts
 from proxy.transcoding.binding import Binding
+
+#: The field by which a request asks to be checked and not carried out (AIP-163).
+VALIDATE_ONLY: Final = "validate_only"
 
 _BY_OPTION: Final[dict[int, Safety]] = {
     MethodOptions.NO_SIDE_EFFECTS: "safe",
@@ -35,7 +39,9 @@ def facts_of(bindings: Iterable[Binding]) -> Mapping[str, MethodFacts]:
     for binding in bindings:
         by_rpc[binding.rpc].append(binding)
     return {
-        rpc: MethodFacts(_safety(own), own[0].cardinality.request_streams)
+        rpc: MethodFacts(
+            _safety(own), own[0].cardinality.request_streams, _can_validate(own[0].method)
+        )
         for rpc, own in by_rpc.items()
     }
 
@@ -47,3 +53,9 @@ def _safety(bindings: list[Binding]) -> Safety:
         return declared
     promised = (_BY_HTTP_METHOD.get(binding.http_method, "unsafe") for binding in bindings)
     return min(promised, key=_ORDER.index)
+
+
+def _can_validate(method: MethodDescriptor) -> bool:
+    """Whether a request can ask to be checked only (AIP-163)."""
+    field = method.input_type.fields_by_name.get(VALIDATE_ONLY)
+    return field is not None and field.type == FieldDescriptor.TYPE_BOOL and not field.is_repeated

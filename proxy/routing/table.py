@@ -7,14 +7,16 @@ is put together from a configuration (`routing.snapshot`), who answers (`cutover
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from proxy.cutover.canary import Canary
 from proxy.cutover.fallback import FallbackReason, Safety
 from proxy.cutover.guard import GuardOptions
+from proxy.cutover.mirror import MirrorOptions
 from proxy.cutover.ramp import Ramp
 from proxy.cutover.stages import Stage
 from proxy.errors import RequestError, StatusError
+from proxy.gate.options import GateOptions
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
 from proxy.status import Code
 from proxy.transcoding.binding import Binding, Cardinality
@@ -38,6 +40,10 @@ class Route:
     who move it. *basis_points* is the share with which it enters canary. *fallback_on* holds only
     what the route's *safety* admits, and is empty where legacy is never asked. *guard* is None
     where there is no legacy host to turn to.
+
+    *mirror* is None where nothing is mirrored in any stage. *gate* is what `promote` asks for, None
+    where it asks for nothing. *evidence_digest* is of all that the route's comparisons follow
+    from, "" without a mirror.
     """
 
     name: str
@@ -53,6 +59,9 @@ class Route:
     fallback_on: frozenset[FallbackReason]
     fallback_max_ratio: float
     guard: GuardOptions | None
+    mirror: MirrorOptions | None
+    gate: GateOptions | None
+    evidence_digest: str
     owner: str | None
     target_date: date | None
     upstream: str | None
@@ -69,12 +78,19 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RouteBinding:
-    """One binding of a route, with what was compiled for it."""
+    """One binding of a route, with what was compiled for it.
+
+    *comparator* is of answers, *requests* of what a client sent with the message made of it, and
+    *redactor* hides what may not be kept of either; all are None where nothing is mirrored.
+    """
 
     route: Route
     binding: Binding
     request: RequestBuilder
     response: ResponseRenderer
+    comparator: Any = None
+    requests: Any = None
+    redactor: Any = None
 
     def __repr__(self) -> str:
         rule = f"{self.binding.http_method} {self.binding.template}"

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from proxy.config.base import OrOff, Section
 from proxy.config.messages import keys_of, section_of
 from proxy.config.options import Options, Route
-from proxy.config.scalars import Day, Number, Percent, number_text
+from proxy.config.scalars import Day, Number, Percent, Share, number_text, share_text
 from proxy.config.schema import Settings
 from proxy.config.units import OFF, Quantity
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
@@ -89,8 +89,9 @@ The configuration is a flat folder of YAML files, read as one. A complete one:
   plain `${{`. A variable that is not set is an error, but for `${{NAME:-default}}`, which also
   stands in for an empty one. Numbers and truth values may come from
   variables too, quoted or not. The admin port shows `${{NAME}}` and not what it stood for.
-- **Durations** have a unit, `ms`, `s`, `m` or `h`: `250ms`, `1.5s`. **Sizes** have one as well,
-  `B`, `KiB`, `MiB` or `GiB`: `64KiB`.
+- **Durations** have a unit, `ms`, `s`, `m`, `h` or `d`: `250ms`, `1.5s`. **Sizes** have one as
+  well, `B`, `KiB`, `MiB` or `GiB`: `64KiB`. **Shares** are a percentage or a number from 0 to 1:
+  `0.1%`, `0.001`.
 - **Files** that are named here are relative to the folder of the configuration.
 
 """
@@ -98,11 +99,12 @@ The configuration is a flat folder of YAML files, read as one. A complete one:
 _ROUTE_INTRODUCTION: Final = """\
 An RPC with an HTTP rule needs no entry; what an entry does not set comes from
 [`defaults`](#defaults). An RPC has one entry at most, for all its bindings. Beside the keys below
-it takes every key of `defaults`. Of the sections `canary`, `fallback`, `breaker` and `rollback` it
-takes the keys that it does not give itself.
+it takes every key of `defaults`. Of the sections `canary`, `fallback`, `breaker`, `rollback`,
+`mirror`, `compare` and `gate` it takes the keys that it does not give itself.
 
 """
 
+_SCALARS: Final = (Number, Percent, Share, Day)
 _OR_OFF: Final = f", or `{OFF}`"
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 
@@ -167,7 +169,7 @@ def _type(info: FieldInfo) -> str:
     if quantity is not None:
         off = _OR_OFF if quantity.can_be_off else ""
         return f"{quantity.kind.name}, {quantity.minimum} to {quantity.maximum}{off}"
-    scalar = _found(info.metadata, (Number, Percent, Day))
+    scalar = _found(info.metadata, _SCALARS)
     if scalar is not None:
         return _scalar(scalar)
     if info.annotation in (int, int | None):
@@ -178,9 +180,11 @@ def _type(info: FieldInfo) -> str:
     return _name(info.annotation) + (_OR_OFF if _found(info.metadata, OrOff) else "")
 
 
-def _scalar(scalar: Number | Percent | Day) -> str:
+def _scalar(scalar: Number | Percent | Share | Day) -> str:
     if isinstance(scalar, Day):
         return "day"
+    if isinstance(scalar, Share):
+        return f"share, {share_text(scalar.minimum)} to {share_text(scalar.maximum)}"
     if isinstance(scalar, Percent):
         return "percentage"
     ends = f"number, {number_text(scalar.minimum)} to {number_text(scalar.maximum)}"
@@ -201,7 +205,7 @@ def _name(annotation: Any) -> str:
         entry = _name(get_args(annotation)[0])
         return f"list of {entry}s" if entry.isalpha() and entry != "text" else f"list of {entry}"
     if origin is Annotated:
-        scalar = _found(annotation.__metadata__, (Number, Percent, Day))
+        scalar = _found(annotation.__metadata__, _SCALARS)
         return _name(annotation.__origin__) if scalar is None else _scalar(scalar)
     names = {str: "text", bool: "`true`, `false`"}
     return names.get(annotation, "mapping")
@@ -210,7 +214,7 @@ def _name(annotation: Any) -> str:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    quantity = _found(info.metadata, (Quantity, Number))
+    quantity = _found(info.metadata, (Quantity, Number, Share))
     if quantity is not None and (info.default is not None or quantity.can_be_off):
         return f"`{quantity.text(info.default)}`"
     if isinstance(info.default, int) and _found(info.metadata, Percent):

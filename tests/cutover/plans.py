@@ -12,14 +12,14 @@ from proxy.cutover.ramp import Ramp
 from proxy.cutover.stages import Stage
 
 RAMP = Ramp((100, 500, 2500, 5000, WHOLE), hold_s=3600.0, max_auto_basis_points=2500)
-LEGACY = RoutePlan("get-zone", Stage.LEGACY, 500, None, True, True, True)
+LEGACY = RoutePlan("get-zone", Stage.LEGACY, 500, None, True, True, True, True)
 CANARY = replace(LEGACY, stage=Stage.CANARY)
 GRPC = replace(LEGACY, stage=Stage.GRPC)
 #: In canary by its file, at the first step of a ramp.
 RAMPING = replace(CANARY, basis_points=0, ramp=RAMP)
 PREPARED = replace(RAMPING, stage=Stage.LEGACY)
 GRPC_ONLY = replace(GRPC, has_legacy=False)
-LEGACY_ONLY = replace(LEGACY, has_grpc=False, has_sticky=False)
+LEGACY_ONLY = replace(LEGACY, has_grpc=False, has_sticky=False, has_mirror=False)
 
 
 def move(action: Action, **facts: object) -> Move:
@@ -53,6 +53,7 @@ plans = st.builds(
     st.sampled_from(Stage),
     shares,
     st.none() | ramps,
+    st.booleans(),
     st.booleans(),
     st.booleans(),
     st.booleans(),
