@@ -47,11 +47,13 @@ def look(
     progress: Mapping[str, RampProgress],
     moment: Moment,
     is_healthy: Callable[[str], bool],
+    may_rise: Callable[[str], bool] = lambda _: True,
 ) -> Upkeep:
     """Say which moves are due, with *progress* from the look before; none for the first.
 
-    *is_healthy* says of a route whether its ramp may go on: evidence is good and enough. While
-    the kill switch is on no route is held in health.
+    *is_healthy* says of a route whether it does well where it is; while the kill switch is on no
+    route is held in health. *may_rise* says whether anything else stands before its next step: a
+    gate that does not pass holds the step back, and the hold goes on to be counted.
     """
     ends = [*_expired(overrides, moment.now_s)]
     ended = {move.route for move in ends}
@@ -61,7 +63,11 @@ def look(
     seen = {
         name: _seen(progress.get(name), ramp, moment, healthy[name]) for name, ramp in ramps.items()
     }
-    rises = (_rise(ramp, seen[name], moment, healthy[name]) for name, ramp in ramps.items())
+    rises = (
+        _rise(ramp, seen[name], moment, healthy[name])
+        for name, ramp in ramps.items()
+        if may_rise(name)
+    )
     moves = [*_settling(plans, overrides), *(rise for rise in rises if rise)]
     return Upkeep((*ends, *(move for move in moves if move.route not in ended)), seen)
 

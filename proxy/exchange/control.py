@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +25,7 @@ from proxy.cutover.position import Position
 from proxy.cutover.ramp import RampProgress
 from proxy.cutover.stages import Stage
 from proxy.cutover.upkeep import Moment, look
+from proxy.exchange.gatekeeping import Gate, may_rise, raises_share, words_of_gate
 from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import Committed, StateDirectory
 from proxy.state.errors import NotRecorded, StateError
@@ -64,11 +66,11 @@ class _Held:
 class Control:
     """Moves the routes of this process, and sees what others have moved.
 
-    *version* counts up whenever a route may stand elsewhere than before. *pins* are shared with
-    the other processes of the state directory. *killed* says that the kill switch is on, which
-    does nothing without a legacy host. *clock* is monotonic, in seconds; the Unix clock is the
-    directory's. What is due is looked for every *upkeep_s* seconds. Raises `StateError` when the
-    state cannot be read.
+    *version* counts up whenever a route may stand elsewhere than before. *gate* stands before steps
+    up. *pins* are shared with the other processes of the state directory. *killed* says that the
+    kill switch is on, which does nothing without a legacy host. *clock* is monotonic, in seconds;
+    the Unix clock is the directory's. What is due is looked for every *upkeep_s* seconds. Raises
+    `StateError` when the state cannot be read.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Control:
     ) -> None:
         self.state = state
         self.pins = pins
+        self.gate: Gate | None = None
         self.version = 0
         self.digest = ""
         self.plans = _NO_PLANS
@@ -153,24 +156,28 @@ class Control:
 
     # --- moves
 
-    async def move(self, move: Move, if_revision: int | None = None) -> Committed:
+    async def move(
+        self, move: Move, if_revision: int | None = None, *, force: bool = False
+    ) -> Committed:
         """Make *move* for all processes and for good; it counts for the next request.
 
-        Raises `MoveRefused`, `RevisionConflict` and `StateError`.
+        With *force* a promotion is made though its gate does not pass. Raises `MoveRefused`,
+        `GateRefused` among them, `RevisionConflict` and `StateError`.
         """
         if move.action is Action.KILL and move.on and not self.has_legacy:
             raise MoveRefused(_POWERLESS)
+        said = await self._ask_gate(move, force)
         try:
-            return await asyncio.to_thread(
-                carry_out,
-                self.state,
-                move,
-                self.plans,
-                digest=self.digest,
-                if_revision=if_revision,
-            )
+            made = partial(carry_out, self.state, move, self.plans, digest=self.digest)
+            return await asyncio.to_thread(made, if_revision=if_revision, gate=said)
         finally:
             self.refresh()
+
+    async def _ask_gate(self, move: Move, force: bool) -> str | None:
+        self.catch_up()
+        plan, now_s = self.plans.get(move.route), self.state.clock()
+        raises = raises_share(self.overrides, move, plan, now_s)
+        return await words_of_gate(self.gate, move, raises, force=force)
 
     def roll_back(self, route: str, trip: Trip) -> None:
         """Take *route* back to legacy at once; the state directory is told in the background."""
@@ -298,7 +305,8 @@ class Control:
             self._progress = {}
             return
         moment = Moment(self.state.clock(), self._clock())
-        due = look(self.plans, self.overrides, self._progress, moment, self._is_healthy)
+        rises = partial(may_rise, self.gate)
+        due = look(self.plans, self.overrides, self._progress, moment, self._is_healthy, rises)
         self._progress = due.progress
         for move in due.moves:
             await self._advance(move)

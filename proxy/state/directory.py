@@ -48,6 +48,7 @@ class Facts:
     route: str = ""
     digest: str = ""
     ttl_s: float | None = None
+    gate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,7 @@ class StateDirectory:
             digest=facts.digest,
             revision=revision,
             ttl_s=facts.ttl_s,
+            gate=facts.gate,
         )
 
     def _keep(self, document: StateDocument, before: KillSwitch | None) -> None:

@@ -25,7 +25,8 @@ class AuditEntry:
     """One change: who made it, when and why, and what it changed.
 
     *time* is ISO 8601 in UTC. *route* is empty where a change is of no single route. *before* and
-    *after* are words (`from` and `to` in JSON); *digest* is the configuration's at the time.
+    *after* are words (`from` and `to` in JSON); *digest* is the configuration's at the time. *gate*
+    is what the route's gate said when it was asked, None where it was not.
     """
 
     id: str
@@ -39,6 +40,7 @@ class AuditEntry:
     digest: str
     revision: int
     ttl_s: float | None = None
+    gate: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry as it stands in the log."""
@@ -168,7 +170,9 @@ def _entry(value: dict[str, Any]) -> AuditEntry:
     texts = {_ATTRIBUTES.get(name, name): _taken(value, name, str, "entry") for name in _TEXTS}
     revision = _taken(value, "revision", int, "entry")
     ttl_s = _taken(value, "ttl_s", (*_NUMBER, type(None)), "entry", None)
-    return AuditEntry(**texts, revision=revision, ttl_s=ttl_s)
+    # Entries from before there were gates have none.
+    gate = _taken(value, "gate", (str, type(None)), "entry", None)
+    return AuditEntry(**texts, revision=revision, ttl_s=ttl_s, gate=gate)
 
 
 _ATTRIBUTES: Final = {name: attribute for attribute, name in _JSON_NAMES.items()}

@@ -23,10 +23,12 @@ def carry_out(
     *,
     digest: str,
     if_revision: int | None = None,
+    gate: str | None = None,
 ) -> Committed:
     """Make *move*, for all processes of the directory and for good. Blocks as `commit` does.
 
-    *plans* are of the configuration *digest*. Raises MoveRefused, RevisionConflict and StateError,
+    *plans* are of the configuration *digest*; *gate* is what the route's gate says to it, for the
+    audit. Raises MoveRefused, RevisionConflict and StateError,
     with nothing changed; but NotRecorded when the kill switch is on and only the record failed:
     it is turned on first, without waiting for anybody's lock.
     """
@@ -35,7 +37,7 @@ def carry_out(
         return _kill(state, move, digest, now_s)
     return state.commit(
         lambda overrides: _moved(overrides, move, plans.get(move.route), now_s),
-        _facts(move, digest),
+        replace(_facts(move, digest), gate=gate),
         if_revision=if_revision,
     )
 

@@ -28,12 +28,14 @@ class Leader:
         self.overrides = overrides
         self.progress: Mapping[str, RampProgress] = {}
         self.is_healthy: Callable[[str], bool] = lambda route: True
+        self.may_rise: Callable[[str], bool] = lambda route: True
         self.made: list[Move] = []
 
     def look(self, monotonic_s: float, now_s: float | None = None) -> None:
         moment = Moment(MONDAY + monotonic_s if now_s is None else now_s, monotonic_s)
         plans = {self.plan.name: self.plan}
-        due = look(plans, self.overrides, self.progress, moment, self.is_healthy)
+        asked = self.is_healthy, self.may_rise
+        due = look(plans, self.overrides, self.progress, moment, *asked)
         self.progress = due.progress
         for each in due.moves:
             self.move(each, moment.now_s)
@@ -97,6 +99,17 @@ def test_bad_health_begins_the_hold_anew():
     leader.look(HOUR_S * 1.5 - 1)
     assert leader.made == []
     leader.look(HOUR_S * 1.5)
+    assert leader.share == 500
+
+
+def test_a_gate_holds_a_step_back_and_the_hold_goes_on_to_be_counted():
+    """Evidence takes days: to hold once more after it is there would tell nothing new."""
+    leader = Leader(RAMPING)
+    leader.may_rise = lambda route: False
+    leader.watch(3 * HOUR_S)
+    assert leader.made == []
+    leader.may_rise = lambda route: True
+    leader.look(3 * HOUR_S)
     assert leader.share == 500
 
 

@@ -24,7 +24,11 @@ from tests.cutover.plans import histories
 ENTRY = AuditEntry("7-ab", "2026-11-23T12:00:00.000Z", "kim", "why", "stage", "r", "a", "b", "d", 7)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 entries = st.builds(
-    AuditEntry, *[texts] * 9, st.integers(0, 1 << 50), st.none() | st.floats(0.1, 1e9)
+    AuditEntry,
+    *[texts] * 9,
+    st.integers(0, 1 << 50),
+    st.none() | st.floats(0.1, 1e9),
+    st.none() | texts,
 )
 
 
@@ -46,6 +50,11 @@ def test_an_entry_is_one_line_and_read_back(entry: AuditEntry):
     line = entry_line(entry)
     assert line.count(b"\n") == 1
     assert parse_entry(line) == entry
+
+
+def test_an_entry_from_before_there_were_gates_is_read_and_its_gate_was_not_asked():
+    before = {name: value for name, value in ENTRY.as_json().items() if name != "gate"}
+    assert parse_entry(orjson.dumps(before)).gate is None
 
 
 def test_undecodable_bytes_of_a_name_do_not_stop_a_change():
@@ -102,6 +111,7 @@ def route_with(**members: object) -> bytes:
         (document_with(frozen={}), "frozen: no such key"),
         (document_with(entry={}), "entry.id: missing"),
         (document_with(entry=ENTRY.as_json() | {"ttl_s": "1h"}), "entry.ttl_s: missing, or of"),
+        (document_with(entry=ENTRY.as_json() | {"gate": 1}), "entry.gate: missing, or of"),
         (document_with(routes={"r": 1}), "routes.r: not an object"),
         (document_with(routes={"r": {}}), "routes.r.since_s: missing"),
         (route_with(stage="grcp"), "routes.r.stage: 'grcp' is no stage"),
