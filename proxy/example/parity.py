@@ -49,6 +49,12 @@ def faults(
     )
 
 
+def count_of(seeded: SeededDifference, reports: Sequence[Report]) -> int:
+    """How often a seeded difference was found."""
+    wanted = seeded.route, seeded.path, seeded.kind
+    return sum(times for found, times in _counted(reports) if found == wanted)
+
+
 def _unsettled(reports: Sequence[Report], sent: Mapping[str, int]) -> Iterator[str]:
     by_route = {report["route"]: report["counts"] for report in reports}
     for route, requests in sent.items():
@@ -73,24 +79,23 @@ def _uncompared(reports: Sequence[Report]) -> Iterator[str]:
 
 
 def _missed(reports: Sequence[Report], seeded: tuple[SeededDifference, ...]) -> Iterator[str]:
-    found = set(_found(reports))
     for one in seeded:
-        if (one.route, one.path, one.kind) not in found:
+        if not count_of(one, reports):
             yield f"{one.route}: {one.kind} at {one.path} was not found"
 
 
 def _unexpected(reports: Sequence[Report], seeded: tuple[SeededDifference, ...]) -> Iterator[str]:
     known = {(one.route, one.path, one.kind) for one in seeded}
-    for route, path, kind in _found(reports):
-        if (route, path, kind) not in known:
+    for (route, path, kind), times in _counted(reports):
+        if times and (route, path, kind) not in known:
             yield f"{route}: {kind} at {path} is in no table"
 
 
-def _found(reports: Sequence[Report]) -> Iterator[Found]:
+def _counted(reports: Sequence[Report]) -> Iterator[tuple[Found, int]]:
     for report in reports:
         for difference in report["fields"]:
-            if difference["count"] > 0:
-                yield report["route"], difference["path"], difference["kind"]
+            found = report["route"], difference["path"], difference["kind"]
+            yield found, difference["count"]
 
 
 def _total(count: int | Mapping[str, int]) -> int:

@@ -66,6 +66,11 @@ class Traffic:
         return sum(self.requests.values())
 
 
+def planned(clients: int = CLIENTS, rounds: int = ROUNDS) -> Mapping[str, int]:
+    """How many requests of each route are in the whole traffic."""
+    return Counter(one.route for one in ASKED * (clients * rounds))
+
+
 async def send_traffic(
     base_url: str, asked: tuple[Asked, ...] = ASKED, clients: int = CLIENTS, rounds: int = ROUNDS
 ) -> Traffic:

@@ -1,4 +1,4 @@
-"""Reports are asked for until they are complete, and for no longer than that."""
+"""Reports are asked for until they are complete, no longer than that, and judged."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from proxy.example.asking import REPORTS_PATH, settled_reports
+from proxy.example.seeded import SEEDED
 from proxy.example.serving import LOOPBACK
+from proxy.example.shadowing import REPORTS_PATH, Shadowing, compare_sides, settled_reports
+from proxy.example.traffic import ASKED, CLIENTS, ROUNDS, Traffic, planned
+from tests.example.conftest import RestClient
 
 SENT = {"read": 2}
 
@@ -72,3 +75,54 @@ async def test_an_admin_port_that_refuses_is_an_error() -> None:
     async with AdminPort([], status=503) as port:
         with pytest.raises(aiohttp.ClientResponseError):
             await settled_reports(port.url, SENT)
+
+
+def right_reports() -> list[dict[str, Any]]:
+    """What a proxy says that found each seeded difference once."""
+    reports = []
+    for route, requests in planned().items():
+        counts = {"eligible": requests, "sent": requests, "match": requests - 1, "mismatch": 1}
+        fields = [
+            {"path": one.path, "kind": one.kind, "count": 1} for one in SEEDED if one.route == route
+        ]
+        counts |= {"match_with_rules": 0}
+        reports.append({"route": route, "counts": counts, "fields": fields})
+    return reports
+
+
+async def test_what_was_sent_is_held_against_the_reports(legacy: RestClient) -> None:
+    async with AdminPort(right_reports()) as port:
+        found = await compare_sides(legacy.base_url, port.url)
+    assert found.passed
+    (line,) = found.summary()
+    total = found.traffic.total
+    times = f"{len(SEEDED)} of {len(SEEDED)}"
+    assert line == f"{times} seeded differences found in {total} requests, and nothing else"
+    assert found.table().row_count == len(SEEDED)
+
+
+async def test_an_answer_that_is_not_as_it_should_be_fails_the_whole() -> None:
+    async with AdminPort(right_reports()) as port:
+        found = await compare_sides(port.url, port.url)
+    assert not found.passed
+    # Those that ask for what is not there get what they should.
+    missing = CLIENTS * ROUNDS * sum(one.status == 404 for one in ASKED)
+    assert len(found.faults) == found.traffic.total - missing
+
+
+async def test_no_reports_fail_the_whole(legacy: RestClient) -> None:
+    async with AdminPort([], status=503) as port:
+        found = await compare_sides(legacy.base_url, port.url)
+    assert not found.passed
+    first, second = found.summary()
+    assert first.startswith(f"0 of {len(SEEDED)} ")
+    assert second.startswith("wrong: there are no reports: 503")
+
+
+def test_no_traffic_shows_nothing() -> None:
+    assert not Shadowing(Traffic({}, ()), (), ()).passed
+
+
+def test_every_client_sends_the_whole_plan() -> None:
+    assert set(planned(clients=1, rounds=1)) == set(planned())
+    assert sum(planned().values()) == CLIENTS * ROUNDS * sum(planned(1, 1).values())
