@@ -18,6 +18,7 @@ from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import error_body, failure
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
+from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.orphans import Orphans
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
@@ -60,7 +61,8 @@ _INTERNAL: Final = StatusError(Status(Code.INTERNAL, "internal error"))
 class Exchange:
     """Answers requests by one snapshot, over the upstreams that it names.
 
-    *orphans* are the writes on the gRPC side whose clients have left.
+    *orphans* are the writes on the gRPC side whose clients have left. Without *mirroring* nothing
+    is mirrored.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Exchange:
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         keep_alive_s: float = STREAM_KEEP_ALIVE_S,
+        mirroring: Mirroring | None = None,
     ) -> None:
         self.snapshot = snapshot
         self._upstreams = upstreams
@@ -82,6 +85,9 @@ class Exchange:
         self._clock = clock
         self._random_bytes = random_bytes
         self._keep_alive_s = keep_alive_s
+        self._mirroring = mirroring
+        self._mark = None if mirroring is None else mirroring.mark
+        self._ours = _OURS if self._mark is None else _OURS | {self._mark.header}
         self._exposes_side = snapshot.config.settings.debug.expose_side
 
     def __repr__(self) -> str:
@@ -104,6 +110,8 @@ class Exchange:
             answer = self._refusal(_INTERNAL, outcome)
         outcome.began_s = self._clock()
         self._steering.answered(request, outcome, answer.http_status)
+        if outcome.capture is not None and self._mirroring is not None:
+            self._mirroring.answered(outcome.capture, answer)
         self._tell_side(answer, outcome)
         return answer
 
@@ -122,8 +130,8 @@ class Exchange:
 
     def _tell_side(self, answer: Answer | StreamAnswer, outcome: Outcome) -> None:
         """Say who answered. Only we do: what a side says in these headers is left out."""
-        if answer.as_is and not _OURS.isdisjoint([name.lower() for name, _ in answer.headers]):
-            kept = [pair for pair in answer.headers if pair[0].lower() not in _OURS]
+        if answer.as_is and not self._ours.isdisjoint([name.lower() for name, _ in answer.headers]):
+            kept = [pair for pair in answer.headers if pair[0].lower() not in self._ours]
             answer.headers = tuple(kept)
         if outcome.fallback is not None:
             answer.headers += ((FALLBACK_HEADER, outcome.fallback.value),)
@@ -147,6 +155,8 @@ class Exchange:
         if route is not None:
             self._steering.enter(route, outcome)
         decision = self._steering.decide(route, request, outcome)
+        if binding is not None and binding.route.mirror is not None and self._mirroring is not None:
+            self._mirroring.begin(binding, found, request, outcome, decision)
         if decision.side is Side.GRPC and binding is not None:
             outcome.decision = decision
             return await self._by_grpc(binding, found, request, outcome)
@@ -219,6 +229,8 @@ class Exchange:
     def _metadata(self, route: Route, headers: CIMultiDictProxy[str], outcome: Outcome) -> Metadata:
         """What of the headers the call carries, in the client's trace or in a new one."""
         metadata = route.metadata_of(headers)
+        if self._mark is not None and self._mark.is_in(headers):
+            metadata = self._mark.carried(headers, metadata)
         if route.traced and not outcome.trace_id:
             trace = start_trace(self._random_bytes)
             outcome.trace_id = trace.trace_id

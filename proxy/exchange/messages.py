@@ -14,6 +14,7 @@ from proxy.cutover.decision import FELL_BACK, REFUSED, Decision
 from proxy.cutover.fallback import FallbackReason
 from proxy.errors import LimitExceeded, StatusError, UpstreamError
 from proxy.routing.table import RouteBinding
+from proxy.shadow.capture import Capture
 from proxy.status import Code
 
 #: Response headers in order; names as they go on the wire.
@@ -154,6 +155,8 @@ class Outcome:
     trace_id: str = ""
     unknown_fields: tuple[str, ...] = ()
     error: str = ""
+    capture: Capture | None = None
+    is_delivered: bool = False
 
     def fell_back(self, reason: FallbackReason, error: StatusError) -> None:
         """Note that legacy answers, since gRPC failed by *error*, for which *reason* stands."""

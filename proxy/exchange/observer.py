@@ -12,6 +12,7 @@ from proxy.cutover.decision import REFUSED
 from proxy.cutover.stages import Side
 from proxy.errors import StatusError
 from proxy.exchange.messages import Outcome, Request
+from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.steering import Steering
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Route
@@ -22,7 +23,7 @@ from proxy.transcoding.forwarding import client_address
 
 
 class Observer:
-    """Logs and counts the requests of one snapshot."""
+    """Logs and counts the requests of one snapshot, and hands over those to be mirrored."""
 
     def __init__(
         self,
@@ -31,11 +32,13 @@ class Observer:
         access_log: AccessLog,
         steering: Steering,
         clock: Callable[[], float],
+        mirroring: Mirroring | None = None,
     ) -> None:
         self._metrics = metrics
         self._access_log = access_log
         self._steering = steering
         self._clock = clock
+        self._mirroring = mirroring
         self._trusted_hops = snapshot.config.settings.forwarding.trusted_hops
         self._unmapped = metrics.for_route(UNMAPPED, "")
         self._routes = {
@@ -71,6 +74,9 @@ class Observer:
             headers = request.headers.items()
             client = client_address(headers, peer, trusted_hops=self._trusted_hops)
         self._access_log.add(_entry(http_method, target, client, request, outcome, duration_s))
+        if outcome.capture is not None and self._mirroring is not None:
+            # Last: nothing of the request is left to do.
+            self._mirroring.ended(outcome.capture, outcome)
 
     def limited(self, reason: str) -> None:
         """Count a request that is refused to stay within the limit named *reason*."""

@@ -9,6 +9,7 @@ from proxy.errors import UpstreamError
 from proxy.exchange.failure import too_slow
 from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
 from proxy.exchange.orphans import Orphans
+from proxy.shadow.marks import Mark
 from proxy.status import Code, Status
 from proxy.transcoding.forwarding import Arrival, request_headers
 from proxy.transcoding.metadata import PREFIX
@@ -28,7 +29,8 @@ class Passthrough:
     """Passes requests on to the legacy host.
 
     *timeout_s* is for requests without a route: how long the answer may take to begin. The header
-    *withheld*, by which a tester picks the side, is never passed on, nor is it as metadata to be.
+    *withheld*, by which a tester picks the side, is never passed on, nor is it as metadata to be;
+    the *mark* of mirrored calls passes on only from those who know its secret.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Passthrough:
         trusted_hops: int,
         timeout_s: float,
         withheld: str = DEFAULT_NAME,
+        mark: Mark | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._legacy = legacy
         self._trusted_hops = trusted_hops
         self._timeout_s = timeout_s
         self._withheld = (withheld, PREFIX + withheld)
+        self._mark = mark
         self._clock = clock
         self.orphans = Orphans(clock)
 
@@ -99,6 +103,8 @@ class Passthrough:
         for name in self._withheld:
             if name in headers:
                 passed = without_override(passed, name)
+        if self._mark is not None and self._mark.is_in(headers):
+            passed = self._mark.carried(headers, passed)
         arrival = Arrival(request.client, request.scheme, headers.get("host", ""))
         body = request.body
 

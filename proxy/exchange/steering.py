@@ -17,7 +17,7 @@ from proxy.cutover.override_header import OverrideHeader
 from proxy.cutover.plan import RoutePlan
 from proxy.cutover.position import Position
 from proxy.cutover.result import Result, result_of
-from proxy.cutover.stages import Side
+from proxy.cutover.stages import Side, Stage
 from proxy.cutover.sticky import Caller, HeaderLookup, sticky_key
 from proxy.errors import LimitExceeded, RequestError, UpstreamError
 from proxy.exchange.control import Control
@@ -92,7 +92,7 @@ class Steering:
         if route is None:
             return _decided(None, _ANYBODY, killed, None)
         standing = self._standings[route.name]
-        caller = _ANYBODY if standing.canary is None else self._caller(request)
+        caller = _ANYBODY if standing.canary is None else self.caller(request)
         override = None
         if self._override is not None:
             plan = self._snapshot.plans[route.name]
@@ -110,6 +110,10 @@ class Steering:
             decision = _decided(standing, caller, killed, override, breaker_open=True)
         outcome.decided = decision
         return decision
+
+    def stage_of(self, route: Route) -> Stage:
+        """The stage in which *route* stood when a request was decided about last."""
+        return self._standings[route.name].position.stage
 
     def fall_back(
         self, route: Route, error: RequestError | UpstreamError, outcome: Outcome
@@ -168,7 +172,8 @@ class Steering:
 
         return _Standing(position, canary, guard, pinned)
 
-    def _caller(self, request: Request) -> Caller:
+    def caller(self, request: Request) -> Caller:
+        """What of *request* says who sends it."""
         client = request.client
         if self._trusted_hops:
             headers = request.headers.items()
@@ -210,7 +215,7 @@ class Steering:
     def _pin(self, route: Route, request: Request, outcome: Outcome) -> None:
         """Keep whoever wrote on the side that took the write."""
         canary = route.canary
-        key = None if canary is None else sticky_key(canary.sticky, self._caller(request))
+        key = None if canary is None else sticky_key(canary.sticky, self.caller(request))
         if canary is None or canary.pin_ttl_s is None or key is None:
             return
         side, now_s = outcome.decision.side, self._clock()

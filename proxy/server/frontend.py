@@ -143,6 +143,7 @@ class Frontend:
                     answer = await serving.exchange.answer(request, outcome)
                 connection = self._connection(http)
             stays = await self._send(http, answer, outcome, connection, serving.read_limits.pace)
+            outcome.is_delivered = True
         except (ConnectionError, ProxyError) as error:
             # The client is gone, or was cut off from an answer that broke off.
             outcome.broke_off(error)

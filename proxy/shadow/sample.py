@@ -6,7 +6,7 @@ is made for a request that is not sampled.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from multidict import CIMultiDictProxy
 
@@ -45,6 +45,7 @@ class Skip(StrEnum):
     PRIMARY_FAILED = "primary_failed"
     CLIENT_GONE = "client_gone"
     LOOP = "loop"
+    BODY_UNREAD = "body_unread"  # the primary answered before it had come
 
 
 class Drop(StrEnum):
@@ -56,6 +57,11 @@ class Drop(StrEnum):
     CPU = "cpu"
     DRAINING = "draining"
     KILL_SWITCH = "kill_switch"
+    INTERNAL = "internal"  # a bug of ours
+
+
+#: Stands for the answer of a request that has none yet.
+NOTHING_YET: Final = Document(0, complete=False)
 
 
 @dataclass(slots=True)
@@ -88,6 +94,12 @@ class Sample:
     def size(self) -> int:
         """Bytes that it holds on to."""
         return len(self.body) + len(self.answer.body)
+
+
+#: Where a mirror that was sent can end.
+ENDS: Final = frozenset(
+    {Life.COMPARED, Life.CANDIDATE_ERROR, Life.CANDIDATE_TIMEOUT, Life.NOT_COMPARABLE}
+)
 
 
 class Failed(NamedTuple):

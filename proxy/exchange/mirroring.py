@@ -1,0 +1,279 @@
+"""Requests on their way, as mirrors see them: which are sampled, what of them is kept.
+
+Belongs here: handing the pieces of a request and of its answer to a `Capture` while they pass.
+Does not: keeping them, and the mirror itself (`shadow`).
+
+Whatever goes wrong here costs the mirror and nothing else: no method raises, and what is wrapped
+around a body or an answer passes on each piece, each error and each cancellation as it comes.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Self
+
+import structlog
+
+from proxy.cutover.decision import Decision, Reason
+from proxy.cutover.mirror import mirrored_side
+from proxy.cutover.stages import Side
+from proxy.cutover.sticky import sticky_key
+from proxy.exchange.messages import Answer, BodyReader, Outcome, Request, StreamAnswer
+from proxy.exchange.steering import Steering
+from proxy.routing.table import Found, Route, RouteBinding
+from proxy.shadow.capture import Capture
+from proxy.shadow.marks import Mark
+from proxy.shadow.mirror import RouteMirror
+from proxy.shadow.mirrors import KILLED, Leaving, Mirrors
+from proxy.shadow.sample import NOTHING_YET, Drop, Life, Sample, Skip
+from proxy.status import Code
+
+_log: Final = structlog.get_logger("proxy.exchange")
+
+#: Codes with which a call ends that nobody has answered; with all others a server has.
+UNANSWERED: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED})
+
+_ELIGIBLE: Final = Life.ELIGIBLE
+_BUG: Final[Leaving] = (Life.DROPPED, Drop.INTERNAL)
+_HEAD: Final[Leaving] = (Life.SKIPPED, Skip.HEAD)
+
+
+class Mirroring:
+    """Captures the requests of one snapshot that are to be mirrored.
+
+    *mark* is that of mirrored calls; *wall_clock* is the Unix clock, in seconds.
+    """
+
+    def __init__(
+        self, mirrors: Mirrors, steering: Steering, mark: Mark, wall_clock: Callable[[], float]
+    ) -> None:
+        self.mark = mark
+        self._mirrors = mirrors
+        self._steering = steering
+        self._wall_clock = wall_clock
+
+    def __repr__(self) -> str:
+        return f"<Mirroring {self._mirrors!r}>"
+
+    def begin(
+        self,
+        binding: RouteBinding,
+        found: Found,
+        request: Request,
+        outcome: Outcome,
+        decision: Decision,
+    ) -> None:
+        """Sample *request*, which *decision* is about; its body is kept from here on if it is."""
+        mirror = self._mirrors.of(binding.route)
+        if mirror is None:
+            return
+        if mirrored_side(self._steering.stage_of(binding.route), decision.side) is None:
+            return
+        mirror.counts.add(_ELIGIBLE)
+        try:
+            leaving = self._leaving(mirror, request, decision)
+            if leaving is None:
+                outcome.capture = self._capture(mirror, binding, found, request, decision.side)
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            _log.exception("sampling failed", route=binding.route.name)
+            leaving = _BUG
+        if leaving is not None:
+            mirror.counts.add(*leaving)
+
+    def _leaving(self, mirror: RouteMirror, request: Request, decision: Decision) -> Leaving | None:
+        if decision.reason is Reason.KILL_SWITCH:
+            return KILLED
+        leaving = self._mirrors.leaves(mirror, lambda: self._key(mirror.route, request))
+        if leaving is not None:
+            return leaving
+        if request.http_method == "HEAD":
+            return _HEAD
+        is_loop = self.mark.is_ours(request.headers)
+        return self._mirrors.refuses(mirror, decision.side, is_loop=is_loop)
+
+    def _key(self, route: Route, request: Request) -> str:
+        """What the client of *request* is known by: its sticky key, or else its address."""
+        caller = self._steering.caller(request)
+        key = None if route.canary is None else sticky_key(route.canary.sticky, caller)
+        return key or caller.client_address
+
+    def _capture(
+        self,
+        mirror: RouteMirror,
+        binding: RouteBinding,
+        found: Found,
+        request: Request,
+        primary: Side,
+    ) -> Capture:
+        sample = Sample(
+            binding=binding,
+            captures=found.captures,
+            http_method=request.http_method,
+            target=request.target,
+            query=request.query,
+            headers=request.headers,
+            body=b"",
+            peer=request.client,
+            client=self._steering.caller(request).client_address,
+            scheme=request.scheme,
+            key=self._key(mirror.route, request),
+            primary=primary,
+            primary_s=0.0,
+            answer=NOTHING_YET,
+            at_s=0.0,
+        )
+        capture = self._mirrors.capture(mirror, sample)
+        capture.body_announced(request.body.length)
+        if not capture.body_is_whole and capture.stopped is None:
+            request.body = KeptBody(request.body, capture)
+        return capture
+
+    def answered(self, capture: Capture, answer: Answer | StreamAnswer) -> None:
+        """Keep *answer*, which is about to be sent, or its pieces as they pass."""
+        try:
+            if isinstance(answer, Answer):
+                capture.answer_begun(answer.http_status, answer.headers, None)
+                capture.answer_piece(answer.body)
+                capture.answer_is_whole = True
+                return
+            capture.answer_begun(answer.http_status, answer.headers, answer.length)
+            if capture.stopped is None:
+                answer.chunks = _KeptChunks(answer.chunks, capture)
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            _log.exception("keeping an answer failed", route=capture.mirror.route.name)
+            capture.stop(*_BUG)
+
+    def ended(self, capture: Capture, outcome: Outcome) -> None:
+        """Hand *capture* over, now that its request has ended, however it did."""
+        try:
+            skip = _skip(capture, outcome)
+            if skip is not None:
+                capture.stop(Life.SKIPPED, skip)
+            sample = capture.sample
+            sample.primary_s, sample.trace_id = outcome.upstream_s, outcome.trace_id
+            sample.at_s = self._wall_clock()
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            _log.exception("ending a capture failed", route=capture.mirror.route.name)
+            capture.stop(*_BUG)
+        self._mirrors.submit(capture)
+
+    async def settle(self, timeout_s: float) -> None:
+        """Let the mirrors of this snapshot end; cut them off after *timeout_s* seconds."""
+        await self._mirrors.settle(timeout_s)
+
+
+def _skip(capture: Capture, outcome: Outcome) -> Skip | None:
+    """Why a request that has ended so is not mirrored; None when it is."""
+    primary = capture.sample.primary
+    if outcome.decision.side is not primary or outcome.fallback is not None:
+        return Skip.PRIMARY_FAILED
+    if outcome.upstream_failed and (primary is Side.LEGACY or outcome.code in UNANSWERED):
+        return Skip.PRIMARY_FAILED
+    if not outcome.is_delivered:
+        return Skip.PRIMARY_FAILED if capture.answer_failed else Skip.CLIENT_GONE
+    return capture.missing()
+
+
+class KeptBody:
+    """A request's body whose reader gives the *capture* what it takes."""
+
+    __slots__ = ("_body", "_capture")
+
+    def __init__(self, body: BodyReader, capture: Capture) -> None:
+        self._body = body
+        self._capture = capture
+
+    def __repr__(self) -> str:
+        return f"<KeptBody {self._body!r}>"
+
+    @property
+    def length(self) -> int | None:
+        """As that of the body."""
+        return self._body.length
+
+    @property
+    def received(self) -> int:
+        """As that of the body."""
+        return self._body.received
+
+    @property
+    def is_awaited(self) -> bool:
+        """As that of the body."""
+        return self._body.is_awaited
+
+    async def read(self, limit: int) -> bytes:
+        """Read the body whole, and keep it."""
+        body = await self._body.read(limit)
+        _keep(self._capture, self._capture.body_read, body)
+        return body
+
+    async def gather(self) -> None:
+        """As that of the body."""
+        await self._body.gather()
+
+    def arrived(self) -> bytes | None:
+        """The body if it is here already; it is kept then."""
+        body = self._body.arrived()
+        if body is not None:
+            _keep(self._capture, self._capture.body_came, body)
+        return body
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Read the body piece by piece, and keep each."""
+        return _KeptPieces(self._body.chunks(), self._capture)
+
+
+class _Kept:
+    """Pieces on their way; the capture is given each, and how they end."""
+
+    __slots__ = ("_capture", "_pieces")
+
+    def __init__(self, pieces: AsyncIterator[bytes], capture: Capture) -> None:
+        self._pieces = pieces
+        self._capture = capture
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._capture!r}>"
+
+    def __aiter__(self) -> Self:
+        return self
+
+
+class _KeptPieces(_Kept):
+    """The pieces of a request's body on their way to a side."""
+
+    __slots__ = ()
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            self._capture.body_is_whole = True
+            raise
+        _keep(self._capture, self._capture.body_piece, piece)
+        return piece
+
+
+class _KeptChunks(_Kept):
+    """The pieces of an answer on their way to the client."""
+
+    __slots__ = ()
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            self._capture.answer_is_whole = True
+            raise
+        except Exception:
+            self._capture.answer_failed = True
+            raise
+        _keep(self._capture, self._capture.answer_piece, piece)
+        return piece
+
+
+def _keep(capture: Capture, keep: Callable[[bytes], None], piece: bytes) -> None:
+    """Have *keep* keep *piece*. The piece passes on whatever comes of that."""
+    try:
+        keep(piece)
+    except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+        _log.exception("keeping a piece failed", route=capture.mirror.route.name)
+        capture.stop(*_BUG)
