@@ -139,7 +139,8 @@ class RouteEvidence:
     *outcomes* counts lives of mirrors, *verdicts* comparisons. *compared* and *mismatches* are
     those that the bound counts: at most 20 per client and hour. *shapes_once* is the number of
     request shapes seen once among *requests*. *durations* has counts per side by the index of
-    `gate.latency.BOUNDS_S`. *rule_hits* is by a rule's text. Times are of the Unix clock.
+    `gate.latency.BOUNDS_S`. *rule_hits* is by a rule's text. *overflow* counts what came beyond
+    the caps of the store, by what it is. Times are of the Unix clock.
     """
 
     epoch: Epoch
@@ -157,3 +158,4 @@ class RouteEvidence:
     controls: int = 0
     rule_hits: Mapping[str, int] = field(default_factory=dict)
     durations: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    overflow: Mapping[str, int] = field(default_factory=dict)
