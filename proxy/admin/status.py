@@ -5,7 +5,7 @@ Belongs here: putting together what others know. Does not: how it is shown (`cli
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from proxy import __version__
 from proxy.admin.operations import Operations
@@ -16,6 +16,9 @@ from proxy.cutover.stages import Stage
 from proxy.exchange.control import Control
 from proxy.routing.table import Route
 from proxy.telemetry.arms import Arm
+
+#: Reasons of a gate that a status tells; the report has all.
+_MAX_REASONS: Final = 5
 
 
 def describe_status(operations: Operations) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class _Row:
             "e_value": self._control.e_value_of(route.name),
             "breaker": None if breaker is None else breaker.value,
             "last_move": _last_move(override),
+            "gate": _gate(self._control, route.name),
         }
 
     def _percent(self) -> float | None:
@@ -100,6 +104,20 @@ class _Row:
             "held_s": None if held_s is None else round(held_s, 1),
             "max_auto_percent": ramp.max_auto_basis_points / 100,
         }
+
+
+def _gate(control: Control, route: str) -> dict[str, Any] | None:
+    """What the gate said some seconds ago; None for a route without one."""
+    opinion = None if control.gate is None else control.gate.latest(route)
+    if opinion is None:
+        return None
+    return {
+        "verdict": opinion.verdict,
+        "because": list(opinion.because[:_MAX_REASONS]),
+        "compared": opinion.compared,
+        "mismatches": opinion.mismatches,
+        "upper": opinion.upper,
+    }
 
 
 def _last_move(override: Override | None) -> dict[str, Any] | None:

@@ -4,16 +4,18 @@ Belongs here: bodies to moves, refusals to statuses. Does not: what a move means
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import orjson
 from aiohttp import web
 
 from proxy.admin.answers import answer, refusal
+from proxy.admin.bodies import Malformed, check_given_words, optional, read_body, required, why_of
 from proxy.admin.operations import Operations
 from proxy.config.scalars import parse_percent
-from proxy.cutover.moves import INTERNAL, Action, Move, MoveRefused, check_words
+from proxy.cutover.moves import INTERNAL, Action, Move, MoveRefused
 from proxy.cutover.stages import Stage
+from proxy.exchange.gatekeeping import GateRefused
+from proxy.gate.judgement import GateVerdict
 from proxy.state.directory import Committed
 from proxy.state.errors import NotRecorded, RevisionConflict, StateError
 
@@ -24,15 +26,9 @@ _MOVES: Final = {
 _OWN_KEYS: Final = {
     Action.STAGE: frozenset({"stage"}),
     Action.PERCENT: frozenset({"percent"}),
+    Action.PROMOTE: frozenset({"force"}),
 }
 _COMMON: Final = frozenset({"reason", "who", "ttl_s", "if_revision"})
-_KINDS: Final = {str: "a text", bool: "true or false", int: "a whole number"}
-
-T = TypeVar("T", str, bool, int)
-
-
-class Malformed(Exception):
-    """The body is not what it has to be; the text says what."""
 
 
 class Writes:
@@ -60,30 +56,35 @@ class Writes:
         if route not in self._operations.control.plans:
             return refusal(404, f"there is no route '{route}'")
         try:
-            body = await _body(request, _COMMON | _OWN_KEYS.get(action, frozenset()))
+            body = await read_body(request, _COMMON | _OWN_KEYS.get(action, frozenset()))
             move = Move(
                 action,
                 route,
                 stage=_stage(body) if action is Action.STAGE else None,
                 basis_points=_basis_points(body) if action is Action.PERCENT else None,
-                **_why(body),
+                **why_of(body),
             )
-            return await self._made(move, _optional(body, "if_revision", int))
+            force = optional(body, "force", bool) or False
+            return await self._made(move, optional(body, "if_revision", int), force=force)
         except Malformed as error:
             return refusal(400, str(error))
 
     async def _kill(self, request: web.Request) -> web.Response:
         try:
-            body = await _body(request, _COMMON | {"on"})
-            on = _required(body, "on", bool)
-            move = Move(Action.KILL, on=on, **_why(body))
-            return await self._made(move, _optional(body, "if_revision", int))
+            body = await read_body(request, _COMMON | {"on"})
+            on = required(body, "on", bool)
+            move = Move(Action.KILL, on=on, **why_of(body))
+            return await self._made(move, optional(body, "if_revision", int))
         except Malformed as error:
             return refusal(400, str(error))
 
-    async def _made(self, move: Move, if_revision: int | None) -> web.Response:
+    async def _made(
+        self, move: Move, if_revision: int | None, *, force: bool = False
+    ) -> web.Response:
         try:
-            committed = await self._operations.control.move(move, if_revision)
+            committed = await self._operations.control.move(move, if_revision, force=force)
+        except GateRefused as error:
+            return _held_back(error)
         except MoveRefused as error:
             return refusal(409, str(error))
         except RevisionConflict as error:
@@ -113,16 +114,16 @@ class Writes:
             "revision": committed.revision,
             "change": f"{name}: {entry.before} -> {entry.after}",
             "durable": self._operations.control.state.durable,
-            "warning": None,
+            "warning": _warning(entry.gate),
         }
 
     async def _reload(self, request: web.Request) -> web.Response:
         try:
-            body = await _body(request, frozenset({"reason", "who", "force"}))
-            force = _optional(body, "force", bool) or False
-            reason = _optional(body, "reason", str) or ""
-            who = _optional(body, "who", str) or "admin"
-            _check_words(reason or "-", who)
+            body = await read_body(request, frozenset({"reason", "who", "force"}))
+            force = optional(body, "force", bool) or False
+            reason = optional(body, "reason", str) or ""
+            who = optional(body, "who", str) or "admin"
+            check_given_words(reason or "-", who)
             if force and not reason.strip():
                 raise Malformed("a forced reload needs a reason")
         except Malformed as error:
@@ -133,57 +134,25 @@ class Writes:
         return answer(result)
 
 
-async def _body(request: web.Request, known: frozenset[str]) -> dict[str, Any]:
-    """The JSON object of *request*, an absent body as an empty one. Raises `Malformed`."""
-    text = await request.read()
-    try:
-        body = orjson.loads(text) if text else {}
-    except orjson.JSONDecodeError as error:
-        raise Malformed(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise Malformed("the body must be a JSON object")
-    unknown = sorted(body.keys() - known)
-    if unknown:
-        raise Malformed(f"unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    return body
+def _held_back(error: GateRefused) -> web.Response:
+    opinion = error.opinion
+    told = {
+        "error": f"the gate of {error.route} does not pass: {opinion.verdict}",
+        "verdict": opinion.verdict,
+        "because": list(opinion.because),
+    }
+    return answer(told, 409)
 
 
-def _why(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What every move has."""
-    ttl_s = body.get("ttl_s")
-    if ttl_s is not None and (isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float)):
-        raise Malformed("ttl_s must be a number of seconds")
-    reason, who = _required(body, "reason", str), _optional(body, "who", str) or "admin"
-    _check_words(reason, who)
-    return {"reason": reason, "who": who, "ttl_s": ttl_s}
-
-
-def _check_words(reason: str, who: str) -> None:
-    try:
-        check_words(reason, who)
-    except MoveRefused as error:
-        raise Malformed(str(error)) from error
-
-
-def _required(body: Mapping[str, Any], key: str, kind: type[T]) -> T:
-    value = _optional(body, key, kind)
-    if value is None:
-        raise Malformed(f"{key} is missing")
-    return value
-
-
-def _optional(body: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
-    value = body.get(key)
-    if value is None:
+def _warning(gate: str | None) -> str | None:
+    """What to tell of a step up that was made though its gate does not pass."""
+    if gate is None or gate.startswith(GateVerdict.PASS):
         return None
-    # A truth value is a number to Python, and to nobody else.
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Malformed(f"{key} must be {_KINDS[kind]}")
-    return value
+    return f"the gate does not pass: {gate}"
 
 
 def _stage(body: Mapping[str, Any]) -> Stage:
-    text = _required(body, "stage", str)
+    text = required(body, "stage", str)
     try:
         return Stage(text)
     except ValueError as error:

@@ -14,7 +14,13 @@ from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain_command
 from proxy.cli.kill import kill
-from proxy.cli.moves import PLAIN_MOVES, percent_command, reload_command, stage_command
+from proxy.cli.moves import (
+    PLAIN_MOVES,
+    percent_command,
+    promote,
+    reload_command,
+    stage_command,
+)
 from proxy.cli.plan import plan
 from proxy.cli.routes import routes
 from proxy.cli.serve import serve
@@ -42,7 +48,7 @@ def main() -> None:
 
 _COMMANDS = (
     *(serve, check, plan, routes, explain_command, demo),
-    *(status, stage_command, percent_command, *PLAIN_MOVES, kill, reload_command),
+    *(status, stage_command, percent_command, promote, *PLAIN_MOVES, kill, reload_command),
     *(audit, stale),
 )
 for command in _COMMANDS:

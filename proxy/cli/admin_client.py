@@ -20,14 +20,21 @@ import click
 import orjson
 
 from proxy.cli.options import EXIT_CANNOT_START, EXIT_PROBLEMS, config_or_exit
+from proxy.gate.judgement import GateVerdict
 
 #: Seconds that the admin port may take; a reload of a large folder is the slowest.
 _TIMEOUT_S: Final = 60.0
+#: Exit code when a gate cannot say yet.
+_TOO_EARLY: Final = 2
 _SCHEMES: Final = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 
 
 class Refused(Exception):
-    """The admin port said no, in words."""
+    """The admin port said no, in words; *verdict* is a gate's, if it was a gate that refused."""
+
+    def __init__(self, words: str, verdict: str | None = None) -> None:
+        super().__init__(words)
+        self.verdict = verdict
 
 
 class Unreachable(Exception):
@@ -75,13 +82,17 @@ def _read(status: int, text: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise Refused(f"the admin port answered {status} with JSON that is no object")
     if status >= 400:
-        raise Refused(_why(answer))
+        raise Refused(_why(answer), answer.get("verdict"))
     return answer
 
 
 def _why(answer: dict[str, Any]) -> str:
-    """The error, and below it each problem with its place, or the loss that it would be."""
+    """The error, and below it each problem with its place, or the loss that it would be.
+
+    Or the reasons of a gate.
+    """
     lines = [str(answer.get("error", "refused"))]
+    lines += (f"  {reason}" for reason in answer.get("because", ()))
     lines += (f"{each['place']}: {each['message']}" for each in answer.get("problems", ()))
     lines += (f"clients lose: {loss}" for loss in answer.get("losses", ()))
     return "\n".join(lines)
@@ -146,12 +157,15 @@ def _token(path: Path) -> str:
 
 
 def or_exit(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What *ask* gives; exits with 1 when it is refused, 3 when nobody answers."""
+    """What *ask* gives; exits with 1 when it is refused, 3 when nobody answers.
+
+    A gate refuses with the code of its verdict: 1 when it fails, 2 while it is too early to say.
+    """
     try:
         return ask()
     except Refused as error:
         click.echo(str(error), err=True)
-        sys.exit(EXIT_PROBLEMS)
+        sys.exit(_TOO_EARLY if error.verdict == GateVerdict.INCONCLUSIVE else EXIT_PROBLEMS)
     except Unreachable as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CANNOT_START)

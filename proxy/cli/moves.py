@@ -107,10 +107,23 @@ def _plain(action: str, text: str) -> click.Command:
     return command
 
 
+@click.command("promote")
+@click.argument("route")
+@click.option(
+    "--force", is_flag=True, help="Though its gate does not pass; the audit keeps what it said."
+)
+@move_options
+def promote(route: str, force: bool, **options: Any) -> None:
+    """Take a route one step further, past max_auto_percent too, if its gate passes.
+
+    A gate refuses with its reasons: exit code 1 when it fails, 2 while it is too early to say.
+    """
+    _move(route, "promote", options, **({"force": True} if force else {}))
+
+
 PLAIN_MOVES: Final = tuple(
     _plain(action, text)
     for action, text in {
-        "promote": "Take a route one step further, past max_auto_percent too.",
         "pause": "Stop a route's ramp where it is.",
         "resume": "Let a paused or rolled back route go on; a ramp begins anew.",
         "rollback": "Take a route back to legacy, until somebody moves it again.",

@@ -102,6 +102,7 @@ class StatusTable:
 
     def __init__(self, status: dict[str, Any]) -> None:
         self._status = status
+        self._has_gates = any(route.get("gate") for route in status["routes"])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """For rich: the lines at the width of *options*."""
@@ -121,10 +122,13 @@ class StatusTable:
         for side in _SIDES:
             for heading in details:
                 table.add_column(f"{side}\n{heading}", justify="right", no_wrap=True)
+        if self._has_gates:
+            table.add_column("gate", no_wrap=True)
         if notes:
             table.add_column("note")
         for route in self._status["routes"]:
-            cells = [*_cells(route, details), "; ".join(_notes(route))]
+            gate = [_gate(route.get("gate"))] if self._has_gates else []
+            cells = [*_cells(route, details), *gate, "; ".join(_notes(route))]
             table.add_row(*(cells if notes else cells[:-1]))
         return table
 
@@ -153,6 +157,14 @@ def _cells(route: dict[str, Any], details: tuple[str, ...]) -> Iterator[str | Te
         yield from ("" if arm is None else _OF_ARMS[each](arm) for each in details)
 
 
+def _gate(gate: dict[str, Any] | None) -> Text:
+    """The verdict, and of how many comparisons."""
+    if gate is None:
+        return Text()
+    compared = f" {gate['compared']:,}" if gate["compared"] else ""
+    return Text(f"{gate['verdict']}{compared}", style=_OF_VERDICTS[gate["verdict"]])
+
+
 def _share(arm: dict[str, Any]) -> str:
     return f"{arm['error_rate']:.2%}" if arm["requests"] else ""
 
@@ -161,6 +173,8 @@ def _quantile(arm: dict[str, Any], name: str) -> str:
     return f"{arm[name]:.1f} ms" if arm["requests"] else ""
 
 
+#: How a gate's verdict looks.
+_OF_VERDICTS: Final = {"pass": "green", "fail": "red", "inconclusive": ""}
 #: What is told of a side of a route.
 _OF_ARMS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
     "requests": lambda arm: f"{arm['requests']:,}",
@@ -178,9 +192,16 @@ def _notes(route: dict[str, Any]) -> Iterator[str]:
     if route["breaker"] not in (None, "closed"):
         yield f"breaker {route['breaker'].replace('_', '-')}"
     if route["ramp"] is not None and route["stage"] == "canary":
-        yield f"step {route['ramp']['step']} of {len(route['ramp']['steps'])}"
+        yield from _ramp_notes(route["ramp"], route.get("gate"))
     if route["drift"]:
         yield f"drift: {route['drift']}"
     move = route["last_move"]
     if move is not None and not route["rolled_back"]:
         yield f"{move['who']}: {move['reason']}"
+
+
+def _ramp_notes(ramp: dict[str, Any], gate: dict[str, Any] | None) -> Iterator[str]:
+    steps = len(ramp["steps"])
+    yield f"step {ramp['step']} of {steps}"
+    if gate is not None and gate["verdict"] != "pass" and ramp["step"] < steps:
+        yield f"held by its gate: {gate['because'][0]}"

@@ -22,7 +22,7 @@ TOKEN = "a-token-of-20-letters"
 #: A route for each thing that a move can meet.
 ROUTES = """\
 - {rpc: edge.v1.Items.List, name: list-items, stage: canary,
-   canary: {percent: 25, group: list, sticky: [{header: x-user}]}}
+   canary: {percent: 25, group: list, sticky: [{header: x-user}]}, mirror: {percent: 10}}
 - {rpc: edge.v1.Items.Delete, name: delete-item, stage: canary,
    canary: {steps: [1, 5, 100], group: delete, sticky: [{header: x-user}]}}
 - {rpc: edge.v1.Items.Upload, name: upload}

@@ -5,10 +5,11 @@ import pytest
 from proxy.admin.status import time_text
 from proxy.cutover.guard import Trigger, Trip
 from tests.admin.stand import Stand
+from tests.exchange.test_gatekeeping import FAILS, FakeGate
 
 KEYS = {
     *("name", "rpc", "stage", "percent", "rolled_back", "paused", "owner", "target_date", "file"),
-    *("ramp", "e_value", "breaker", "last_move", "drift", "arms"),
+    *("ramp", "e_value", "breaker", "last_move", "drift", "arms", "gate"),
 }
 
 
@@ -78,3 +79,17 @@ async def test_the_audit_gives_the_newest_of_one_route(stand: Stand):
 
 def test_times_are_utc():
     assert time_text(1_700_000_000.9) == "2023-11-14T22:13:20Z"
+
+
+async def test_a_gate_is_told_as_it_was_last_asked_and_never_asked_for_a_status(stand: Stand):
+    """A table that is renewed every second must not read the evidence every second."""
+    gate = stand.control.gate = FakeGate(FAILS)
+    assert (await stand.status_of("delete-item"))["gate"] == {
+        "verdict": "fail",
+        "because": ["forbid type: $.id, 3 times"],
+        "compared": 5000,
+        "mismatches": 3,
+        "upper": None,
+    }
+    assert (await stand.status_of("list-items"))["gate"] is None
+    assert gate.asked == 0

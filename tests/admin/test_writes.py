@@ -11,6 +11,7 @@ from proxy.cutover.stages import Stage
 from proxy.routing.snapshot import Snapshot
 from proxy.state.directory import StateDirectory
 from tests.admin.stand import Stand, guarded_snapshot, stand_of
+from tests.exchange.test_gatekeeping import FAILS, PASSES, TOO_EARLY, FakeGate
 
 PERCENT = "/admin/v1/routes/list-items:percent"
 KILL = "/admin/v1/killswitch"
@@ -185,6 +186,64 @@ async def test_a_state_that_cannot_be_changed_is_503_and_nothing_moves(
         )
         audit = await stand.get("/admin/v1/audit")
         assert audit.status == 503
+
+
+# --- gates
+
+
+async def test_a_promotion_that_the_evidence_does_not_bear_is_409_with_the_reasons(stand: Stand):
+    stand.control.gate = FakeGate(TOO_EARLY)
+    reply = await stand.move("delete-item", "promote")
+    assert (reply.status, reply.json()) == (
+        409,
+        {
+            "error": "the gate of delete-item does not pass: inconclusive",
+            "verdict": "inconclusive",
+            "because": ["min_keys 200, have 3", "min_duration 24h"],
+        },
+    )
+    assert stand.control.overrides.revision == 0
+
+
+async def test_a_forced_promotion_warns_and_is_in_the_audit_with_its_verdict(stand: Stand):
+    stand.control.gate = FakeGate(FAILS)
+    reply = await stand.move("delete-item", "promote", force=True)
+    said = "forced, fail: forbid type: $.id, 3 times"
+    assert (reply.status, reply.json()["warning"]) == (200, f"the gate does not pass: {said}")
+    (entry,) = (await stand.get("/admin/v1/audit")).json()["entries"]
+    assert (entry["gate"], entry["why"]) == (said, "a test")
+
+
+async def test_a_promotion_that_passes_warns_of_nothing(stand: Stand):
+    stand.control.gate = FakeGate(PASSES)
+    assert (await stand.move("delete-item", "promote", force=False)).json()["warning"] is None
+
+
+async def test_a_force_without_a_reason_is_refused(stand: Stand):
+    stand.control.gate = FakeGate(FAILS)
+    for reason in (None, "", " "):
+        reply = await stand.move("delete-item", "promote", force=True, reason=reason)
+        assert (reply.status, "reason" in reply.json()["error"]) == (400, True)
+    assert stand.control.overrides.revision == 0
+
+
+async def test_only_a_promotion_can_be_forced(stand: Stand):
+    for action in ("percent", "stage", "rollback"):
+        reply = await stand.move("delete-item", action, force=True)
+        assert (reply.status, "unknown: force" in reply.json()["error"]) == (400, True)
+    assert (await stand.move("delete-item", "promote", force="yes")).status == 400
+
+
+async def test_a_share_that_is_raised_by_hand_is_raised_with_a_warning(stand: Stand):
+    stand.control.gate = FakeGate(TOO_EARLY)
+    raised = (await stand.move("delete-item", "percent", percent=5)).json()
+    assert raised["warning"] == (
+        "the gate does not pass: inconclusive: min_keys 200, have 3; min_duration 24h"
+    )
+    lowered = (await stand.move("delete-item", "percent", percent=1)).json()
+    assert lowered["warning"] is None
+    whole = (await stand.move("delete-item", "stage", stage="grpc")).json()
+    assert whole["warning"] == raised["warning"]
 
 
 # --- the kill switch
