@@ -5,7 +5,7 @@ the evidence (`gate.judgement`), how a report looks (`report`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -79,6 +79,7 @@ def route_report(
         "window": _window(evidence),
         **_verdict(judgement),
         "uncompared": facts.uncompared,
+        "gate": _gate(facts.gate),
         "counts": _counts(evidence),
         "bound": _bound(judgement),
         "ceilings": _ceilings(judgement),
@@ -115,6 +116,10 @@ def _verdict(judgement: Judgement | None) -> dict[str, Any]:
         "because": list(judgement.because) if judgement else [],
         "advice": list(judgement.advice) if judgement else [],
     }
+
+
+def _gate(options: GateOptions | None) -> dict[str, Any] | None:
+    return {**asdict(options), "forbid": sorted(options.forbid)} if options else None
 
 
 def _counts(evidence: RouteEvidence | None) -> dict[str, Any]:

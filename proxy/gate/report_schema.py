@@ -76,6 +76,20 @@ _COUNTS: Final = _object(
     not_comparable=_by_reason("There were two answers, which cannot be compared."),
 )
 
+_GATE: Final = _object(
+    "What the gate asks for. Null without a gate.",
+    max_mismatch=_share("What the rate of mismatches may be at most."),
+    confidence=_share("How sure that must be."),
+    min_keys=_count("Clients that must have been compared."),
+    min_duration_s=_of("number", "How long the evidence must span, in seconds."),
+    min_field_coverage=_share("The share of the answer's fields that must have been seen."),
+    max_unseen_mass=_share("The share of requests that may be of an unseen shape."),
+    max_noise=_share("The share of comparisons that may be noise."),
+    max_transient=_share("The share of comparisons that may be transient."),
+    max_uncompared=_share("The share of mirrors that may give nothing to compare."),
+    forbid=_list("Kinds of which one mismatch blocks.", _text("A kind of difference.")),
+)
+
 _BOUND: Final = _object(
     "How large the rate of mismatches can be. Null without a gate.",
     method=_text("beta-binomial-cs: Robbins' confidence sequence, right at every look."),
@@ -195,6 +209,7 @@ REPORT_SCHEMA: Final[Schema] = {
         because=_list("The reasons of the verdict.", _text("In words and numbers.")),
         advice=_list("What decides nothing.", _text("In words and numbers.")),
         uncompared=_or_null(_text("Why no answers are compared. Null when they are.")),
+        gate=_or_null(_GATE),
         counts=_COUNTS,
         bound=_or_null(_BOUND),
         ceilings=_list("Shares beside the bound, none without a gate.", _CEILING),
