@@ -89,20 +89,20 @@ class PostgresStore(SqlStore):
 
     def _connected(self) -> "_Connection":
         if self._open is None:
-            asyncpg = _driver()
             self._loop = asyncio.new_event_loop()
-            self._open = _Connection(
-                self._loop,
-                self._loop.run_until_complete(
-                    asyncpg.connect(
-                        self._url,
-                        timeout=CONNECT_TIMEOUT_S,
-                        command_timeout=STATEMENT_TIMEOUT_S,
-                    )
-                ),
-            )
-            self._open.migrate(self._steps)
+            self._open = _Connection(self._loop, self._loop.run_until_complete(self._connect()))
+            try:
+                self._open.migrate(self._steps)
+            except BaseException:
+                # Whatever uses the tables has to find them as this version knows them.
+                self.close()
+                raise
         return self._open
+
+    async def _connect(self) -> Any:
+        return await _driver().connect(
+            self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S
+        )
 
 
 class _Connection:
@@ -187,12 +187,13 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _translated(error: Exception) -> EvidenceError:
-    """Ours, with the first line of its text: others may show values."""
-    lines = str(error).splitlines()
-    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    if getattr(error, "sqlstate", "").startswith(_REFUSING):
-        return EvidenceRefused(f"the evidence was refused: {text}")
-    return EvidenceError(f"the evidence cannot be kept: {text}")
+    """Ours. Of what a value is to blame for, nothing but the name: the text has the value."""
+    name = type(error).__name__
+    sqlstate = getattr(error, "sqlstate", None) or ""
+    if isinstance(error, ValueError) or sqlstate.startswith(_REFUSING):
+        return EvidenceRefused(f"the evidence was refused: {name} {sqlstate}".rstrip())
+    first_line, _, _ = str(error).partition("\n")
+    return EvidenceError(f"the evidence cannot be kept: {name}: {first_line}")
 
 
 @lru_cache(_NUMBERED)
