@@ -142,7 +142,7 @@ class Parent:
         """Let go of everything. Workers that still live notice it by their channels, and drain."""
         for worker in self._pool.workers():
             worker.channel.close()
-        self._upgrade.stop()
+        self._upgrade.close()
         for each in (self._selector, self._signals, self._listening, self._admin_listening):
             each.close()
         self._runtime.remove()

@@ -116,6 +116,14 @@ class Upgrade:
         if self._trial is not None:
             self._trial.kill()
 
+    def close(self) -> None:
+        """Try nothing more, and leave no process behind: one that tries is killed, and ends."""
+        self.stop()
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            with suppress(ChildProcessError):
+                os.waitpid(trial.pid, 0)
+
     def has_ended(self, pid: int, code: int) -> None:
         """A process has ended, perhaps the one that tried."""
         trial = self._trial

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -119,6 +120,16 @@ def test_the_end_of_the_service_ends_it(stage: Stage) -> None:
     upgrade.begin()
     assert upgrade.due_s is None
     assert stage.replaced == 0
+
+
+@on_stage
+def test_a_service_that_has_ended_leaves_no_trial_behind(stage: Stage) -> None:
+    upgrade = stage.upgrade("import signal; signal.pause()")
+    upgrade.begin()
+    upgrade.close()
+    upgrade.close()
+    with pytest.raises(ChildProcessError):
+        stage.reap(upgrade)
 
 
 @on_stage
