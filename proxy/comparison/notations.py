@@ -1,0 +1,248 @@
+"""One scalar, read for what it means: so that a value written otherwise is told from another value.
+
+Belongs here: which kind of difference two unequal scalars are, bytes, enums and masks. Does not:
+numbers and times themselves (`comparison.numbers`, `comparison.times`), objects and lists, rules.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
+
+from google.protobuf.descriptor import EnumDescriptor
+
+from proxy.comparison.kinds import Kind
+from proxy.comparison.numbers import ZERO, double, number, number_text, single
+from proxy.comparison.reading import Json
+from proxy.comparison.schema import Form, Shape, fold
+from proxy.comparison.times import (
+    SECOND_NS,
+    moment,
+    same_moment,
+    same_span,
+    same_written_moment,
+    span,
+)
+from proxy.transcoding.protojson.kinds import Kind as FieldKind
+from proxy.transcoding.protojson.scalars import base64_bytes
+
+#: Longest text that is looked at as the name or number of an enum's value, in characters.
+LONGEST_NAME: Final = 200
+
+_HEX: Final = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})+)").fullmatch
+
+#: Reads a value for what it means, None when it cannot be read so.
+Reader: TypeAlias = Callable[[Json], Hashable | None]
+Same: TypeAlias = Callable[[Json, Json], bool]
+
+
+class Sense(NamedTuple):
+    """One way to read the values of a kind.
+
+    Two that mean the same differ by *alike* when they have one JSON type, else by *unlike*.
+    """
+
+    read: Reader
+    same: Same
+    alike: Kind
+    unlike: Kind
+
+
+def enum_number(names: Mapping[str, Hashable], value: Json) -> Hashable | None:
+    """The number of an enum's value: from a number, or a name in any case; see `_enum_names`."""
+    text = number_text(value)
+    if text is not None:
+        return number(value)
+    if not isinstance(value, str) or len(value) > LONGEST_NAME:
+        return None
+    return names.get(_loose(value))
+
+
+def _enum_names(enum: EnumDescriptor) -> dict[str, Hashable | None]:
+    """The numbers of an enum's values by name without its case, with and without the prefix.
+
+    The prefix is the enum's own name, as style guides demand it: `COLOR_RED` of `Color`.
+    """
+    prefix = fold(enum.name)
+    full = {_loose(each.name): number(str(each.number)) for each in enum.values}
+    return {name.removeprefix(prefix) or name: value for name, value in full.items()} | full
+
+
+def _loose(name: str) -> str:
+    return fold(name.replace(" ", ""))
+
+
+def blob(value: Json) -> bytes | None:
+    """Bytes from base64 of either alphabet, padded or not."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return base64_bytes(value)
+    except ValueError:
+        return None
+
+
+def _hex_blob(value: Json) -> bytes | None:
+    match = _HEX(value) if isinstance(value, str) else None
+    return bytes.fromhex(match[1]) if match else None
+
+
+def _same_blob(first: Json, second: Json) -> bool:
+    """Whether both are base64 of the same bytes, or one is base64 and the other hexadecimal."""
+    one, other = blob(first), blob(second)
+    if one is not None and one in (other, _hex_blob(second)):
+        return True
+    return other is not None and other == _hex_blob(first)
+
+
+def _mask(value: Json) -> Hashable | None:
+    return fold(value) if isinstance(value, str) else None
+
+
+def _instant(value: Json) -> Hashable | None:
+    """The second of an instant: fractions are for a closer look."""
+    at = moment(value)
+    return None if at is None else at.at_ns // SECOND_NS
+
+
+def _plain_number(value: Json) -> Hashable | None:
+    return number(value) if isinstance(value, bytes) else None
+
+
+def _by(read: Reader) -> Same:
+    """Sameness by what a reader gives."""
+
+    def same(first: Json, second: Json) -> bool:
+        one = read(first)
+        return one is not None and one == read(second)
+
+    return same
+
+
+def _one_is_number(first: Json, second: Json) -> bool:
+    """Whether both are the same number and at least one is not in quotes."""
+    bare = isinstance(first, bytes) or isinstance(second, bytes)
+    return bare and _by(number)(first, second)
+
+
+def _sense(read: Reader, alike: Kind, unlike: Kind, same: Same | None = None) -> Sense:
+    return Sense(read, same or _by(read), alike, unlike)
+
+
+_WRITTEN: Final = _sense(
+    _instant, Kind.TIMESTAMP_FORMAT, Kind.TIMESTAMP_FORMAT, same_written_moment
+)
+_SHORT: Final = (_sense(number, Kind.NUMBER_REPR, Kind.TYPE), _WRITTEN)
+_LONG: Final = (_sense(number, Kind.NUMBER_REPR, Kind.INT64_STRING), _WRITTEN)
+
+#: How the values of each kind may be read, the likeliest first; an enum's are by its names.
+SENSES: Final[Mapping[FieldKind, tuple[Sense, ...]]] = {
+    FieldKind.INT32: _SHORT,
+    FieldKind.UINT32: _SHORT,
+    FieldKind.INT64: _LONG,
+    FieldKind.UINT64: _LONG,
+    FieldKind.DOUBLE: (_sense(double, Kind.NUMBER_REPR, Kind.TYPE), _WRITTEN),
+    FieldKind.FLOAT: (_sense(single, Kind.NUMBER_REPR, Kind.TYPE),),
+    FieldKind.STRING: (_WRITTEN._replace(read=lambda _: None),),
+    FieldKind.BYTES: (_sense(blob, Kind.BYTES_ENCODING, Kind.BYTES_ENCODING, _same_blob),),
+    FieldKind.FIELD_MASK: (_sense(_mask, Kind.KEY_CASE, Kind.KEY_CASE),),
+    FieldKind.TIMESTAMP: (
+        _sense(_instant, Kind.TIMESTAMP_FORMAT, Kind.TIMESTAMP_FORMAT, same_moment),
+    ),
+    FieldKind.DURATION: (_sense(span, Kind.TIMESTAMP_FORMAT, Kind.TIMESTAMP_FORMAT, same_span),),
+    FieldKind.VALUE: (
+        _sense(_plain_number, Kind.NUMBER_REPR, Kind.INT64_STRING, _one_is_number),
+        _WRITTEN,
+    ),
+}
+
+
+def senses_of(shape: Shape) -> tuple[Sense, ...]:
+    """How the scalars of a shape may be read; made once for each shape."""
+    senses: tuple[Sense, ...] | None = shape.senses
+    if senses is None:
+        senses = shape.senses = _senses(shape)
+    return senses
+
+
+def _senses(shape: Shape) -> tuple[Sense, ...]:
+    if shape.enum is None:
+        return SENSES.get(shape.kind, ())
+    read = partial(enum_number, _enum_names(shape.enum))
+    return (_sense(read, Kind.ENUM_REPR, Kind.ENUM_REPR),)
+
+
+def classify(shape: Shape, first: Json, second: Json) -> tuple[Kind, ...]:
+    """The kinds of difference between two unequal values that are there and not both containers.
+
+    A value that has another JSON type and is another value too, where the schema tells how to
+    read it, has two kinds.
+
+    >>> classify(Shape(Form.SCALAR, FieldKind.INT64), "12", b"12")
+    (<Kind.INT64_STRING: 'int64_string'>,)
+    >>> classify(Shape(Form.SCALAR, FieldKind.INT64), "12", b"13")
+    (<Kind.INT64_STRING: 'int64_string'>, <Kind.VALUE: 'value'>)
+    """
+    alike = json_type(first) == json_type(second)
+    senses = senses_of(shape)
+    for sense in senses:
+        if sense.same(first, second):
+            return (sense.alike if alike else sense.unlike,)
+    if alike:
+        return (Kind.VALUE,)
+    for sense in senses[:1] if shape.form is Form.SCALAR else ():
+        if sense.unlike is not Kind.TYPE and None not in (sense.read(first), sense.read(second)):
+            return (sense.unlike, Kind.VALUE)
+    return (Kind.TYPE,)
+
+
+#: The words of `Excerpt.type`.
+TYPES: Final[Mapping[type, str]] = {
+    str: "string",
+    bytes: "number",
+    bool: "bool",
+    type(None): "null",
+    dict: "object",
+    list: "array",
+}
+
+
+def json_type(value: Json) -> str:
+    """The JSON type of a value; one that cannot be told is an object's of several values."""
+    return TYPES.get(type(value), "object")
+
+
+def meaning(shape: Shape, value: Json) -> Hashable:
+    """What a scalar means, whichever way it is written; values that differ in it are unequal.
+
+    None for what may as well not be there: null, and the default of a field without presence.
+    The other way round it does not hold: fractions of seconds are left out.
+    """
+    if value is None or (shape.implicit and is_default(shape, value)):
+        return None
+    senses = senses_of(shape)
+    read = senses[0].read(value) if senses else None
+    if read is not None:
+        return (shape.kind, read)
+    return value if isinstance(value, (str, bytes, bool)) else (json_type(value),)
+
+
+def is_default(shape: Shape, value: Json) -> bool:
+    """Whether a value is what a field without presence has when nothing was said.
+
+    >>> is_default(Shape(Form.SCALAR, FieldKind.INT64, implicit=True), "0")
+    True
+    """
+    if not shape.implicit:
+        return False
+    if shape.enum is not None:
+        return senses_of(shape)[0].read(value) == number(str(shape.enum.values[0].number))
+    if shape.kind in _NUMBERS:
+        return number(value) == ZERO or value == ""
+    return value is False or (isinstance(value, (str, list, dict)) and not value)
+
+
+_NUMBERS: Final = frozenset(
+    {*(FieldKind.INT32, FieldKind.UINT32, FieldKind.INT64, FieldKind.UINT64)}
+    | {FieldKind.FLOAT, FieldKind.DOUBLE}
+)

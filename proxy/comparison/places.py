@@ -1,0 +1,191 @@
+"""The places of an answer: what the schema and the rules say of the values at one path.
+
+Belongs here: a tree of places, made as far as answers lead to it. Does not: values.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor
+
+from proxy.comparison.paths import ELEMENT, VALUE, step_of
+from proxy.comparison.rules import Exact, Held, RuleTree
+from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Shape, fold, leads_on
+from proxy.transcoding.protojson.kinds import Kind as FieldKind
+from proxy.transcoding.protojson.kinds import message_kind
+
+#: How many places a comparator keeps. Recursive messages have no end of them, and hostile answers
+#: could make them all; beyond this they are made anew each time.
+MOST_KEPT: Final = 20_000
+
+TYPE_KEY: Final = "@type"
+
+
+class Keeping:
+    """What the places of one comparator share: the plans, and how many places are kept."""
+
+    __slots__ = ("kept", "plans")
+
+    def __init__(self, plans: Plans) -> None:
+        self.plans = plans
+        self.kept = 0
+
+    def __repr__(self) -> str:
+        return f"<Keeping of {self.kept} places>"
+
+    def take(self, count: int) -> bool:
+        """Whether *count* more places may be kept."""
+        self.kept += count
+        return self.kept <= MOST_KEPT
+
+
+class Place:
+    """One path of answers.
+
+    *held* is the rule that holds here, *rules* are those further down. *leaf* is the path when it
+    counts for coverage, else None; *fills* says that places below do. *lists* is how many lists
+    the path leads through.
+    """
+
+    __slots__ = (
+        *("_around", "_element", "_keeping", "_members", "_typed", "fills", "held", "leaf"),
+        *("keys", "lists", "path", "rules", "shape"),
+    )
+
+    def __init__(
+        self,
+        keeping: Keeping,
+        path: str,
+        shape: Shape,
+        *,
+        rules: tuple[RuleTree, ...] = (),
+        held: Held | None = None,
+        around: tuple[Descriptor, ...] | None = None,
+        lists: int = 0,
+    ) -> None:
+        self._keeping = keeping
+        self.path = path
+        self.shape = shape
+        self.rules = rules
+        self.held = held if held is None or not isinstance(held.check, Exact) else None
+        #: The messages around, for the end of recursion; None where nothing is counted.
+        self._around = around
+        self.lists = lists
+        #: Both names of a field.
+        self.keys: tuple[str, ...] = ()
+        self._element: Place | None = None
+        self._members: dict[str, Place] | None = None
+        self._typed: dict[str, Place | None] = {}
+        self.fills = around is not None and leads_on(shape, around)
+        self.leaf = path if around is not None and not self.fills else None
+
+    def __repr__(self) -> str:
+        return f"<Place {self.path} {self.shape.form.name}>"
+
+    @classmethod
+    def root(cls, keeping: Keeping, path: str, shape: Shape, rules: RuleTree) -> "Place":
+        """The place of a whole answer, whose fields are counted."""
+        return cls(keeping, path, shape, rules=(rules,), held=rules.held, around=())
+
+    @property
+    def members(self) -> Mapping[str, "Place"]:
+        """The fields of a message by every key that names one; nothing for all else."""
+        if self._members is not None:
+            return self._members
+        if self.shape.form is not Form.MESSAGE or self.shape.message is None:
+            return {}
+        members = self._message_members(self.shape.message)
+        if self._keeping.take(len(members)):
+            self._members = members
+        return members
+
+    @property
+    def element(self) -> "Place":
+        """The place of a list's elements or a map's values."""
+        if self._element is None:
+            step = VALUE if self.shape.form is Form.MAP else ELEMENT
+            is_list = int(step == ELEMENT)
+            self._element = self._below((step,), self.shape.inner, self._around, is_list)
+        return self._element
+
+    def find(self, key: str) -> "Place":
+        """The place of an object's member, in whatever case its key is."""
+        if self.shape.form is Form.MAP:
+            return self.element
+        known = self.members.get(key)
+        if known is None and self.shape.form is Form.MESSAGE and self.shape.message is not None:
+            member = self._keeping.plans.message(self.shape.message).by_fold.get(fold(key))
+            known = None if member is None else self.members.get(member.name)
+        return known or self.unknown(key)
+
+    def unknown(self, key: str) -> "Place":
+        """The place of a member that the message does not have; it is not kept."""
+        return self._below((step_of(key),), OPEN, None)
+
+    def typed(self, url: object) -> "Place | None":
+        """The place of an Any that holds the type of that URL; None for an unknown type."""
+        if not isinstance(url, str) or not url.isascii():
+            return None
+        name = url.rpartition("/")[2]
+        if name in self._typed:
+            return self._typed[name]
+        place = self._any_of(name, self.shape.message) if self.shape.message else None
+        if place is not None and self._keeping.take(1):
+            self._typed[name] = place
+        return place
+
+    def _any_of(self, name: str, any_message: Descriptor) -> "Place | None":
+        try:
+            message = any_message.file.pool.FindMessageTypeByName(name)
+        except KeyError:
+            return None
+        shape = Shape(Form.MESSAGE, message=message)
+        place = Place(
+            self._keeping, self.path, shape, rules=self.rules, held=self.held, lists=self.lists
+        )
+        place._members = place._any_members(message)
+        return place
+
+    def _any_members(self, message: Descriptor) -> dict[str, "Place"]:
+        """A type with a JSON form of its own is in `value`; others have their fields beside."""
+        members = {TYPE_KEY: self._below((step_of(TYPE_KEY),), TEXT, None)}
+        if message_kind(message) is FieldKind.MESSAGE:
+            return members | self._message_members(message)
+        shape = self._keeping.plans.of_message(message)
+        return members | {"value": self._below((step_of("value"),), shape, None)}
+
+    def _message_members(self, message: Descriptor) -> dict[str, "Place"]:
+        around = (*self._around, message) if self._around is not None and self.fills else None
+        plan = self._keeping.plans.message(message)
+        places = {member.name: self._member(member, around) for member in plan.members}
+        return {key: places[member.name] for key, member in plan.by_key.items()}
+
+    def _member(self, member: Member, around: tuple[Descriptor, ...] | None) -> "Place":
+        steps = dict.fromkeys((step_of(member.name), step_of(member.proto_name)))
+        place = self._below(tuple(steps), member.shape, around)
+        place.keys = (member.name, member.proto_name)
+        return place
+
+    def _below(
+        self,
+        steps: tuple[str, ...],
+        shape: Shape,
+        around: tuple[Descriptor, ...] | None,
+        is_list: int = 0,
+    ) -> "Place":
+        """The place one step further down; the first of *steps* is the one in its path."""
+        rules = tuple(
+            tree.children[step] for tree in self.rules for step in steps if step in tree.children
+        )
+        held = next((tree.held for tree in rules if tree.held is not None), None)
+        if held is None and self.held is not None:
+            held = self.held.below
+        return Place(
+            self._keeping,
+            self.path + steps[0],
+            shape,
+            rules=rules,
+            held=held,
+            around=around,
+            lists=self.lists + is_list,
+        )

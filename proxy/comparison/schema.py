@@ -1,0 +1,220 @@
+"""What the descriptor says of each value of an answer, as the walk asks for it.
+
+Belongs here: shapes of messages and fields, made on first use and shared by all comparators that
+have the same `Plans`. Does not: paths and rules (`comparison.places`), comparing.
+"""
+
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+from proxy.comparison.paths import ELEMENT, VALUE, step_of
+from proxy.transcoding.protojson.kinds import (
+    Kind as FieldKind,
+)
+from proxy.transcoding.protojson.kinds import (
+    accepted_names,
+    enum_type,
+    field_kind,
+    is_map,
+    map_entry,
+    message_kind,
+    message_type,
+)
+
+
+class Form(Enum):
+    """How a value is walked."""
+
+    SCALAR = auto()
+    MESSAGE = auto()
+    LIST = auto()
+    MAP = auto()
+    ANY = auto()
+    OPEN = auto()  # no schema: any JSON
+
+
+class Shape:
+    """What is known of the values at one place.
+
+    *kind* is that of a scalar, one with a JSON form of its own included; *enum* and *message* are
+    of such values, *element* of lists and maps. *implicit* says that nothing and the default mean
+    the same: fields without presence, lists and maps.
+    """
+
+    __slots__ = ("element", "enum", "form", "implicit", "kind", "message", "senses")
+
+    def __init__(
+        self,
+        form: Form,
+        kind: FieldKind = FieldKind.VALUE,
+        *,
+        implicit: bool = False,
+        enum: EnumDescriptor | None = None,
+        message: Descriptor | None = None,
+        element: "Shape | None" = None,
+    ) -> None:
+        self.form = form
+        self.kind = kind
+        self.implicit = implicit
+        self.enum = enum
+        self.message = message
+        self.element = element
+        #: How its scalars may be read; `notations.senses_of` makes it on first use.
+        self.senses: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Shape {self.form.name} {self.kind.name}>"
+
+    @property
+    def inner(self) -> "Shape":
+        """The shape of elements and map values; without a schema they have none either."""
+        return self.element or OPEN
+
+
+OPEN: Final = Shape(Form.OPEN)
+TEXT: Final = Shape(Form.SCALAR, FieldKind.STRING)
+
+#: Kinds of well-known types whose JSON may be anything.
+_OPEN_KINDS: Final = frozenset({FieldKind.STRUCT, FieldKind.VALUE, FieldKind.LIST_VALUE})
+
+
+class Member(NamedTuple):
+    """A field of a message: its name in JSON, which paths have, and in the proto; its shape."""
+
+    name: str
+    proto_name: str
+    shape: Shape
+
+
+class MessagePlan(NamedTuple):
+    """The fields of one message type: by every key that names one, and by folded key."""
+
+    members: tuple[Member, ...]
+    by_key: dict[str, Member]
+    by_fold: dict[str, Member]
+
+    def find(self, key: str) -> Member | None:
+        """The field that a key means: by either name, or in another case."""
+        return self.by_key.get(key) or self.by_fold.get(fold(key))
+
+
+def fold(name: str) -> str:
+    """A name without its case, in whichever convention it is written.
+
+    >>> fold("display_name") == fold("DisplayName") == fold("display-name")
+    True
+    """
+    return name.replace("_", "").replace("-", "").lower()
+
+
+class Plans:
+    """Shapes and message plans by descriptor, each made once; for the use of one thread."""
+
+    __slots__ = ("_messages", "_shapes")
+
+    def __init__(self) -> None:
+        self._messages: dict[Descriptor, MessagePlan] = {}
+        self._shapes: dict[Descriptor, Shape] = {}
+
+    def __repr__(self) -> str:
+        return f"<Plans of {len(self._messages)} messages>"
+
+    def message(self, descriptor: Descriptor) -> MessagePlan:
+        """The fields of a message type."""
+        plan = self._messages.get(descriptor)
+        if plan is None:
+            plan = self._messages[descriptor] = self._plan(descriptor)
+        return plan
+
+    def answer(self, descriptor: Descriptor, field: FieldDescriptor | None = None) -> Shape:
+        """The shape of a whole answer: a message, or one field of it."""
+        return self.of_message(descriptor) if field is None else self.field(field)
+
+    def field(self, field: FieldDescriptor) -> Shape:
+        """The shape of a field."""
+        if is_map(field):
+            return Shape(Form.MAP, implicit=True, element=self._one(map_entry(field)[1]))
+        if field.is_repeated:
+            return Shape(Form.LIST, implicit=True, element=self._one(field))
+        return self._one(field, implicit=not field.has_presence)
+
+    def of_message(self, descriptor: Descriptor) -> Shape:
+        """The shape of a message type that is neither a wrapper nor open-ended by its field."""
+        shape = self._shapes.get(descriptor)
+        if shape is None:
+            shape = self._shapes[descriptor] = _message_shape(descriptor)
+        return shape
+
+    def _one(self, field: FieldDescriptor, *, implicit: bool = False) -> Shape:
+        """The shape of one value of a field."""
+        if field.message_type is not None:
+            return self.of_message(message_type(field))
+        enum = enum_type(field) if field.enum_type is not None else None
+        return Shape(Form.SCALAR, field_kind(field), implicit=implicit, enum=enum)
+
+    def _plan(self, descriptor: Descriptor) -> MessagePlan:
+        by_name = {
+            field.name: Member(field.json_name, field.name, self.field(field))
+            for field in descriptor.fields
+        }
+        by_key = {key: by_name[field.name] for key, field in accepted_names(descriptor).items()}
+        return MessagePlan(tuple(by_name.values()), by_key, _folded(by_key))
+
+
+def _folded(by_key: dict[str, Member]) -> dict[str, Member]:
+    """The fields by folded key, without those keys that fold to the same and mean two fields."""
+    found: dict[str, Member] = {}
+    unclear: set[str] = set()
+    for key, member in by_key.items():
+        if found.setdefault(fold(key), member) is not member:
+            unclear.add(fold(key))
+    return {key: member for key, member in found.items() if key not in unclear}
+
+
+def _message_shape(descriptor: Descriptor) -> Shape:
+    kind = message_kind(descriptor)
+    if kind is FieldKind.MESSAGE:
+        return Shape(Form.MESSAGE, message=descriptor)
+    if kind is FieldKind.WRAPPER:
+        return Shape(Form.SCALAR, field_kind(descriptor.fields_by_name["value"]))
+    if kind is FieldKind.ANY:
+        return Shape(Form.ANY, message=descriptor)
+    return OPEN if kind in _OPEN_KINDS else Shape(Form.SCALAR, kind)
+
+
+#: Most fields of an answer that count for coverage: messages that use each other widely have
+#: more paths than anybody fills.
+MOST_FIELDS: Final = 5000
+
+
+def leaf_paths(plans: Plans, shape: Shape, path: str) -> list[str]:
+    """The paths that count for coverage, the shorter first: of fields that lead to no others.
+
+    A message that is within itself counts as one field there. `places.Place.leaf` agrees.
+    """
+    waiting: list[tuple[str, Shape, tuple[Descriptor, ...]]] = [(path, shape, ())]
+    found: list[str] = []
+    for place, here, around in waiting:  # which grows on the way
+        if not leads_on(here, around):
+            found.append(place)
+        elif here.message is None:
+            step = VALUE if here.form is Form.MAP else ELEMENT
+            waiting.append((place + step, here.inner, around))
+        else:
+            members = plans.message(here.message).members
+            inside = (*around, here.message)
+            waiting += [(place + step_of(each.name), each.shape, inside) for each in members]
+        if len(found) + len(waiting) > 2 * MOST_FIELDS:
+            break
+    return found[:MOST_FIELDS]
+
+
+def leads_on(shape: Shape, around: tuple[Descriptor, ...]) -> bool:
+    """Whether the places that count are below: not where a message would begin to repeat."""
+    if shape.form in (Form.LIST, Form.MAP):
+        return True
+    if shape.form is not Form.MESSAGE or shape.message is None or shape.message in around:
+        return False
+    return bool(shape.message.fields)

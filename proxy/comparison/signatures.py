@@ -1,0 +1,125 @@
+"""Tokens of list elements: equal for elements that mean the same, however they are written.
+
+Belongs here: what an element means as a whole, and its key where it has one. Does not: pairing
+(`comparison.lists`).
+
+Each object and list gets a number, the same for equal ones: children first, so that one step looks
+at members and numbers only. Numbers are kept while a comparison lasts, so that lists in lists cost
+no more than lists. What a rule lets differ is left out, as are nulls and defaults.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Final
+
+from proxy.comparison.notations import meaning
+from proxy.comparison.places import TYPE_KEY, Place
+from proxy.comparison.reading import Json
+from proxy.comparison.rules import ListBy, Set
+from proxy.comparison.schema import Form, fold
+
+#: Members that name an element, the likeliest first, when no two elements have the same.
+NATURAL_KEYS: Final = ("id", "uid", "uuid", "key", "name")
+
+
+class Signatures:
+    """The tokens of one comparison; *spend* is told how many values were looked at."""
+
+    __slots__ = ("_numbers", "_spend", "_tokens")
+
+    def __init__(self, spend: Callable[[int], None]) -> None:
+        self._spend = spend
+        #: By the identity of an object or list, all of which outlive the comparison.
+        self._tokens: dict[int, Hashable] = {}
+        self._numbers: dict[Hashable, tuple[int]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Signatures of {len(self._tokens)} values>"
+
+    def of(self, element: Place, values: Sequence[Json]) -> list[Hashable]:
+        """One token for each element."""
+        self._spend(len(values))
+        waiting = [(element, value) for value in values if self._is_new(value)]
+        for place, value in waiting:  # which grows on the way
+            self._spend(len(value))  # type: ignore[arg-type]
+            waiting += [pair for pair in _below(place, value) if self._is_new(pair[1])]
+        for place, value in reversed(waiting):
+            key = self._whole(place, value)
+            self._tokens[id(value)] = self._numbers.setdefault(key, (len(self._numbers),))
+        return [self._token(element, value) for value in values]
+
+    def _is_new(self, value: Json) -> bool:
+        return isinstance(value, (dict, list)) and id(value) not in self._tokens
+
+    def _token(self, place: Place, value: Json) -> Hashable:
+        """A value's token; None for what may as well not be there."""
+        held = place.held
+        if held is not None and not isinstance(held.check, (Set, ListBy)):
+            return None
+        if isinstance(value, (dict, list)) and place.shape.form is not Form.SCALAR:
+            return self._tokens[id(value)] if value else None
+        return meaning(place.shape, value)
+
+    def _whole(self, place: Place, value: Json) -> Hashable:
+        """What an object or a list means; the tokens of what is in it are there."""
+        if isinstance(value, dict):
+            named = ((name, self._token(below, it)) for name, below, it in _members(place, value))
+            return frozenset(pair for pair in named if pair[1] is not None)
+        elements = [self._token(below, item) for below, item in _below(place, value)]
+        check = None if place.held is None else place.held.check
+        if isinstance(check, Set):
+            return frozenset(elements)
+        unordered = isinstance(check, ListBy)
+        return frozenset(Counter(elements).items()) if unordered else tuple(elements)
+
+
+def _below(place: Place, value: Json) -> Iterator[tuple[Place, Json]]:
+    """The values in an object or list, with their places."""
+    if isinstance(value, dict):
+        yield from ((below, item) for _, below, item in _members(place, value))
+    elif isinstance(value, list):
+        element = place.element
+        yield from ((element, item) for item in value)
+
+
+def _members(place: Place, value: Mapping[str, Json]) -> Iterator[tuple[str, Place, Json]]:
+    """The members of an object, by a name that does not depend on how the key is written."""
+    if place.shape.form is Form.ANY:
+        place = place.typed(value.get(TYPE_KEY)) or place
+    form, find = place.shape.form, place.find
+    for key, item in value.items():
+        below = find(key)
+        if form is Form.MESSAGE:
+            yield below.path, below, item
+        else:
+            yield key if form is Form.MAP else fold(key), below, item
+
+
+def keys_of(element: Place, values: Sequence[Json], name: str) -> list[Hashable] | None:
+    """What the member *name* of each element means; None unless all have it, each another one."""
+    place = element.find(name)
+    spellings = [key for key, member in element.members.items() if member is place] or [name]
+    keys: list[Hashable] = []
+    for value in values:
+        if not isinstance(value, dict):
+            return None
+        found = next((value[key] for key in spellings if key in value), None)
+        if found is None or isinstance(found, (dict, list)):
+            return None
+        keys.append(meaning(place.shape, found))
+    return keys if None not in keys and len(set(keys)) == len(keys) else None
+
+
+def natural_key(element: Place) -> str | None:
+    """The member that names the elements of a list, by its name; None without one.
+
+    A member that a rule lets differ names nothing.
+    """
+    if element.shape.form is not Form.MESSAGE:
+        return None
+    known = element.members
+    for name in NATURAL_KEYS:
+        place = known.get(name)
+        if place is not None and place.shape.form is Form.SCALAR and place.held is None:
+            return name
+    return None
