@@ -119,7 +119,7 @@ def _verdict(judgement: Judgement | None) -> dict[str, Any]:
 
 
 def _gate(options: GateOptions | None) -> dict[str, Any] | None:
-    return {**asdict(options), "forbid": sorted(options.forbid)} if options else None
+    return {**asdict(options), "forbid": sorted(map(str, options.forbid))} if options else None
 
 
 def _counts(evidence: RouteEvidence | None) -> dict[str, Any]:

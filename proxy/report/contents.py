@@ -1,62 +1,21 @@
 """What a report shows, in which order and words: the same for a terminal, a file and a page.
 
-Belongs here: rows of text made of a report's values, and what of them is safe to show. Does not:
-how text looks (`text`, `markdown`, `html`), what the values are (`gate.report`).
+Belongs here: rows of text made of a report's values. Does not: how text looks (`text`, `markdown`,
+`html`), what the values are (`gate.report`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from proxy.gate.words import (
-    at_least_text,
-    at_most_text,
-    duration_text,
-    number_text,
-    share_text,
-)
+from proxy.gate.words import at_most_text, duration_text, number_text, share_text
+from proxy.report.cells import Column, Row, Table, Values, visible
+from proxy.report.conditions import conditions_of
 
-#: A report, or a part of it: see `gate.report_schema`.
-Values = Mapping[str, Any]
-
-#: Characters of one cell: names of fields come from the wire, and one must not fill the page.
-MAX_CELL: Final = 200
 #: Fields never filled that are shown; the report has more of them.
 MAX_UNSEEN: Final = 20
 _NO_VERDICT: Final = "no gate"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column; the cells of a *code* column are names and paths, not prose."""
-
-    heading: str
-    is_number: bool = False
-    is_code: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: its cells, a *detail* that goes with the first of them, and its *mark*.
-
-    The mark is "good", "bad", "weak" for what matters less, "" for all else.
-    """
-
-    cells: tuple[str, ...]
-    detail: str = ""
-    mark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows under a title; *note* is said of all of them, *details* what their details are."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    note: str = ""
-    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +29,6 @@ class Page:
     because: tuple[str, ...]
     advice: tuple[str, ...]
     tables: tuple[Table, ...]
-
-
-def visible(text: str) -> str:
-    r"""The text without what a terminal or a page could take for more than text.
-
-    Control characters, directions of writing and halves of characters are spelled; what is longer
-    than a cell is cut.
-
-    >>> print(visible("$.a\x1b[2Jb"))
-    $.a\x1b[2Jb
-    """
-    cut = text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
-    if cut.isprintable():
-        return cut
-    return "".join(each if each.isprintable() else _spelled(each) for each in cut)
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def verdict_of(report: Values) -> str:
@@ -124,9 +64,16 @@ def _overview_row(report: Values) -> Row:
         number_text(counts["mismatch"]),
         at_most_text(bound["upper"]) if bound else "",
         share_text(bound["limit"]) if bound else "",
-        visible("; ".join(_reasons(report))),
+        visible(_first_reason(report)),
     )
     return Row(cells, mark=_MARKS.get(verdict_of(report), ""))
+
+
+def _first_reason(report: Values) -> str:
+    """The first reason, and how many there are beside it."""
+    reasons = list(_reasons(report))
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"{reasons[0]}{more}" if reasons else ""
 
 
 def _reasons(report: Values) -> Iterator[str]:
@@ -170,7 +117,7 @@ def _window_text(window: Values) -> str:
 
 def _tables(report: Values) -> Iterator[Table]:
     yield _differences(report)
-    yield _conditions(report)
+    yield conditions_of(report)
     yield _requests(report["counts"])
     yield _rules(report["rules"])
     yield _unseen(report["coverage"])
@@ -226,103 +173,6 @@ def _noise_text(noise: Values) -> str:
     p = "" if noise["p"] is None else f", p {noise['p']:.2g}"
     counts = f"{number_text(noise['b'])} gRPC, {number_text(noise['c'])} legacy"
     return f"{noise['finding']}: {counts}{both}{p}"
-
-
-# --- the gate
-
-
-def _conditions(report: Values) -> Table:
-    columns = (Column("condition", is_code=True), Column("have"), Column("asked"), Column("met"))
-    bound = report["bound"]
-    if report["gate"] is None or bound is None:
-        return Table("Gate", columns, ())
-    waits = report["verdict"] == "inconclusive"
-    note = _bound_note(bound) + (_needed_note(bound) if waits else "")
-    return Table("Gate", columns, tuple(_condition_rows(report)), note)
-
-
-def _needed_note(bound: Values) -> str:
-    eta = f" At this rate the time is {bound['eta']}." if bound["eta"] else ""
-    if not bound["needed"]:
-        return eta
-    return f" Needs about {number_text(bound['needed'])} more without a mismatch.{eta}"
-
-
-def _bound_note(bound: Values) -> str:
-    if not bound["compared"]:
-        return "Nothing is known of the rate of mismatches."
-    return (
-        f"The rate of mismatches is from {at_least_text(bound['lower'])} to "
-        f"{at_most_text(bound['upper'])}, whenever one looks (confidence "
-        f"{share_text(bound['confidence'])}); who looks once may say at most "
-        f"{at_most_text(bound['one_look_upper'])}."
-    )
-
-
-def _condition_rows(report: Values) -> Iterator[Row]:
-    gate, bound, coverage = report["gate"], report["bound"], report["coverage"]
-    counted = f"{number_text(bound['mismatches'])} of {number_text(bound['compared'])}"
-    yield _condition(
-        "max_mismatch",
-        f"at most {at_most_text(bound['upper'])} ({counted})",
-        share_text(gate["max_mismatch"]),
-        met=bound["compared"] > 0 and bound["upper"] <= gate["max_mismatch"],
-    )
-    window_s = _window_s(report["window"])
-    yield _condition(
-        "min_duration",
-        duration_text(window_s),
-        duration_text(gate["min_duration_s"]),
-        met=window_s >= gate["min_duration_s"],
-    )
-    yield _condition(
-        "min_keys",
-        number_text(coverage["keys"]),
-        number_text(gate["min_keys"]),
-        met=coverage["keys"] >= gate["min_keys"],
-    )
-    yield from _coverage_conditions(gate, coverage)
-    yield from map(_ceiling, report["ceilings"])
-    yield _forbidden(gate, report["fields"])
-
-
-def _coverage_conditions(gate: Values, coverage: Values) -> Iterator[Row]:
-    yield _condition(
-        "min_field_coverage",
-        f"{at_least_text(coverage['fields'])} ({coverage['seen']} of {coverage['total']})",
-        share_text(gate["min_field_coverage"]),
-        met=coverage["fields"] >= gate["min_field_coverage"],
-    )
-    yield _condition(
-        "max_unseen_mass",
-        f"{at_most_text(coverage['unseen_mass'])} of {number_text(coverage['requests'])} requests",
-        share_text(gate["max_unseen_mass"]),
-        met=coverage["unseen_mass"] <= gate["max_unseen_mass"],
-    )
-
-
-def _ceiling(ceiling: Values) -> Row:
-    counted = f"{number_text(ceiling['part'])} of {number_text(ceiling['whole'])}"
-    has = f"{at_most_text(ceiling['share'])} ({counted})"
-    met = ceiling["share"] <= ceiling["limit"]
-    return _condition(ceiling["name"], has, share_text(ceiling["limit"]), met=met)
-
-
-def _forbidden(gate: Values, fields: Sequence[Values]) -> Row:
-    found = {each["kind"] for each in fields if each["forbidden"] and each["mismatches"]}
-    none_of = f"none of {', '.join(gate['forbid'])}" if gate["forbid"] else "nothing"
-    return _condition("forbid", ", ".join(sorted(found)) or "none", none_of, met=not found)
-
-
-def _condition(name: str, has: str, asked: str, *, met: bool) -> Row:
-    return Row((name, has, asked, "yes" if met else "no"), mark="good" if met else "bad")
-
-
-def _window_s(window: Values | None) -> float:
-    if window is None:
-        return 0.0
-    began, ended = (datetime.fromisoformat(window[end]) for end in ("from", "to"))
-    return (ended - began).total_seconds()
 
 
 # --- counts

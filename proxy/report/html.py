@@ -9,16 +9,8 @@ from html import escape
 from typing import Final
 
 from proxy.gate.words import at_least_text, at_most_text, number_text, share_text
-from proxy.report.contents import (
-    Column,
-    Page,
-    Row,
-    Table,
-    Values,
-    overview_of,
-    page_of,
-    visible,
-)
+from proxy.report.cells import Column, Row, Table, Values, visible
+from proxy.report.contents import Page, overview_of, page_of
 from proxy.report.style import STYLE
 
 _POLICY: Final = (
@@ -63,7 +55,7 @@ def _generated(reports: Sequence[Values]) -> str:
 def _overview(reports: Sequence[Values]) -> Iterator[str]:
     """The table of all routes; each name leads to its own part of the page."""
     table = overview_of(reports)
-    yield "<section>"
+    yield "<section class=overview>"
     yield from _table_head(table)
     for number, row in enumerate(table.rows):
         link = f'<a href="#route-{number}">{_code(row.cells[0])}</a>'
@@ -166,10 +158,9 @@ def _bound(report: Values) -> str:
     scale = _WIDTH / (_LIMITS * bound["limit"])
     low, high, limit = (min(bound[key] * scale, _WIDTH) for key in ("lower", "upper", "limit"))
     seen = min(bound["mismatches"] / bound["compared"] * scale, _WIDTH)
-    kind = "within" if bound["upper"] <= bound["limit"] else "beyond"
     marks = [
         _rectangle("scale", 0, _WIDTH, 9, 2),
-        _rectangle(kind, low, max(high - low, 2), 5, 10),
+        _rectangle(_place(bound), low, max(high - low, 2), 5, 10),
         _rectangle("seen", max(seen - 1.5, 0), 3, 2, 16),
         _rectangle("limit", limit - 1.5, 3, 0, 20),
     ]
@@ -179,6 +170,13 @@ def _bound(report: Values) -> str:
         f"{share_text(_LIMITS * bound['limit'])}."
     )
     return f"<figure>{_drawing(20, marks)}<figcaption>{escape(words)}</figcaption></figure>"
+
+
+def _place(bound: Values) -> str:
+    """Where the interval is: within the limit, beyond it, or on both sides."""
+    if bound["upper"] <= bound["limit"]:
+        return "within"
+    return "beyond" if bound["lower"] >= bound["limit"] else "open"
 
 
 def _drawing(height: int, parts: Sequence[str]) -> str:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from proxy.report.contents import Column, Page, Row, Table, Values, overview_of, page_of
+from proxy.report.cells import Column, Row, Table, Values
+from proxy.report.contents import Page, overview_of, page_of
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|~#&])")
 _TICKS: Final = re.compile(r"`+")

@@ -25,7 +25,10 @@ p { margin: .25rem 0 .5rem; }
 ul { margin: .5rem 0; padding-left: 1.25rem; overflow-wrap: anywhere; }
 article { border-top: 3px solid var(--line); margin-top: 2.5rem; padding-top: 1.5rem; }
 code { font: .92em/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
+td code { display: inline-block; max-width: 30rem; }
+td a code { display: inline; white-space: nowrap; }
+.overview td:last-child { min-width: 16rem; }
 a { color: inherit; }
 .faint { color: var(--faint); }
 .badge { display: inline-block; padding: 0 .6em; border-radius: 1em; border: 1px solid;
@@ -34,7 +37,7 @@ a { color: inherit; }
 .badge.fail { color: var(--bad); }
 .badge.inconclusive { color: var(--wait); }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; min-width: min(100%, 38rem); }
 th { text-align: left; font-weight: 600; color: var(--faint); font-size: .85rem;
   white-space: nowrap; }
 th, td { padding: .35rem .75rem .35rem .25rem; border-bottom: 1px solid var(--line);
@@ -44,6 +47,7 @@ tbody tr:hover { background: var(--band); }
 .detail { display: block; color: var(--faint); font-size: .85rem; }
 tr.good td:first-child, tr.good td:last-child { color: var(--good); }
 tr.bad td { color: var(--bad); }
+tr.wait td:first-child, tr.wait td:last-child { color: var(--wait); }
 tr.bad .detail, tr.weak td { color: var(--faint); }
 figure { margin: .75rem 0; }
 svg { display: block; width: 100%; }
@@ -58,5 +62,6 @@ rect.transient { fill: var(--transient); } i.transient { background: var(--trans
 rect.mismatch { fill: var(--mismatch); } i.mismatch { background: var(--mismatch); }
 rect.scale { fill: var(--line); } rect.limit { fill: var(--ink); } rect.seen { fill: var(--faint); }
 rect.within { fill: var(--match); } rect.beyond { fill: var(--mismatch); }
+rect.open { fill: var(--transient); }
 @media print { article { break-inside: avoid-page; } .wide { overflow: visible; } }
 """

@@ -11,10 +11,11 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from proxy.report.contents import Row, Table, Values, overview_of, page_of, verdict_of
+from proxy.report.cells import Row, Table, Values
+from proxy.report.contents import overview_of, page_of, verdict_of
 
 _OF_VERDICTS: Final = {"pass": "bold green", "fail": "bold red", "inconclusive": "bold yellow"}
-_OF_MARKS: Final = {"good": "green", "bad": "red", "weak": "dim"}
+_OF_MARKS: Final = {"good": "green", "bad": "red", "wait": "yellow", "weak": "dim"}
 
 
 def as_text(report: Values) -> RenderableType:

@@ -1,51 +1,16 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from math import inf
 from typing import Any
 
 import pytest
 
-from proxy.comparison.kinds import Kind
-from proxy.gate.evidence import RouteEvidence, Verdict
-from proxy.gate.judgement import judge
-from proxy.gate.options import GateOptions
-from proxy.gate.report import MAX_UNSEEN, RouteFacts, RuleFacts, route_report
+from proxy.gate.evidence import Verdict
+from proxy.gate.report import MAX_UNSEEN
 from proxy.gate.report_schema import REPORT_SCHEMA
-from tests.gate.evidence import FIELDS, GOOD, NOW_S, difference, evidence
-
-FACTS = RouteFacts(
-    name="get-order",
-    rpc="shop.v1.OrderService.GetOrder",
-    stage="shadow",
-    percent=0.0,
-    depth="rpc",
-    mirror_percent=10.0,
-    config_digest="d1",
-    fields=FIELDS,
-    rules=(
-        RuleFacts("$.order.updateTime timestamp", "timestamp", "clocks", date(2026, 10, 1)),
-        RuleFacts("$.order.tags set", "set", "no order"),
-    ),
-    gate=GateOptions(),
-)
-DIFFERENT = evidence(
-    verdicts={**GOOD.verdicts, Verdict.MISMATCH: 30},
-    mismatches=30,
-    outcomes={**GOOD.outcomes, ("compared", ""): 9_430, ("not_comparable", "truncated"): 5},
-    differences=(
-        difference("$.order.note", count=400, mismatches=2, b=1, c=2, both=9),
-        difference("$.order.total", Kind.INT64_STRING, count=30, mismatches=30, b=12),
-        difference("$.order", Kind.TYPE, count=2, mismatches=2, examples=("ex_7f", "ex_80")),
-    ),
-    overflow={"shapes": 4},
-)
-
-
-def reported(found: RouteEvidence | None, facts: RouteFacts = FACTS) -> dict[str, Any]:
-    judgement = judge(found, facts.gate, facts.fields, NOW_S) if facts.gate else None
-    return route_report(facts, found, judgement, NOW_S)
+from tests.gate.evidence import GOOD, evidence
+from tests.report.reports import FACTS, REPORTS, reported
 
 
 def violations(schema: Any, value: Any, at: str = "$") -> Iterator[str]:
@@ -89,25 +54,14 @@ def subschemas(schema: Any) -> Iterator[Any]:
             yield from subschemas(schema[key])
 
 
-CASES = {
-    "good": reported(GOOD),
-    "different": reported(DIFFERENT),
-    "no evidence": reported(None),
-    "no gate": reported(DIFFERENT, replace(FACTS, gate=None)),
-    "no mirror": reported(
-        None, replace(FACTS, depth=None, mirror_percent=None, uncompared="no mirror", gate=None)
-    ),
-}
-
-
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", REPORTS)
 def test_a_report_has_what_its_schema_describes_and_nothing_else(case: str) -> None:
-    assert list(violations(REPORT_SCHEMA, CASES[case])) == []
-    assert json.loads(json.dumps(CASES[case], allow_nan=False)) == CASES[case]
+    assert list(violations(REPORT_SCHEMA, REPORTS[case])) == []
+    assert json.loads(json.dumps(REPORTS[case], allow_nan=False)) == REPORTS[case]
 
 
 def test_the_validator_of_these_tests_finds_what_is_wrong() -> None:
-    wrong: dict[str, Any] = {**CASES["different"], "more": 1, "verdict": "maybe", "percent": "0"}
+    wrong: dict[str, Any] = {**REPORTS["different"], "more": 1, "verdict": "maybe", "percent": "0"}
     del wrong["stage"]
     wrong["coverage"] = {**wrong["coverage"], "fields": 1.5}
     wrong["because"] = [3]
@@ -139,12 +93,12 @@ def test_what_the_store_could_not_take_is_counted() -> None:
 
 
 def test_differences_come_with_the_most_mismatches_first() -> None:
-    fields = CASES["different"]["fields"]
+    fields = REPORTS["different"]["fields"]
     assert [each["path"] for each in fields] == ["$.order.total", "$.order.note", "$.order"]
 
 
 def test_a_difference_tells_its_rate_its_noise_and_what_ends_it() -> None:
-    total = CASES["different"]["fields"][0]
+    total = REPORTS["different"]["fields"][0]
     assert total["rate"] == pytest.approx(30 / 9_430)
     assert total["noise"] == {"b": 12, "c": 0, "both": 0, "p": pytest.approx(2**-12)} | {
         "finding": "real"
@@ -153,15 +107,15 @@ def test_a_difference_tells_its_rate_its_noise_and_what_ends_it() -> None:
 
 
 def test_forbidden_kinds_are_marked_when_there_is_a_gate() -> None:
-    marked = {each["path"] for each in CASES["different"]["fields"] if each["forbidden"]}
+    marked = {each["path"] for each in REPORTS["different"]["fields"] if each["forbidden"]}
     assert marked == {"$.order"}
-    assert not any(each["forbidden"] for each in CASES["no gate"]["fields"])
+    assert not any(each["forbidden"] for each in REPORTS["no gate"]["fields"])
 
 
 def test_a_rule_that_never_helped_shows_it() -> None:
     rules = {
         rule["path"]: (rule["use"], rule["hits"], rule["expires"])
-        for rule in CASES["good"]["rules"]
+        for rule in REPORTS["good"]["rules"]
     }
     assert rules == {
         "$.order.updateTime": ("timestamp", 380, "2026-10-01"),
@@ -170,7 +124,7 @@ def test_a_rule_that_never_helped_shows_it() -> None:
 
 
 def test_without_a_gate_there_is_no_verdict_and_no_bound() -> None:
-    report = CASES["no gate"]
+    report = REPORTS["no gate"]
     assert (report["verdict"], report["bound"], report["ceilings"]) == (None, None, [])
 
 
