@@ -27,8 +27,9 @@ _SUFFIXES: Final = ("", "-wal", "-shm")
 class Generations:
     """The files of the evidence at *path*; one of them is current."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_s: float = TURN_TIMEOUT_S) -> None:
         self.path = path
+        self._timeout_s = timeout_s
         self._numbered = re.compile(rf"{re.escape(path.stem)}\.(\d+){re.escape(path.suffix)}")
 
     def __repr__(self) -> str:
@@ -41,7 +42,7 @@ class Generations:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Let no other process open or replace the file meanwhile. Raises EvidenceError."""
-        deadline_s = time.monotonic() + TURN_TIMEOUT_S
+        deadline_s = time.monotonic() + self._timeout_s
         with _opened(self.path.with_name(f"{self.path.stem}.lock")) as descriptor:
             while not _is_taken(descriptor):
                 if time.monotonic() >= deadline_s:
@@ -62,10 +63,12 @@ class Generations:
             number = max(self._numbers(), default=1)
             self.create(self._file(number + 1))
             # The one that was just left is kept for whoever wants to know what happened to it.
-            for suffix in _SUFFIXES:
-                self._file(number - 1).with_name(self._file(number - 1).name + suffix).unlink(
-                    missing_ok=True
-                )
+            if number > 1:
+                self._remove(self._file(number - 1))
+
+    def _remove(self, path: Path) -> None:
+        for suffix in _SUFFIXES:
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     def _numbers(self) -> Iterator[int]:
         with suppress(FileNotFoundError):

@@ -56,7 +56,7 @@ class SqliteStore(SqlStore):
     ) -> None:
         super().__init__(EvidenceLimits() if limits is None else limits, clock, random)
         self.path = path.absolute()
-        self._generations = Generations(self.path)
+        self._generations = Generations(self.path, busy_timeout_s)
         self._steps = steps
         self._busy_timeout_s = busy_timeout_s
         self._open: _Connection | None = None
@@ -79,13 +79,29 @@ class SqliteStore(SqlStore):
                 if not shrink(session):
                     break
         with self._mended() as connection:
-            connection.rows(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+            # It frees a page with each step, and `execute` takes one step only.
+            vacuum = f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})"
+            connection.connection.executescript(vacuum)
+        self._empty_log()
+
+    def reset(self, route: str) -> None:
+        """Forget all that is known of *route*, in the files too."""
+        super().reset(route)
+        self._empty_log()
 
     @contextmanager
     def transaction(self, *, writes: bool) -> Iterator[Session]:
         """A session on the current file, for one transaction."""
         with self._mended() as connection, connection.transaction(writes=writes):
             yield connection
+
+    def _empty_log(self) -> None:
+        """Move the write-ahead log into the file: what was deleted is still in it.
+
+        Nothing comes of it while others read; they will do it, or the next time does.
+        """
+        with self._mended() as connection:
+            connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _used_bytes(self) -> int:
         with self._mended() as connection:
@@ -103,8 +119,9 @@ class SqliteStore(SqlStore):
             path = connection.path
             yield connection
         except sqlite3.Error as error:
-            self.close()
-            if _is_damage(error):
+            if _primary_code(error) != sqlite3.SQLITE_BUSY:
+                self.close()
+            if _primary_code(error) in _DAMAGED:
                 self._leave(path or self._generations.current(), str(error))
             raise _translated(error) from error
         except OSError as error:
@@ -133,18 +150,16 @@ class SqliteStore(SqlStore):
             opened = _Connection(connection, path)
             # Before anything that could write: a later version's file is not ours to touch.
             missing = list(statements_from(opened.version(), self._steps))
-            self._prepare(connection)
             if missing:
                 opened.migrate(missing, len(self._steps))
+            self._prepare(connection)
         except BaseException:
             connection.close()
             raise
         return opened
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Settings of the file, which hold only before there is a table, and of the connection."""
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
+        """Settings of the connection."""
         # A crash of the host may lose the last batches, and nothing else: there will be more.
         connection.execute("PRAGMA synchronous = NORMAL")
         # What was deleted for its age or by an operator is not to be found in the file either.
@@ -188,6 +203,9 @@ class _Connection:
 
     def migrate(self, statements: Sequence[str], version: int) -> None:
         """Take the steps that are missing, all or none."""
+        # Where there are tables already, these change nothing.
+        self.run("PRAGMA auto_vacuum = INCREMENTAL")
+        self.run("PRAGMA journal_mode = WAL")
         with self.transaction(writes=True):
             for statement in statements:
                 self.run(statement.format(blob=self.blob, packed=" WITHOUT ROWID"))
@@ -218,8 +236,10 @@ class _Connection:
         self.connection.executemany(statement, rows)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+def _primary_code(error: sqlite3.Error) -> int:
+    """SQLite's code without its extension, 0 for an error of the Python module's own."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def _translated(error: sqlite3.Error) -> EvidenceError:

@@ -49,6 +49,9 @@ class EvidenceWriter:
     Make and start it in the process that uses it: a fork does not inherit the thread. *open_store*
     is called in the thread. *clock* is the Unix clock in seconds; *backoff_s* are the first and
     the longest wait after a failure.
+
+    *dropped* counts observations that were lost; *problem* says why nothing is written now, and is
+    "" while all is well.
     """
 
     def __init__(
@@ -123,11 +126,15 @@ class EvidenceWriter:
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join, deadline_s)
         with self._lock:
-            left = self._queue + list(self._failing.observations if self._failing else ())
-            self._queue = []
-            self.dropped += len(left)
+            failing = self._failing or Batch()
+            left = len(self._queue) + len(failing.observations)
+            lives = sum(self._outcomes.values()) + sum(failing.outcomes.values())
+            self._queue, self._outcomes = [], {}
+            self.dropped += left
             # Whatever comes now is dropped at once.
             self._most = 0
+        if left or lives:
+            _log.warning("evidence was lost: there was no time", observations=left, lives=lives)
 
     def _work(self) -> None:
         """Write until it is closed. Nothing but a bug ends it otherwise; then it says so."""

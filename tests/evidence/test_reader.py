@@ -1,0 +1,67 @@
+"""Reading: while others write, and without a loop that waits for it."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from proxy.comparison.kinds import Kind
+from proxy.evidence import EvidenceError, EvidenceReader, EvidenceStore, SqliteStore
+from proxy.gate.evidence import Epoch, Verdict
+from tests.evidence.conftest import Open
+from tests.evidence.observations import EPOCH, found, seen, write
+
+
+async def test_a_reader_sees_what_others_have_written(open_store: Open):
+    def write_there() -> None:
+        store = open_store()
+        write(store, seen(Verdict.MISMATCH, found()), seen(epoch=Epoch("other", "d")))
+        store.close()
+
+    reader = EvidenceReader(open_store)
+    assert await reader.read(EPOCH.route) is None
+    await asyncio.to_thread(write_there)
+    read = await reader.read(EPOCH.route)
+    assert read is not None
+    assert read.mismatches == 1
+    assert await reader.read(EPOCH.route, "another digest") is None
+    assert await reader.routes() == (EPOCH.route, "other")
+    assert (await reader.totals())[EPOCH.route].compared == 1
+    (example,) = await reader.examples(EPOCH.route, "$.a", Kind.VALUE, 5)
+    assert await reader.example(example.id) == example
+    await reader.reset(EPOCH.route)
+    assert await reader.routes() == ("other",)
+    await reader.close()
+
+
+async def test_a_store_that_hangs_keeps_no_loop_from_turning(tmp_path: Path):
+    may_go_on = threading.Event()
+
+    def slow() -> EvidenceStore:
+        may_go_on.wait(30)
+        return SqliteStore(tmp_path / "evidence.db")
+
+    reader = EvidenceReader(slow)
+    asked = asyncio.ensure_future(reader.routes())
+    for _ in range(10):
+        await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(lambda: None))])
+    assert not asked.done()
+    may_go_on.set()
+    assert await asked == ()
+    await reader.close()
+
+
+async def test_what_cannot_be_read_is_an_error_and_no_end(tmp_path: Path):
+    reader = EvidenceReader(lambda: SqliteStore(tmp_path / "missing" / "evidence.db"))
+    with pytest.raises(EvidenceError):
+        await reader.routes()
+    (tmp_path / "missing").mkdir()
+    assert await reader.routes() == ()
+    assert "SqliteStore" in repr(reader)
+    await reader.close()
+
+
+def test_a_reader_that_was_not_asked_opened_nothing(tmp_path: Path):
+    asyncio.run(EvidenceReader(lambda: SqliteStore(tmp_path / "evidence.db")).close())
+    assert list(tmp_path.iterdir()) == []
