@@ -71,12 +71,15 @@ class Mirroring:
         try:
             leaving = self._leaving(mirror, request, decision)
             if leaving is None:
-                outcome.capture = self._capture(mirror, binding, found, request, decision.side)
+                capture = self._capture(mirror, binding, found, request, decision.side)
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
             _log.exception("sampling failed", route=binding.route.name)
             leaving = _BUG
         if leaving is not None:
             mirror.counts.add(*leaving)
+            return
+        outcome.capture = capture
+        self._keep_body(capture, request)
 
     def _leaving(self, mirror: RouteMirror, request: Request, decision: Decision) -> Leaving | None:
         if decision.reason is Reason.KILL_SWITCH:
@@ -120,11 +123,17 @@ class Mirroring:
             answer=NOTHING_YET,
             at_s=0.0,
         )
-        capture = self._mirrors.capture(mirror, sample)
-        capture.body_announced(request.body.length)
-        if not capture.body_is_whole and capture.stopped is None:
-            request.body = KeptBody(request.body, capture)
-        return capture
+        return self._mirrors.capture(mirror, sample)
+
+    def _keep_body(self, capture: Capture, request: Request) -> None:
+        """Have the body of *request* kept as it is read, if there is one that may be."""
+        try:
+            capture.body_announced(request.body.length)
+            if not capture.body_is_whole and capture.stopped is None:
+                request.body = KeptBody(request.body, capture)
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            _log.exception("keeping a body failed", route=capture.mirror.route.name)
+            capture.stop(*_BUG)
 
     def answered(self, capture: Capture, answer: Answer | StreamAnswer) -> None:
         """Keep *answer*, which is about to be sent, or its pieces as they pass."""
@@ -153,7 +162,10 @@ class Mirroring:
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
             _log.exception("ending a capture failed", route=capture.mirror.route.name)
             capture.stop(*_BUG)
-        self._mirrors.submit(capture)
+        try:
+            self._mirrors.submit(capture)
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            _log.exception("submitting failed", route=capture.mirror.route.name)
 
     async def settle(self, timeout_s: float) -> None:
         """Let the mirrors of this snapshot end; cut them off after *timeout_s* seconds."""

@@ -4,7 +4,7 @@ Belongs here: the steps before a request is read, in their order. Does not: requ
 end has them (`exchange.mirroring`), running mirrors (`pool`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from proxy.cutover.stages import Side
 from proxy.routing.table import Route
@@ -22,7 +22,7 @@ KILLED: Leaving = (Life.DROPPED, Drop.KILL_SWITCH)
 
 
 class Mirrors:
-    """The mirrored routes among *routes*, whose calls *examiner* makes and *pool* bounds.
+    """The mirrored routes of one snapshot, whose calls *examiner* makes and *pool* bounds.
 
     *sinks* are the gRPC upstreams that mirrors may write to. *random* gives numbers from 0 to 1,
     *clock* is monotonic.
@@ -30,7 +30,6 @@ class Mirrors:
 
     def __init__(
         self,
-        routes: Iterable[Route],
         examiner: Examiner,
         pool: MirrorPool,
         versions: Versions,
@@ -39,29 +38,33 @@ class Mirrors:
         random: Callable[[], float],
         clock: Callable[[], float],
     ) -> None:
+        self._examiner = examiner
         self._pool = pool
         self._versions = versions
-        self._routes: dict[str, RouteMirror] = {}
-        for route in routes:
-            if route.mirror is not None:
-                self._routes[route.name] = RouteMirror(
-                    route,
-                    route.mirror,
-                    examiner,
-                    pool.ledger.counts_of(versions.epoch_of(route)),
-                    self,
-                    has_sink=route.upstream in sinks,
-                    random=random,
-                    clock=clock,
-                )
+        self._sinks = sinks
+        self._random = random
+        self._clock = clock
+        self._made: dict[str, RouteMirror] = {}
         versions.watch(self._follow)
 
     def __repr__(self) -> str:
-        return f"<Mirrors of {len(self._routes)} routes in {self._pool!r}>"
+        return f"<Mirrors of {len(self._made)} routes in {self._pool!r}>"
 
     def of(self, route: Route) -> RouteMirror | None:
-        """How *route* is mirrored."""
-        return self._routes.get(route.name)
+        """How *route* is mirrored; None when it is not. Made when a request first asks for it."""
+        mirror = self._made.get(route.name)
+        if mirror is None and route.mirror is not None:
+            mirror = self._made[route.name] = RouteMirror(
+                route,
+                route.mirror,
+                self._examiner,
+                self._pool.ledger.counts_of(self._versions.epoch_of(route)),
+                self,
+                has_sink=route.upstream in self._sinks,
+                random=self._random,
+                clock=self._clock,
+            )
+        return mirror
 
     def leaves(self, mirror: RouteMirror, key: Callable[[], str]) -> Leaving | None:
         """Why the next eligible request of a route is not sampled; None when it is.
@@ -99,5 +102,5 @@ class Mirrors:
 
     def _follow(self) -> None:
         """Count for other epochs where a server calls itself by another version now."""
-        for mirror in self._routes.values():
+        for mirror in self._made.values():
             mirror.counts.follow(self._versions.epoch_of(mirror.route))

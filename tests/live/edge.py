@@ -6,7 +6,7 @@ sockets (`tests.live.wire`), the example's servers (`tests.live.example`).
 
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +24,7 @@ from proxy.example.schema import Schema, compile_folder
 from proxy.exchange.control import Control
 from proxy.exchange.exchange import Exchange
 from proxy.exchange.messages import Answer, Headers, Outcome, Request, StreamAnswer
+from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
@@ -354,10 +355,12 @@ async def edge_of(
     exchange: Any = None,
     upstream: Any = None,
     state: StateDirectory | None = None,
+    make_mirroring: Callable[[Steering, Metrics], Mirroring] | None = None,
 ) -> AsyncIterator[Edge]:
     """The edge, listening on loopback. Without *legacy_url* there is no legacy side.
 
     *exchange* and *upstream* stand in for those over *handlers*, *state* for a temporary directory.
+    Nothing is mirrored without *make_mirroring*.
     """
     upstream = upstream or FakeUpstream(handlers)
     metrics, logged, stack = Metrics(), list[bytes](), ExitStack()
@@ -365,8 +368,13 @@ async def edge_of(
     steering = Steering(snapshot, control, time.monotonic)
     legacy = RestUpstream(legacy_url, legacy_options) if legacy_url else None
     clock = time.monotonic
+    mirroring = make_mirroring and make_mirroring(steering, metrics)
     passthrough = legacy and Passthrough(
-        legacy, trusted_hops=trusted_hops, timeout_s=legacy_timeout_s, clock=clock
+        legacy,
+        trusted_hops=trusted_hops,
+        timeout_s=legacy_timeout_s,
+        mark=mirroring and mirroring.mark,
+        clock=clock,
     )
     exchange = exchange or Exchange(
         snapshot,
@@ -376,9 +384,10 @@ async def edge_of(
         clock=clock,
         random_bytes=lambda n: b"\7" * n,
         keep_alive_s=keep_alive_s,
+        mirroring=mirroring,
     )
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
-    observer = Observer(snapshot, metrics, access_log, steering, clock)
+    observer = Observer(snapshot, metrics, access_log, steering, clock, mirroring)
     limits = snapshot.config.settings.limits
     serving = Serving(
         exchange,
