@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from proxy.exchange.control import Control
 from proxy.routing.snapshot import Snapshot
+from proxy.shadow.reporting import Reporter
 from proxy.telemetry.metrics import Metrics
 
 #: Each check by name, with what is wrong, or "" when nothing is.
@@ -32,7 +33,7 @@ class Operations:
     """The service, as operators know it. *snapshot* is the one in force; a reload replaces it.
 
     *readiness* is asked anew each time. *configuration* tells what is shown beside the
-    configuration itself: generations, and the last reload.
+    configuration itself: generations, and the last reload. *reporter* tells of mirrors.
     """
 
     snapshot: Snapshot
@@ -41,3 +42,4 @@ class Operations:
     readiness: Checks
     reload: Reload
     configuration: Callable[[], dict[str, Any]] = dict
+    reporter: Reporter | None = None

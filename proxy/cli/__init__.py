@@ -11,8 +11,11 @@ import click
 from proxy import __version__
 from proxy.cli.audit import audit
 from proxy.cli.check import check
+from proxy.cli.coverage import coverage
 from proxy.cli.demo import demo
+from proxy.cli.examples import examples
 from proxy.cli.explain import explain_command
+from proxy.cli.gate import gate
 from proxy.cli.kill import kill
 from proxy.cli.moves import (
     PLAIN_MOVES,
@@ -22,10 +25,13 @@ from proxy.cli.moves import (
     stage_command,
 )
 from proxy.cli.plan import plan
+from proxy.cli.report import report
+from proxy.cli.reset_evidence import reset_evidence
 from proxy.cli.routes import routes
 from proxy.cli.serve import serve
 from proxy.cli.stale import stale
 from proxy.cli.status import status
+from proxy.cli.suggest_rules import suggest_rules
 
 _EPILOG = """\b
 Exit codes:
@@ -33,6 +39,10 @@ Exit codes:
   1  the configuration has problems, a check failed, or the running proxy refused
   2  wrong use of the command line
   3  the proxy could not start (an address in use, a part missing), or does not answer
+
+Those that judge (report, gate, and promote where a gate refuses) exit with the verdict: 0 when
+it passes, 1 when it fails, 2 while it is inconclusive; whatever else ends report, gate, examples,
+suggest-rules, coverage and reset-evidence is 3.
 """
 
 
@@ -49,6 +59,7 @@ def main() -> None:
 _COMMANDS = (
     *(serve, check, plan, routes, explain_command, demo),
     *(status, stage_command, percent_command, promote, *PLAIN_MOVES, kill, reload_command),
+    *(report, gate, examples, suggest_rules, coverage, reset_evidence),
     *(audit, stale),
 )
 for command in _COMMANDS:

@@ -11,7 +11,11 @@ import orjson
 
 from proxy.admin import Admin, Operations
 from proxy.cli.composition import load_snapshot
+from proxy.comparison.kinds import Kind
+from proxy.evidence import Batch, EvidenceReader, SqliteStore
+from proxy.gate.evidence import Epoch, Finding, Observation, StoredValue, Verdict
 from proxy.routing.snapshot import Snapshot
+from proxy.shadow.reporting import Reporter
 from proxy.state.directory import StateDirectory
 from proxy.telemetry.metrics import Metrics
 from tests.live.control import control_of
@@ -22,11 +26,29 @@ TOKEN = "a-token-of-20-letters"
 #: A route for each thing that a move can meet.
 ROUTES = """\
 - {rpc: edge.v1.Items.List, name: list-items, stage: canary,
-   canary: {percent: 25, group: list, sticky: [{header: x-user}]}, mirror: {percent: 10}}
+   canary: {percent: 25, group: list, sticky: [{header: x-user}]}, mirror: {percent: 10},
+   gate: {max_mismatch: 0.05, min_keys: 5, min_duration: 1m, min_field_coverage: 0,
+          max_unseen_mass: 1, forbid: [type]}}
 - {rpc: edge.v1.Items.Delete, name: delete-item, stage: canary,
    canary: {steps: [1, 5, 100], group: delete, sticky: [{header: x-user}]}}
 - {rpc: edge.v1.Items.Upload, name: upload}
 """
+
+#: A difference that the gate of list-items forbids, and one that it only counts.
+FORBIDDEN = Finding(
+    "$[*].id",
+    Kind.TYPE,
+    2,
+    StoredValue("string", 1, '"7"', "h1"),
+    StoredValue("number", 1, "7", ""),
+)
+COUNTED = Finding(
+    "$[*].made",
+    Kind.VALUE,
+    1,
+    StoredValue("string", 20, None, "ab"),
+    StoredValue("absent", 0, None, ""),
+)
 
 
 async def guarded_snapshot(
@@ -60,8 +82,18 @@ class Stand:
             "problems": [],
             "losses": [],
         }
+        database = self.control.state.path / "evidence.db"
+        self.evidence = SqliteStore(database)
+        self.reader = EvidenceReader(lambda: SqliteStore(database))
         self.operations = Operations(
             snapshot, self.metrics, self.control, lambda: self.checks, self.reload
+        )
+        self.operations.reporter = Reporter(
+            self.reader,
+            lambda: self.operations.snapshot,
+            self.control.positions,
+            self.metrics,
+            self.control.state.clock,
         )
         self.admin = Admin(self.operations)
         self.url = ""
@@ -69,6 +101,28 @@ class Stand:
     async def reload(self, **how: Any) -> dict[str, Any]:
         self.reloads.append(how)
         return self.reload_result
+
+    def compared(
+        self, count: int, verdict: Verdict = Verdict.MATCH, *, findings: tuple[Finding, ...] = ()
+    ) -> None:
+        """Comparisons of list-items as workers keep them: of a client each, over two minutes."""
+        snapshot = self.operations.snapshot
+        (route,) = (each for each in snapshot.routes if each.name == "list-items")
+        epoch = Epoch(route.name, route.evidence_digest)
+        now_s = self.control.state.clock()
+        observed = (
+            Observation(
+                epoch,
+                now_s - 120 * number / count,
+                f"{verdict.value[:2]}{number:06}".encode(),
+                b"the-form",
+                verdict,
+                findings,
+            )
+            for number in range(count, -1, -1)
+        )
+        ended = {(epoch, (life, "")): count + 1 for life in ("eligible", "sent", "compared")}
+        self.evidence.write(Batch(tuple(observed), ended, now_s))
 
     async def get(self, path: str, *fields: str) -> Reply:
         return await self.ask("GET", path, *fields)
@@ -117,6 +171,8 @@ async def stand_of(snapshot: Snapshot, state: StateDirectory | None = None) -> A
     finally:
         await stand.admin.stop()
         await stand.control.settle()
+        await stand.reader.close()
+        stand.evidence.close()
         stand.stack.close()
 
 
