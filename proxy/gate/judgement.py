@@ -34,6 +34,8 @@ from proxy.gate.words import (
 UNCOMPARED: Final = ("candidate_error", "candidate_timeout", "not_comparable")
 #: Beyond this an extrapolation says nothing: the traffic will not come at this rate.
 _IN_SIGHT_S: Final = 366 * 86_400.0
+#: Differences of forbidden kinds that are named, those with most mismatches first.
+_NAMED: Final = 10
 #: From how much more often gRPC exceeds a bound of legacy's the report speaks of it.
 _SLOWER: Final = 1.2
 
@@ -67,7 +69,7 @@ class Judgement:
 
     *because* are the reasons: of a failure what failed, else what is not there yet, or what the
     route passed by. *upper* and *lower* are the ends of the confidence sequence on the rate of
-    mismatches, *one_look_upper* the bound of Clopper and Pearson. *needed* is how many more
+    mismatches. *needed* is how many more
     comparisons without a mismatch bring *upper* to the limit; *eta_s* is when, on the Unix clock,
     these and the minimum duration are there if traffic goes on as it has: None when they are, and
     when that is not in sight. *advice* decides nothing.
@@ -81,12 +83,19 @@ class Judgement:
     mismatches: int
     lower: float
     upper: float
-    one_look_upper: float
     needed: int
     eta_s: float | None
     coverage: Coverage
     ceilings: tuple[Ceiling, ...] = ()
     advice: tuple[str, ...] = ()
+
+    @property
+    def one_look_upper(self) -> float:
+        """The bound of Clopper and Pearson, right for who looks once.
+
+        It is made when it is asked for: it takes ten times as long as all of a judgement.
+        """
+        return one_look_upper(self.mismatches, self.compared, 1 - self.confidence)
 
 
 def judge(
@@ -146,7 +155,6 @@ class _Judge:
             mismatches=mismatches,
             lower=self._sequence.lower(*self._counts),
             upper=self._sequence.upper(*self._counts),
-            one_look_upper=one_look_upper(*self._counts, self._sequence.alpha),
             needed=self._needed(),
             eta_s=self._eta_s(),
             coverage=self._coverage,
@@ -166,13 +174,14 @@ class _Judge:
                 yield _ceiling_text(ceiling)
 
     def _missing(self) -> Iterator[str]:
-        if not self._counts[1]:
+        if self._evidence is None or not self._evidence.compared:
             yield "nothing compared yet"
             return
         if not self._sequence.is_below(*self._counts):
             yield self._bound_text() + self._needed_text()
         yield from self._too_little()
         yield from (_ceiling_text(each) for each in self._ceilings if each.share > each.limit)
+        yield from _unkept(self._evidence, self._options)
 
     def _too_little(self) -> Iterator[str]:
         options, covered = self._options, self._coverage
@@ -240,9 +249,22 @@ class _Judge:
 
 
 def _forbidden(evidence: RouteEvidence, options: GateOptions) -> Iterator[str]:
-    for each in evidence.differences:
-        if each.kind in options.forbid and each.mismatches:
-            yield f"forbid {each.kind}: {each.path}, {number_text(each.mismatches)} times"
+    found = [each for each in evidence.differences if each.kind in options.forbid]
+    blocking = sorted(
+        (each for each in found if each.mismatches), key=lambda each: -each.mismatches
+    )
+    for each in blocking[:_NAMED]:
+        times = "1 mismatch" if each.mismatches == 1 else f"{each.mismatches:,} mismatches"
+        yield f"forbid {each.kind}: {each.path} ({times})"
+    if len(blocking) > _NAMED:
+        yield f"forbid: {number_text(len(blocking) - _NAMED)} more differences of such kinds"
+
+
+def _unkept(evidence: RouteEvidence, options: GateOptions) -> Iterator[str]:
+    """That nobody can say of all differences that they are of no forbidden kind."""
+    unkept = evidence.overflow.get("differences", 0)
+    if unkept and options.forbid:
+        yield f"forbid: {number_text(unkept)} differences were beyond what the store keeps"
 
 
 def _ceilings(evidence: RouteEvidence, options: GateOptions) -> Iterator[Ceiling]:

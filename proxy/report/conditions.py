@@ -71,7 +71,7 @@ def _condition_rows(report: Values) -> Iterator[Row]:
     )
     yield from _coverage_conditions(gate, coverage)
     yield from map(_ceiling, report["ceilings"])
-    yield _forbidden(gate, report["fields"])
+    yield _forbidden(gate, report["fields"], report["overflow"].get("differences", 0))
 
 
 def _coverage_conditions(gate: Values, coverage: Values) -> Iterator[Row]:
@@ -96,10 +96,13 @@ def _ceiling(ceiling: Values) -> Row:
     return _condition(ceiling["name"], has, share_text(ceiling["limit"]), met=met)
 
 
-def _forbidden(gate: Values, fields: Sequence[Values]) -> Row:
+def _forbidden(gate: Values, fields: Sequence[Values], unkept: int) -> Row:
+    """Of what the store could not keep nobody can say that it is of no such kind."""
     found = {each["kind"] for each in fields if each["forbidden"] and each["mismatches"]}
-    none_of = f"none of {', '.join(gate['forbid'])}" if gate["forbid"] else "nothing"
-    return _condition("forbid", ", ".join(sorted(found)) or "none", none_of, met=not found)
+    has = ", ".join(sorted(found)) or ("unknown" if unkept else "none")
+    if not gate["forbid"]:
+        return _condition("forbid", has, "nothing", met=True)
+    return _condition("forbid", has, f"none of {', '.join(gate['forbid'])}", met=has == "none")
 
 
 def _condition(name: str, has: str, asked: str, *, met: bool) -> Row:

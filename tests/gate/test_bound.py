@@ -81,6 +81,14 @@ def test_nothing_is_known_without_comparisons() -> None:
     assert not sequence.is_above(0, 0)
 
 
+def test_a_rate_that_cannot_make_what_was_seen_is_excluded() -> None:
+    sequence = ConfidenceSequence(0.001, 0.05)
+    assert sequence.excludes(0.0, 1, 10)
+    assert sequence.excludes(1.0, 9, 10)
+    assert not sequence.excludes(0.0, 0, 10)
+    assert not sequence.excludes(1.0, 1, 1)
+
+
 def test_a_handful_of_mismatches_in_a_row_is_enough_to_know_better() -> None:
     sequence = ConfidenceSequence(0.001, 0.05)
     assert [sequence.is_above(each, each) for each in range(6)] == [False] * 4 + [True] * 2

@@ -84,6 +84,23 @@ MISSING = {
 }
 
 
+def test_many_forbidden_differences_are_counted_and_the_worst_named() -> None:
+    many = [difference(f"$.f{index}", Kind.TYPE, mismatches=index) for index in range(1, 41)]
+    because = judged(evidence(differences=tuple(many))).because
+    assert because[0] == "forbid type: $.f40 (40 mismatches)"
+    assert because[-1] == "forbid: 30 more differences of such kinds"
+    assert len(because) == 11
+
+
+def test_differences_that_the_store_could_not_keep_might_be_forbidden() -> None:
+    lost = evidence(overflow={"differences": 7, "clients": 3})
+    judgement = judged(lost)
+    assert judgement.verdict is GateVerdict.INCONCLUSIVE
+    assert judgement.because == ("forbid: 7 differences were beyond what the store keeps",)
+    nothing = GateOptions(forbid=frozenset())
+    assert judge(lost, nothing, FIELDS, NOW_S).verdict is GateVerdict.PASS
+
+
 @pytest.mark.parametrize("missing", MISSING)
 def test_one_thing_missing_is_inconclusive_and_named(missing: str) -> None:
     found, because = MISSING[missing]
@@ -105,7 +122,7 @@ def test_all_that_is_missing_is_named_together() -> None:
 WRONG = {
     "forbidden kind": (
         evidence(differences=(difference("$.order", Kind.TYPE, mismatches=1),)),
-        "forbid type: $.order, 1 times",
+        "forbid type: $.order (1 mismatch)",
     ),
     "rate": (
         evidence(compared=1_000, mismatches=12),
@@ -150,7 +167,7 @@ def test_a_failure_is_told_before_what_is_missing() -> None:
     found = evidence(keys=1, differences=(difference(kind=Kind.MISSING_FIELD),))
     judgement = judged(found)
     assert judgement.verdict is GateVerdict.FAIL
-    assert judgement.because == ("forbid missing_field: $.order.total, 10 times",)
+    assert judgement.because == ("forbid missing_field: $.order.total (10 mismatches)",)
 
 
 def test_a_forbidden_kind_that_was_only_noise_or_transient_does_not_block() -> None:

@@ -9,6 +9,7 @@ import pytest
 from proxy.gate.evidence import Verdict
 from proxy.gate.report import MAX_UNSEEN
 from proxy.gate.report_schema import REPORT_SCHEMA
+from tests.gate import schema_file
 from tests.gate.evidence import GOOD, evidence
 from tests.report.reports import FACTS, REPORTS, reported
 
@@ -72,6 +73,10 @@ def test_the_validator_of_these_tests_finds_what_is_wrong() -> None:
 
 def test_every_key_of_the_schema_is_described() -> None:
     assert all(each["description"].endswith(".") for each in subschemas(REPORT_SCHEMA))
+
+
+def test_the_published_schema_is_the_one_that_reports_keep() -> None:
+    assert schema_file.PATH.read_text(encoding="utf-8") == schema_file.schema_text()
 
 
 def test_the_counts_add_up_with_what_waits_and_runs() -> None:

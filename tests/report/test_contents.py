@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from proxy.gate.evidence import Verdict
+from proxy.gate.options import GateOptions
 from proxy.report.cells import MAX_CELL, Row, Table, visible
 from proxy.report.contents import Page, overview_of, page_of
 from tests.gate.evidence import GOOD, evidence
-from tests.report.reports import EVIL, FACTS, REPORTS, reported
+from tests.report.reports import DIFFERENT, EVIL, FACTS, REPORTS, reported
 
 
 def table_of(report: dict[str, Any], title: str) -> Table:
@@ -95,6 +96,12 @@ def test_a_ceiling_that_is_passed_is_a_condition_that_is_not_met() -> None:
     report = reported(evidence(verdicts={Verdict.MATCH: 80, Verdict.NOISE: 20}))
     rows = {row.cells[0]: row for row in table_of(report, "Gate").rows}
     assert rows["max_noise"].cells == ("max_noise", "20 % (20 of 100)", "5 %", "no")
+
+
+def test_a_gate_that_forbids_no_kind_asks_for_nothing_of_them() -> None:
+    lenient = replace(FACTS, gate=GateOptions(forbid=frozenset()))
+    row = table_of(reported(DIFFERENT, lenient), "Gate").rows[-1]
+    assert row.cells == ("forbid", "none", "nothing", "yes")
 
 
 def test_how_many_more_are_needed_is_said_only_where_more_would_help() -> None:

@@ -14,7 +14,7 @@ def test_a_route_is_a_section_with_its_reasons_as_a_list() -> None:
     lines = as_markdown([REPORTS["different"]]).splitlines()
     assert lines[0] == "# Shadow report"
     assert lines[2] == "## `get-order`: fail"
-    assert "- forbid type: $.order, 2 times" in lines
+    assert "- forbid type: $.order (2 mismatches)" in lines
     assert (
         "| `$.order.total` | `int64_string` | 30 | 30 | 0.318 % "
         "| real: 12 gRPC, 0 legacy, p 0.00024 |  | set int64\\_as\\_numbers: true |"

@@ -20,7 +20,7 @@ def test_the_verdict_and_its_reasons_come_first() -> None:
     lines = [line.strip() for line in printed(as_text(REPORTS["different"])).splitlines()]
     assert lines[0] == "get-order  fail"
     assert lines[2:4] == [
-        "forbid type: $.order, 2 times",
+        "forbid type: $.order (2 mismatches)",
         "max_mismatch 0.1 %, have at least 0.16 % (30 of 9,380, confidence 95 %)",
     ]
 
