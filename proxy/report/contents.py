@@ -77,9 +77,14 @@ def _first_reason(report: Values) -> str:
 
 
 def _reasons(report: Values) -> Iterator[str]:
-    if report["uncompared"]:
-        yield f"not compared: {report['uncompared']}"
+    """Why nothing is compared comes first; where only requests are, what they say does."""
+    uncompared = report["uncompared"]
+    if uncompared and not report["counts"]["compared"]:
+        yield f"not compared: {uncompared}"
+        uncompared = None
     yield from report["because"]
+    if uncompared:
+        yield uncompared
 
 
 def page_of(report: Values) -> Page:

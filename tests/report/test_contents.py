@@ -61,6 +61,14 @@ def test_the_overview_has_where_a_route_stands_and_the_first_reason() -> None:
     ]
 
 
+def test_where_only_requests_are_compared_their_verdict_comes_first() -> None:
+    shallow = replace(FACTS, depth="translate", uncompared="depth translate only")
+    assert page_of(reported(GOOD, shallow)).because == (
+        "max_mismatch 0.1 %, have at most 0.0569 % (0 of 9,380, confidence 95 %)",
+        "depth translate only",
+    )
+
+
 def test_a_page_says_where_the_route_stands() -> None:
     assert page_of(REPORTS["different"]).standing == (
         "stage shadow, mirror 10 % to depth rpc, "
