@@ -115,8 +115,9 @@ class Delta:
                 self.items[Topic.DURATION, side, str(bin_of(seconds))] += 1
 
     def _add_differences(self, observation: Observation) -> None:
-        for finding in observation.findings:
-            where = finding.path, finding.kind
+        # Paths that were cut may have become equal: a pair has each kind at each path once.
+        findings = {(each.path, each.kind): each for each in observation.findings}
+        for where, finding in findings.items():
             self.differences.setdefault(where, Occurrences()).add(observation, finding)
         if observation.control is not None:
             self.controls += 1
