@@ -6,6 +6,7 @@ The only place where the rows of the architecture meet. What is built here is cl
 import asyncio
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,11 @@ from proxy.upstreams.tls import TlsOptions, client_context, read_pem
 #: Loads of a folder whose files change while they are read. A deployment swaps them once.
 _MAX_LOADS: Final = 5
 
+_NOT_OF_CONNECTIONS: Final = frozenset({"services", "shadow_sink", "version_metadata"})
+
+#: What metrics call an upstream that mirrors alone use, behind its name; no name has a colon.
+OF_MIRRORS: Final = ":mirror"
+
 #: A gRPC upstream over either transport.
 AnyGrpcUpstream = GrpcUpstream | H2Upstream
 
@@ -62,13 +68,20 @@ class Attempt:
     schema: Schema | None = field(default=None, repr=False)
 
 
-async def load_snapshot(folder: Path, environ: Mapping[str, str]) -> Snapshot:
+def utc_today() -> date:
+    """The day by which rules of comparison expire."""
+    return datetime.now(UTC).date()
+
+
+async def load_snapshot(
+    folder: Path, environ: Mapping[str, str], today: Callable[[], date] = utc_today
+) -> Snapshot:
     """Load and compile a configuration folder. Raises `ConfigError` with every problem.
 
-    *environ* is what `${NAME}` in the files names. Reflection is the only thing that needs an
-    upstream to be up.
+    *environ* is what `${NAME}` in the files names, *today* what expiries are held against.
+    Reflection is the only thing that needs an upstream to be up.
     """
-    attempt = await attempt_load(folder, environ)
+    attempt = await attempt_load(folder, environ, today=today)
     if attempt.snapshot is None:
         raise ConfigError(attempt.problems)
     return attempt.snapshot
@@ -80,6 +93,8 @@ async def attempt_load(
     before: Attempt | None = None,
     in_force: Snapshot | None = None,
     breathe: Callable[[], None] = lambda: None,
+    *,
+    today: Callable[[], date] = utc_today,
 ) -> Attempt:
     """Load *folder*, again when its files changed meanwhile: no snapshot is made of two versions.
 
@@ -90,7 +105,7 @@ async def attempt_load(
     before = before or Attempt(Inputs(folder), "")
     known, schema = before.inputs, before.schema
     for _ in range(_MAX_LOADS):
-        loading = _Loading(folder, environ, known, Before(schema, in_force), breathe)
+        loading = _Loading(folder, environ, known, Before(schema, in_force), breathe, today)
         try:
             snapshot: Snapshot | None = await loading.load()
             problems: tuple[Problem, ...] = ()
@@ -131,7 +146,9 @@ class _Loading:
         inputs: Inputs,
         before: Before,
         breathe: Callable[[], None],
+        today: Callable[[], date],
     ) -> None:
+        self._today = today
         self._folder = folder
         self._environ = environ
         self._breathe = breathe
@@ -174,7 +191,7 @@ class _Loading:
             self.fingerprint = self.inputs.fingerprint()
             raise
         self.fingerprint = self.inputs.fingerprint(sources)
-        config = load_config(sources, self._environ)
+        config = load_config(sources, self._environ, self._today())
         secrets = [self._folder / secret.path for secret in config.secret_files()]
         self.inputs = inputs_of(config.settings, self._folder, secrets)
         self.fingerprint = self.inputs.fingerprint(sources)
@@ -316,10 +333,11 @@ def _within(folder: Path, name: str | None) -> Path | None:
 def grpc_upstream_key(name: str, settings: GrpcSettings, folder: Path) -> Hashable:
     """All that an upstream is made from; one of an equal key need not be made again.
 
-    The services are left out: whom the calls come from makes no difference to a connection.
-    Raises `ConfigError` when a TLS file cannot be read.
+    What makes no difference to a connection is left out: whom the calls come from, and what is
+    said of the server. Raises `ConfigError` when a TLS file cannot be read.
     """
-    return name, settings.model_dump_json(exclude={"services"}), _contents(_tls(settings, folder))
+    made_from = settings.model_dump_json(exclude=_NOT_OF_CONNECTIONS)
+    return name, made_from, _contents(_tls(settings, folder))
 
 
 def legacy_upstream_key(settings: LegacySettings, folder: Path) -> Hashable:
@@ -333,14 +351,22 @@ def _contents(tls: TlsOptions | None) -> Hashable:
 
 
 def make_grpc_upstream(
-    name: str, settings: GrpcSettings, folder: Path, metrics: Metrics
+    name: str,
+    settings: GrpcSettings,
+    folder: Path,
+    metrics: Metrics,
+    *,
+    for_mirrors: bool = False,
 ) -> AnyGrpcUpstream:
-    """A gRPC upstream whose numbers are among the metrics."""
-    transport = _TRANSPORTS[settings.transport]
-    upstream = transport(
-        settings.target,
-        grpc_options(settings, folder),
-        on_tls_error=lambda _: metrics.upstream_tls_error(name),
+    """A gRPC upstream whose numbers are among the metrics.
+
+    One *for_mirrors* has numbers of its own, and sends nothing again: a mirror is no client.
+    """
+    options = grpc_options(settings, folder)
+    if for_mirrors:
+        name, options = f"{name}{OF_MIRRORS}", replace(options, retry=None)
+    upstream = _TRANSPORTS[settings.transport](
+        settings.target, options, on_tls_error=lambda _: metrics.upstream_tls_error(name)
     )
     metrics.upstream_from(name, lambda: _grpc_reading(upstream))
     return upstream
@@ -358,8 +384,11 @@ def _grpc_reading(upstream: AnyGrpcUpstream) -> UpstreamReading:
     )
 
 
-def make_legacy_upstream(settings: LegacySettings, folder: Path, metrics: Metrics) -> RestUpstream:
-    """The legacy upstream, with its numbers among the metrics."""
+def make_legacy_upstream(
+    settings: LegacySettings, folder: Path, metrics: Metrics, *, for_mirrors: bool = False
+) -> RestUpstream:
+    """The legacy upstream, with its numbers among the metrics; as for gRPC."""
+    name = f"{LEGACY}{OF_MIRRORS}" if for_mirrors else LEGACY
     options = RestOptions(
         tls=_legacy_tls(settings, folder),
         connect_timeout_s=settings.connect_timeout_s,
@@ -367,10 +396,10 @@ def make_legacy_upstream(settings: LegacySettings, folder: Path, metrics: Metric
         max_connections=settings.max_connections,
     )
     upstream = RestUpstream(
-        settings.url, options, on_tls_error=lambda _: metrics.upstream_tls_error(LEGACY)
+        settings.url, options, on_tls_error=lambda _: metrics.upstream_tls_error(name)
     )
     metrics.upstream_from(
-        LEGACY,
+        name,
         lambda: UpstreamReading(upstream.inflight, upstream.refused, is_closed=upstream.is_closed),
     )
     return upstream

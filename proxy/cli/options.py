@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from proxy.cli.composition import load_snapshot
+from proxy.cli.composition import load_snapshot, utc_today
 from proxy.config.load import load_config
 from proxy.config.resolved import Config
 from proxy.errors import ConfigError
@@ -48,7 +48,7 @@ def snapshot_or_exit(folder: Path) -> Snapshot:
 def config_or_exit(folder: Path) -> Config:
     """Read the configuration without its descriptors; exit as `snapshot_or_exit` does."""
     try:
-        return load_config(read_folder(folder), os.environ)
+        return load_config(read_folder(folder), os.environ, utc_today())
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)

@@ -4,8 +4,8 @@ Belongs here: what counts as stale, and the list. Does not: where the routes sta
 """
 
 import sys
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from proxy.cli.admin_client import admin_options, client_or_exit, or_exit
 from proxy.cli.options import EXIT_PROBLEMS, aligned, config_option
 
 _COLUMNS: Final = ("route", "owner", "why")
+#: How long before its end a rule is told of: time for somebody to look at it.
+_SOON: Final = timedelta(days=14)
 
 
 @click.command()
@@ -29,8 +31,9 @@ def stale(
     """List routes whose move has come to a halt.
 
     Those of a running proxy that are past their target date, at 100 % but still a canary that
-    keeps the legacy host, rolled back, or paused. An old host that nobody switches off costs
-    twice, and rots.
+    keeps the legacy host, rolled back, paused, or on gRPC and still mirrored to the legacy host;
+    and those with a rule of comparison that has expired or soon will. An old host that nobody
+    switches off costs twice, and rots; a rule that has expired refuses the next reload.
     """
     client = client_or_exit(url, token_file, folder)
     routes = or_exit(lambda: client.get("/admin/v1/status"))["routes"]
@@ -63,3 +66,15 @@ def _reasons(route: dict[str, Any], today: date) -> Iterator[str]:
         yield f"rolled back: {route['rolled_back']}"
     if route["paused"]:
         yield "paused"
+    if route["stage"] == "grpc" and route.get("mirror_percent"):
+        yield f"on gRPC, and {route['mirror_percent']:g} % of its requests still go to legacy too"
+    yield from _ending_rules(route.get("rules", ()), today)
+
+
+def _ending_rules(rules: Iterable[dict[str, str]], today: date) -> Iterator[str]:
+    for rule in rules:
+        left = date.fromisoformat(rule["expires"]) - today
+        if left < timedelta(0):
+            yield f"the rule {rule['text']} expired on {rule['expires']}: reloads are refused"
+        elif left <= _SOON:
+            yield f"the rule {rule['text']} expires on {rule['expires']}"

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,11 +66,15 @@ def work(folder: Path, assignment: Assignment) -> int:
 
 
 def _load(folder: Path, assignment: Assignment) -> Snapshot:
-    """The snapshot; where somebody started us and waits, problems are told as by one process."""
+    """The snapshot; where somebody started us and waits, problems are told as by one process.
+
+    A worker in the place of another serves what the others do: a rule of comparison that expired
+    meanwhile must not leave the host with fewer workers. It refuses the next reload instead.
+    """
     if assignment.first:
         return snapshot_or_exit(folder)
     try:
-        return asyncio.run(load_snapshot(folder, os.environ))
+        return asyncio.run(load_snapshot(folder, os.environ, lambda: date.min))
     except ConfigError as error:
         for problem in error.problems:
             _log.error("the folder cannot be served", problem=str(problem))

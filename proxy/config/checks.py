@@ -4,15 +4,19 @@ Belongs here: what two sections, or two entries of one, must agree on. Each chec
 problem it finds. Does not: what descriptors are needed for (`resolved.Config.check_rpcs`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.config import cutover_checks
+from proxy.config import cutover_checks, shadow_checks
 from proxy.config.draft import Check, Draft, Finding
 from proxy.config.naming import default_route_name, did_you_mean
 from proxy.config.tree import Location
 from proxy.config.upstreams import LEGACY, UPSTREAM_NAME
 from proxy.errors import Problem
+
+#: A value that is one variable and nothing else: no default, which would be a secret in a file.
+_ONE_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
 def check_draft(draft: Draft) -> list[Problem]:
@@ -105,6 +109,20 @@ def _names_are_unique(draft: Draft) -> Iterator[Finding]:
             yield location, f"'{name}' is also the name of the route at {draft.tree.place(earlier)}"
 
 
+def _secrets_are_variables(draft: Draft) -> Iterator[Finding]:
+    settings = draft.settings
+    secrets: tuple[tuple[Location, str | None], ...] = (
+        (("override", "secret"), settings.override.secret if settings.override else None),
+        (("shadow", "mark", "secret"), settings.shadow.mark.secret),
+        (("evidence", "url"), settings.evidence.url),
+    )
+    for location, value in secrets:
+        if value is not None and not _ONE_VARIABLE.fullmatch(
+            draft.tree.templates.get(location, "")
+        ):
+            yield location, "must be ${NAME}, a variable of the environment, and nothing else"
+
+
 _CHECKS: Final[tuple[Check, ...]] = (
     (frozenset({"listen", "admin"}), _listeners_differ),
     (frozenset({"limits"}), _header_limits_agree),
@@ -115,5 +133,7 @@ _CHECKS: Final[tuple[Check, ...]] = (
     (frozenset({"defaults"}), _upstreams_are_known),
     (frozenset(), _rpcs_are_listed_once),
     (frozenset(), _names_are_unique),
+    (frozenset(), _secrets_are_variables),
     *cutover_checks.CHECKS,
+    *shadow_checks.CHECKS,
 )

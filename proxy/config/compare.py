@@ -4,12 +4,15 @@ Belongs here: its keys, each checked by itself. Does not: whether a path exists,
 descriptors (`routing`), what a rule does (`comparison`).
 """
 
+import re
 from datetime import date
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from proxy.comparison.paths import PathPattern
+from proxy.comparison.patterns import check_pattern
 from proxy.config.base import Distinct, NonEmpty, Section, SomeEntry
 from proxy.config.canary import header_name, regular_expression
 from proxy.config.scalars import Day, Number, Percent
@@ -22,7 +25,7 @@ Use = Literal[
 #: The keys that belong to a use: those it needs one of, and those it may have beside.
 _NEEDS: Final[dict[Use, tuple[str, ...]]] = {
     "number": ("abs", "rel"),
-    "timestamp": ("tolerance_s", "precision_s"),
+    "timestamp": ("tolerance_s", "precision"),
     "format": ("format",),
     "one_of": ("values",),
     "ignore": ("expires",),
@@ -31,7 +34,7 @@ _OWNERS: Final[dict[str, Use]] = {
     "abs": "number",
     "rel": "number",
     "tolerance_s": "timestamp",
-    "precision_s": "timestamp",
+    "precision": "timestamp",
     "format": "format",
     "regex": "format",
     "key": "list",
@@ -39,6 +42,11 @@ _OWNERS: Final[dict[str, Use]] = {
 }
 #: What a header may be compared by; bodies have paths.
 _UNCOMPARABLE: Final = frozenset({"content-length", "date", "set-cookie", "transfer-encoding"})
+
+#: What a header is called where values are revealed.
+HEADER: Final = "header:"
+#: What else can be revealed than fields.
+_PARTS: Final = re.compile(r"(?:request:[?/]|header:)\S+")
 
 Scalar = str | int | float | bool
 
@@ -51,13 +59,40 @@ def _compared_header(name: str) -> str:
     return key
 
 
+def _path(text: str) -> str:
+    try:
+        return str(PathPattern.parse(text))
+    except ValueError as error:
+        message = "must be a path such as $.items[*].id ({why})"
+        raise PydanticCustomError("path", message, {"why": str(error)}) from None
+
+
+def _revealed(text: str) -> str:
+    if _PARTS.fullmatch(text):
+        return text.lower() if text.startswith(HEADER) else text
+    head = "request:" if text.startswith("request:$") else ""
+    return head + _path(text.removeprefix(head))
+
+
+def _pattern(text: str) -> str:
+    """An expression that matches without backtracking for ever."""
+    regular_expression(text)
+    try:
+        check_pattern(text)
+    except ValueError as error:
+        message = "must be a regular expression that cannot take for ever ({why})"
+        raise PydanticCustomError("regex", message, {"why": str(error)}) from None
+    return text
+
+
 class Rule(Section):
     """What two values may differ in at one path. The longest path that fits a value counts."""
 
-    path: NonEmpty = Field(
+    path: Annotated[str, AfterValidator(_path)] = Field(
         description=(
-            "Where: `$` is the answer's body, `[*]` all elements of a list, `{*}` all values of "
-            "a map. Fields go by their JSON or proto names."
+            "Where: `$` is the answer's body and `error:$` that of an error, `[*]` all elements "
+            "of a list, `{*}` all values of a map. Fields go by their JSON or proto names; a field "
+            "that the message has not is refused."
         ),
         examples=["$.order.items[*].price"],
     )
@@ -65,8 +100,9 @@ class Rule(Section):
         description=(
             "How values are compared. `exact`: as without a rule, below another one. `number`, "
             "`timestamp`: with a tolerance. `format`: not with each other, each by its form. "
-            "`set`: a list in any order, `list`: by a key of its elements. `one_of`: each is one "
-            "of `values`. `present`: both are there or absent. `ignore`: not at all."
+            "`set`: a list in any order, without regard to repetition. `list`: a list in any "
+            "order, by a key of its elements. `one_of`: both are among `values`. `present`: both "
+            "are there. `ignore`: not at all. The last two hold below the path too."
         ),
         examples=["number"],
     )
@@ -81,6 +117,14 @@ class Rule(Section):
             "needs it."
         ),
         examples=["2099-12-31"],
+    )
+    legacy_only: bool = Field(
+        default=False,
+        description=(
+            "The field is one that legacy has and the message has not: without this its path is "
+            "refused as a mistake."
+        ),
+        examples=[True],
     )
     abs: Annotated[float, Number(0, 1e15)] | None = Field(
         default=None,
@@ -98,16 +142,15 @@ class Rule(Section):
         description="Largest difference of two times.",
         examples=["1s"],
     )
-    precision_s: Annotated[float, Quantity(DURATION, "1ms", "1d")] | None = Field(
+    precision: Literal["s", "ms", "us", "ns"] | None = Field(
         default=None,
-        alias="precision",
-        description="Times are cut to this before they are compared.",
-        examples=["1ms"],
+        description="What times are cut to before they are compared.",
+        examples=["ms"],
     )
     format: Literal["uuid", "rfc3339", "base64", "regex"] | None = Field(
         default=None, description="The form that each value must have.", examples=["uuid"]
     )
-    regex: Annotated[NonEmpty, AfterValidator(regular_expression)] | None = Field(
+    regex: Annotated[NonEmpty, AfterValidator(_pattern)] | None = Field(
         default=None,
         description="With `format: regex`: what each whole value matches, in Python's syntax.",
         examples=["ord-[0-9]+"],
@@ -193,12 +236,13 @@ class Compare(Section):
             examples=[["content-type", "etag"]],
         )
     )
-    reveal: Annotated[tuple[NonEmpty, ...], Distinct] = Field(
+    reveal: Annotated[tuple[Annotated[str, AfterValidator(_revealed)], ...], Distinct] = Field(
         default=(),
         description=(
-            "Paths whose values may be kept and shown, with all below them; of all others only "
-            "type, length and a keyed hash are. `request:$` is the request's body. What the proto "
-            "marks with `debug_redact` is never shown."
+            "Paths of fields whose values may be kept and shown; of all others only type, length "
+            "and a keyed hash are. `request:$` is the request's message, `request:?NAME` a query "
+            "parameter, `request:/NAME` a variable of the path, `header:NAME` a header of "
+            "`headers`. What the proto marks with `debug_redact` is never shown."
         ),
         examples=[["$.order.status"]],
     )

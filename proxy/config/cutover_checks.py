@@ -4,7 +4,6 @@ Belongs here: each yields every problem it finds, as those of `checks` do. Does 
 descriptors, such as a route's safety (`resolved`).
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,21 +12,21 @@ from proxy.config.canary import Canary
 from proxy.config.draft import Check, Draft, Finding
 from proxy.config.inheritance import RAMP_KEYS, canary_of
 from proxy.config.naming import default_route_name, service_of
-from proxy.config.options import STAGES_OF_GRPC, Defaults, Route, Stage
+from proxy.config.options import STAGES_OF_GRPC, Defaults, Route
 from proxy.config.resolved import service_table
 from proxy.config.tree import Location
-from proxy.config.upstreams import LEGACY
 
 #: The options that are about sharing requests between two sides.
-_BOTH_SIDES: Final = ("canary", "fallback", "breaker", "rollback")
-#: A value that is one variable and nothing else: no default, which would be a secret in a file.
-_ONE_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_BOTH_SIDES: Final = (
+    *("canary", "fallback", "breaker", "rollback"),
+    *("mirror", "compare", "gate"),
+)
 
 
 def _stages_have_legacy(draft: Draft) -> Iterator[Finding]:
     if draft.has_legacy:
         return
-    for location, options in _owners(draft):
+    for location, options in draft.owners():
         if options.stage not in (None, "grpc"):
             message = f"stage {options.stage} needs an upstream named legacy"
             yield (*location, "stage"), message
@@ -40,13 +39,13 @@ def _grpc_stage_has_upstream(draft: Draft) -> Iterator[Finding]:
     settings, table = draft.settings, service_table(draft.settings)
     for index, route in draft.routes:
         named = route.upstream or table.find(service_of(route.rpc)) or settings.defaults.upstream
-        if _stage(draft, route) in STAGES_OF_GRPC and named is None:
+        if draft.stage_of(route) in STAGES_OF_GRPC and named is None:
             yield ("routes", index, "rpc"), "no gRPC upstream has this service in its services"
 
 
 def _canaries_are_whole(draft: Draft) -> Iterator[Finding]:
     for index, route in draft.routes:
-        if _stage(draft, route) == "canary":
+        if draft.stage_of(route) == "canary":
             key = "stage" if route.canary is None else "canary"
             for fault in canary_faults(canary_of(route, draft.settings.defaults)):
                 yield ("routes", index, key), fault
@@ -55,7 +54,7 @@ def _canaries_are_whole(draft: Draft) -> Iterator[Finding]:
 def _ramp_keys_have_steps(draft: Draft) -> Iterator[Finding]:
     """What is only beside `steps` does nothing without them, in the entry or in `defaults`."""
     defaults = draft.settings.defaults
-    for location, options in _owners(draft):
+    for location, options in draft.owners():
         ramps = [canary_of(options, defaults)] if isinstance(options, Route) else _canaries(draft)
         if options.canary is None or any(canary and canary.steps for canary in ramps):
             continue
@@ -82,36 +81,17 @@ def _canaries(draft: Draft) -> Iterator[Canary | None]:
     yield from (canary_of(route, draft.settings.defaults) for _, route in draft.routes)
 
 
-def _owners(draft: Draft) -> Iterator[tuple[Location, Defaults | Route]]:
-    yield ("defaults",), draft.settings.defaults
-    for index, route in draft.routes:
-        yield ("routes", index), route
-
-
-def _stage(draft: Draft, route: Route) -> Stage:
-    ours = route.stage or draft.settings.defaults.stage
-    return ours or (LEGACY if draft.has_legacy else "grpc")
-
-
 def _override_is_not_passed_on(draft: Draft) -> Iterator[Finding]:
     override = draft.settings.override
     if override is None:
         return
     message = f"is the override header of {draft.tree.place(('override', 'header'))}"
-    for location, options in _owners(draft):
+    for location, options in draft.owners():
         # An entry without a list of its own has that of `defaults`: one problem, told once.
         own = isinstance(options, Defaults) or "request_headers" in options.model_fields_set
         if own and override.header in options.request_headers:
             index = options.request_headers.index(override.header)
             yield (*location, "request_headers", index), f"{message}, which no server may see"
-
-
-def _secret_is_a_variable(draft: Draft) -> Iterator[Finding]:
-    override, location = draft.settings.override, ("override", "secret")
-    if override is None or override.secret is None:
-        return
-    if not _ONE_VARIABLE.fullmatch(draft.tree.templates.get(location, "")):
-        yield location, "must be ${NAME}, a variable of the environment, and nothing else"
 
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -121,5 +101,4 @@ CHECKS: Final[tuple[Check, ...]] = (
     (frozenset({"defaults", "routes"}), _ramp_keys_have_steps),
     (frozenset({"defaults"}), _groups_agree),
     (frozenset({"override", "defaults"}), _override_is_not_passed_on),
-    (frozenset({"override"}), _secret_is_a_variable),
 )

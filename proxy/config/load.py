@@ -5,6 +5,7 @@ corrections is enough: what the schema refuses is taken out, and the rest is sti
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 
@@ -29,11 +30,12 @@ _NOT_TEXT: Final = NUMBER_WANTED | {"int_type", "bool_type"}
 _LISTS: Final = ("routes", "descriptors")
 
 
-def load_config(files: Sequence[SourceText], environ: Mapping[str, str]) -> Config:
+def load_config(files: Sequence[SourceText], environ: Mapping[str, str], today: date) -> Config:
     """Read the configuration that *files* make together; *environ* is what `${NAME}` names.
 
-    A file with `type: google.api.Service` is no configuration: it counts only where an entry of
-    `descriptors` names it. Raises `ConfigError` with every problem.
+    A rule whose last day was before *today*, a day in UTC, is a problem. A file with
+    `type: google.api.Service` is no configuration: it counts only where an entry of `descriptors`
+    names it. Raises `ConfigError` with every problem.
     """
     roots, problems = _parse(files)
     tree = _build(roots, environ, problems)
@@ -41,7 +43,7 @@ def load_config(files: Sequence[SourceText], environ: Mapping[str, str]) -> Conf
     settings, refused, refusals = _validate(tree, whole=whole)
     problems += tree.problems
     problems += refusals
-    draft = _draft(settings, refused, tree)
+    draft = _draft(settings, refused, tree, today)
     if whole:
         problems += check_draft(draft)
         problems += _unused_service_configs(roots, draft)
@@ -129,7 +131,7 @@ def _without(values: Mapping[str, Any], refused: Set[Location]) -> dict[str, Any
     return {**kept, "version": 1}
 
 
-def _draft(settings: Settings, refused: frozenset[Location], tree: Tree) -> Draft:
+def _draft(settings: Settings, refused: frozenset[Location], tree: Tree, today: date) -> Draft:
     def indexes(key: str) -> list[int]:
         entries = tree.values.get(key)
         count = len(entries) if isinstance(entries, tuple) else 0
@@ -143,6 +145,7 @@ def _draft(settings: Settings, refused: frozenset[Location], tree: Tree) -> Draf
         tuple(zip(indexes("descriptors"), settings.descriptors, strict=False)),
         tuple(upstreams) if isinstance(upstreams, dict) else (),
         frozenset(str(location[0]) for location in refused),
+        today,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from proxy.comparison.kinds import Kind
 from proxy.config.base import Section
 from proxy.config.naming import did_you_mean
 from proxy.config.schema import Settings
@@ -135,6 +136,11 @@ def _window(refusal: _Refusal) -> str:
     return f"is no window: {refusal.context['why']}"
 
 
+def _kind(refusal: _Refusal) -> str:
+    guess = did_you_mean(str(refusal.details["input"]), [*Kind])
+    return refusal.wants(f"a kind of difference such as {Kind.MISSING_FIELD}") + guess
+
+
 def _missing(refusal: _Refusal) -> str:
     return f"{refusal.details['loc'][-1]} is required"
 
@@ -150,6 +156,7 @@ _WANTED: Final[dict[str, str]] = {
 _TEXTS: Final[dict[str, Callable[[_Refusal], str]]] = {
     "extra_forbidden": _unknown_key,
     "greater_than_equal": lambda refusal: refusal.wants(f"at least {refusal.context['ge']}"),
+    "kind": _kind,
     "less_than_equal": lambda refusal: refusal.wants(f"at most {refusal.context['le']}"),
     "literal_error": _choice,
     "missing": _missing,

@@ -4,10 +4,13 @@ Belongs here: one function per value, for sections that are checked already. Doe
 where a section comes from (`inheritance`).
 """
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
+from proxy.comparison import rules
 from proxy.comparison.kinds import Kind
-from proxy.config.compare import Compare
+from proxy.config.compare import Compare, Rule, Use
 from proxy.config.gate import Gate
 from proxy.config.mirror import Mirror
 from proxy.cutover.fallback import Safety
@@ -81,3 +84,24 @@ def gate_value(section: Gate | None, depth: Depth | None) -> GateOptions | None:
         max_uncompared=section.max_uncompared,
         forbid=frozenset(map(Kind, section.forbid)),
     )
+
+
+def rule_value(section: Rule) -> rules.Rule:
+    """A rule as comparisons read it."""
+    check = _CHECKS[section.use](section)
+    return rules.Rule(section.path, check, section.reason, section.expires)
+
+
+_CHECKS: Final[Mapping[Use, Callable[[Rule], rules.Check]]] = MappingProxyType(
+    {
+        "exact": lambda _: rules.Exact(),
+        "number": lambda rule: rules.Number(rule.abs or 0.0, rule.rel or 0.0),
+        "timestamp": lambda rule: rules.Timestamp(rule.tolerance_s or 0.0, rule.precision),
+        "format": lambda rule: rules.Format(rule.format or "regex", rule.regex or ""),
+        "set": lambda _: rules.Set(),
+        "list": lambda rule: rules.ListBy(rule.key),
+        "one_of": lambda rule: rules.OneOf(rule.values or ()),
+        "present": lambda _: rules.Present(),
+        "ignore": lambda _: rules.Ignore(),
+    }
+)

@@ -4,16 +4,10 @@ Belongs here: what a valid configuration says about an RPC. Does not: reading an
 (`load`).
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
 from typing import Any, Final
 
-from proxy.config.agreement import canary_faults, group_faults
-from proxy.config.canary import Canary
-from proxy.config.compare import Compare
-from proxy.config.gate import Gate
 from proxy.config.inheritance import (
     breaker_of,
     canary_of,
@@ -23,83 +17,17 @@ from proxy.config.inheritance import (
     mirror_of,
     rollback_of,
 )
-from proxy.config.mirror import Mirror
-from proxy.config.naming import ServiceTable, default_route_name, did_you_mean, service_of
-from proxy.config.options import (
-    STAGES_OF_GRPC,
-    Names,
-    Options,
-    Route,
-    Safety,
-    Stage,
-    StreamFormat,
-    TrailingSlash,
-    UnknownFields,
-)
-from proxy.config.safeguards import FOR_SAFE_CALLS, Breaker, Fallback, Rollback
+from proxy.config.naming import ServiceTable, default_route_name, service_of
+from proxy.config.options import Options, Route, Stage
+from proxy.config.resolved_route import MethodFacts, ResolvedRoute
+from proxy.config.rpc_checks import RpcChecks
 from proxy.config.schema import Settings
 from proxy.config.secret_files import SecretFile, digest_with, read_secrets
 from proxy.config.tree import Location, Tree, Value, parse_path
 from proxy.cutover.override_header import OverrideHeader
 from proxy.errors import Place, Problem
 
-
-@dataclass(frozen=True, slots=True)
-class ResolvedRoute:
-    """All options of one RPC: its entry's, else those of `defaults`, else the built-in ones.
-
-    *upstream* is None when no gRPC upstream serves it; *compress_min_bytes* when answers are not
-    compressed. *listed* says whether the RPC has an entry in `routes`. *fallback*, *breaker*,
-    *rollback*, *mirror* and *gate* are None when they are off, and where there is no legacy
-    upstream to turn to.
-    *safety* is None when the descriptors are to say it.
-    """
-
-    rpc: str
-    name: str
-    listed: bool
-    has_legacy: bool
-    stage: Stage
-    safety: Safety | None
-    safety_reason: str | None
-    canary: Canary | None
-    fallback: Fallback | None
-    breaker: Breaker | None
-    rollback: Rollback | None
-    mirror: Mirror | None
-    compare: Compare | None
-    gate: Gate | None
-    owner: str | None
-    target_date: date | None
-    upstream: str | None
-    timeout_s: float
-    max_inflight: int
-    unknown_fields: UnknownFields
-    trailing_slash: TrailingSlash
-    names: Names
-    emit_defaults: bool
-    enums_as_numbers: bool
-    int64_as_numbers: bool
-    stream_format: StreamFormat
-    reveal_internal_errors: bool
-    request_headers: tuple[str, ...]
-    response_metadata: tuple[str, ...]
-    max_request_bytes: int
-    compress_min_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class MethodFacts:
-    """What descriptors say of an RPC.
-
-    *safety* is what a second call would do, *streams_requests* whether clients send any number of
-    messages, *can_validate* whether the message has a truth value `validate_only`.
-    """
-
-    safety: Safety
-    streams_requests: bool
-    can_validate: bool = False
-
+__all__ = ["Config", "MethodFacts", "ResolvedRoute", "service_table"]
 
 #: The options that an entry takes from `defaults` by rules of their own.
 _BY_RULE: Final = frozenset(
@@ -240,84 +168,17 @@ class Config:
 
         *rpcs* are the full names of all methods that have a binding. Found are entries for other
         methods, names that two methods share, and of methods without an entry: those without an
-        upstream or with half a canary, and those that differ from others of their group.
+        upstream, with half a canary or half a mirror, and those that differ from others of their
+        group.
         """
-        resolved = [self.options_for(rpc) for rpc in rpcs]
-        return (
-            *self._unknown_rpcs(rpcs),
-            *self._without_upstream(resolved),
-            *self._half_canaries(resolved),
-            *self._groups_that_differ(resolved),
-            *self._shared_names(resolved),
-        )
+        return tuple(self._rpc_checks().of_rpcs(rpcs))
 
     def check_methods(self, facts: Mapping[str, MethodFacts]) -> tuple[Problem, ...]:
         """Problems of entries with what their RPCs are, by the *facts* of each full name."""
-        return tuple(
-            Problem(self._tree.place(("routes", index, *location)), message)
-            for index, route in enumerate(self.settings.routes)
-            if route.rpc in facts
-            for location, message in self._against(route, facts[route.rpc])
-        )
+        return tuple(self._rpc_checks().of_methods(facts))
 
-    def _against(self, route: Route, facts: MethodFacts) -> Iterator[tuple[Location, str]]:
-        if route.safety == "safe" != facts.safety and route.safety_reason is None:
-            message = "must have safety_reason beside it: its HTTP methods say otherwise"
-            yield ("safety",), message
-        if (route.safety or facts.safety) != "safe" and route.fallback is not None:
-            for index, kind in enumerate(route.fallback.on):
-                if kind in FOR_SAFE_CALLS:
-                    yield ("fallback", "on", index), f"{kind} needs a route whose safety is safe"
-        has_legacy = self.settings.upstreams.legacy is not None
-        if facts.streams_requests and has_legacy and route.stage in ("canary", "grpc"):
-            yield ("stage",), "must stay legacy: requests that stream are not served by gRPC yet"
-
-    def _unknown_rpcs(self, rpcs: Collection[str]) -> Iterator[Problem]:
-        known = frozenset(rpcs)
-        for index, route in enumerate(self.settings.routes):
-            if route.rpc not in known:
-                message = f"no method {route.rpc} has an HTTP rule"
-                place = self._tree.place(("routes", index, "rpc"))
-                yield Problem(place, message + did_you_mean(route.rpc, rpcs))
-
-    def _without_upstream(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
-        for route in routes:
-            if not route.listed and route.stage in STAGES_OF_GRPC and route.upstream is None:
-                message = f"no gRPC upstream has the service of {route.rpc} in its services"
-                yield Problem(self._tree.place(("upstreams",)), message)
-
-    def _half_canaries(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
-        for route in routes:
-            if not route.listed and route.stage == "canary":
-                place = self._tree.place(("defaults", "stage"))
-                for fault in canary_faults(route.canary):
-                    yield Problem(place, f"{fault}, for {route.rpc}")
-                return  # All others have the same: that of `defaults`.
-
-    def _groups_that_differ(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
-        """Where a route without an entry differs: entries have been compared with one another."""
-        places: dict[str, Location] = {
-            route.rpc: ("routes", index, "canary")
-            for index, route in enumerate(self.settings.routes)
-        }
-        canaries = (
-            (route.name, route.canary, places.get(route.rpc, ("defaults", "canary")))
-            for route in sorted(routes, key=lambda route: route.listed)
-            if route.canary is not None
-        )
-        for location, first, message in group_faults(canaries):
-            if first[0] == "defaults":
-                text = f"{message} from {self._tree.place(first)}"
-                yield Problem(self._tree.place(location), text)
-
-    def _shared_names(self, routes: list[ResolvedRoute]) -> Iterator[Problem]:
-        owners: defaultdict[str, list[str]] = defaultdict(list)
-        for route in routes:
-            owners[route.name].append(route.rpc)
-        for name, sharing in owners.items():
-            if len(sharing) > 1:
-                message = f"'{name}' would name {' and '.join(sharing)}; give one of them a name"
-                yield Problem(self._tree.place(("routes",)), message)
+    def _rpc_checks(self) -> RpcChecks:
+        return RpcChecks(self.settings, self._tree, self.options_for)
 
     def _written(self, value: Value, location: Location) -> Any:
         if isinstance(value, dict):

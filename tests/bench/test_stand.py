@@ -15,6 +15,7 @@ from bench.stand.processes import Cores, Process
 from bench.stand.zone import LISTS, METHODS, SERVICE, MessageClasses, legacy, zone
 from proxy.config.load import load_config
 from proxy.config.source import SourceText
+from tests.config.loading import TODAY
 
 CANNED = Canned(
     rpc={
@@ -111,7 +112,7 @@ def test_the_proxy_gets_a_configuration_for_each_kind_of_upstream(tmp_path):
 def test_the_configuration_is_one_that_the_proxy_accepts(services, tmp_path):
     transcoded = services and Transcoded(tmp_path / "set", services)
     text = json.dumps(configuration_for(8080, 9000, transcoded))
-    assert load_config([SourceText("cutover.yaml", text)], {}).settings.listen.port == 8080
+    assert load_config([SourceText("cutover.yaml", text)], {}, TODAY).settings.listen.port == 8080
 
 
 def test_a_lua_string_survives_any_byte():

@@ -25,6 +25,10 @@ def row(**facts: Any) -> dict[str, Any]:
     return {**usual, **facts}
 
 
+def rule(expires: str) -> dict[str, str]:
+    return {"text": "$.a ignore", "expires": expires}
+
+
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
@@ -37,6 +41,20 @@ def row(**facts: Any) -> dict[str, Any]:
         ({"percent": 100}, "all clients are on gRPC, and the route still keeps legacy"),
         ({"rolled_back": "5 of 5"}, "rolled back: 5 of 5"),
         ({"paused": True}, "paused"),
+        ({"mirror_percent": 10.0}, None),
+        ({"stage": "grpc", "percent": None, "mirror_percent": None}, None),
+        (
+            {"stage": "grpc", "percent": None, "mirror_percent": 12.5},
+            "on gRPC, and 12.5 % of its requests still go to legacy too",
+        ),
+        ({"rules": []}, None),
+        ({"rules": [rule("2026-07-16")]}, None),
+        ({"rules": [rule("2026-07-15")]}, "the rule $.a ignore expires on 2026-07-15"),
+        ({"rules": [rule("2026-07-01")]}, "the rule $.a ignore expires on 2026-07-01"),
+        (
+            {"rules": [rule("2027-01-01"), rule("2026-06-30")]},
+            "the rule $.a ignore expired on 2026-06-30: reloads are refused",
+        ),
     ],
 )
 def test_what_is_stale(facts: dict[str, Any], why: str | None):

@@ -16,6 +16,7 @@ from proxy.config.schema import DescriptorSource, Settings
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
 from proxy.cutover.fallback import Safety
 from proxy.errors import ConfigError
+from tests.config.loading import TODAY
 
 WORDS = st.sampled_from(
     [
@@ -54,7 +55,7 @@ FILES = st.dictionaries(WORDS, VALUES, max_size=6)
 def read(*texts: str) -> None:
     files = [SourceText(f"{number}.yaml", text) for number, text in enumerate(texts)]
     try:
-        config = load_config(files, {"A": "1", "LONG": "0123456789abcdef"})
+        config = load_config(files, {"A": "1", "LONG": "0123456789abcdef"}, TODAY)
     except ConfigError as error:
         problems = error.problems
     else:

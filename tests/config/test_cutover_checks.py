@@ -8,6 +8,7 @@ from tests.config.test_load import table
 ENVIRON = {"SECRET": "0123456789abcdef"}
 GRPC_ONLY = "version: 1\nupstreams: {dns: {target: a, plaintext: true}}\n"
 CANARY = "canary: {percent: 5, sticky: [{client: true}]}"
+MIRROR = "mirror: {percent: 10}"
 
 
 @pytest.mark.parametrize(("key", "expected"), table("cutover_problems.txt"))
@@ -41,7 +42,7 @@ def test_safeguards_may_be_off_without_a_legacy_upstream_and_are_off_anyway() ->
 
 @pytest.mark.parametrize("stage", ["shadow", "canary", "grpc"])
 def test_every_stage_but_legacy_needs_a_grpc_upstream(stage: str) -> None:
-    text = f"{LEAST}routes: [{{rpc: a.B.C, stage: {stage}, {CANARY}}}]"
+    text = f"{LEAST}routes: [{{rpc: a.B.C, stage: {stage}, {CANARY}, {MIRROR}}}]"
     assert problems(text) == [
         "a.yaml:3:16: routes[0].rpc: no gRPC upstream has this service in its services"
     ]
@@ -49,7 +50,9 @@ def test_every_stage_but_legacy_needs_a_grpc_upstream(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ["legacy", "shadow", "grpc"])
 def test_a_canary_may_be_prepared_or_kept_in_other_stages(stage: str) -> None:
-    config = load(f"{BOTH}routes: [{{rpc: a.B.C, stage: {stage}, canary: {{percent: 5}}}}]")
+    config = load(
+        f"{BOTH}routes: [{{rpc: a.B.C, stage: {stage}, canary: {{percent: 5}}, {MIRROR}}}]"
+    )
     assert config.options_for("a.B.C").stage == stage
 
 
@@ -127,7 +130,7 @@ class TestRoutesWithoutAnEntry:
 
     @pytest.mark.parametrize("stage", ["shadow", "canary"])
     def test_stage_needs_an_upstream(self, stage: str) -> None:
-        text = f"{LEAST}defaults: {{stage: {stage}, {CANARY}}}"
+        text = f"{LEAST}defaults: {{stage: {stage}, {CANARY}, {MIRROR}}}"
         [problem] = load(text).check_rpcs(["a.B.C"])
         assert problem.message == "no gRPC upstream has the service of a.B.C in its services"
 

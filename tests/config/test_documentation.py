@@ -12,6 +12,7 @@ from proxy.config.messages import keys_of, section_of
 from proxy.config.schema import Settings
 from proxy.config.upstreams import GrpcUpstream, Upstreams
 from tests.config.documentation import EXAMPLE, PAGE
+from tests.config.loading import TODAY
 
 #: What a section needs before any other key of it can be looked at.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -95,7 +96,7 @@ def test_the_page_opens_with_an_example_that_loads() -> None:
         SourceText("cutover.yaml", example),
         SourceText("rules.yaml", "type: google.api.Service"),
     ]
-    config = load_config(files, {"DNS_CA": "/etc/tls/ca.pem"})
+    config = load_config(files, {"DNS_CA": "/etc/tls/ca.pem"}, TODAY)
     assert config.options_for("dns.v1.RecordService.ExportZone").timeout_s == 120.0
     canary = config.options_for("dns.v1.RecordService.ListRecords").canary
     assert canary is not None

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.config import load_config
 from proxy.errors import ConfigError
-from tests.config.loading import BOTH, LEAST, load, problems
+from tests.config.loading import BOTH, LEAST, TODAY, load, problems
 
 RPC = "dns.v1.RecordService.GetRecord"
 
@@ -93,7 +93,7 @@ def test_version_is_required() -> None:
 
 def test_no_file_is_a_problem_and_no_empty_configuration() -> None:
     with pytest.raises(ConfigError, match="there is no file to read"):
-        load_config([], {})
+        load_config([], {}, TODAY)
 
 
 def test_key_in_two_files_names_both() -> None:

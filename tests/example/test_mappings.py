@@ -9,6 +9,7 @@ import yaml
 from proxy.config import SourceText, load_config
 from proxy.example.files import folder
 from proxy.example.schema import Schema
+from tests.config.loading import TODAY
 
 ENVIRONMENT = {"LEGACY_URL": "http://127.0.0.1:8081", "DNS_TARGET": "127.0.0.1:50051"}
 
@@ -48,7 +49,7 @@ def test_some_routes_have_moved_and_others_are_moving(mapping: dict[str, Any]) -
 
 
 def test_routes_that_decide_alike_share_a_group(texts: list[SourceText]) -> None:
-    config = load_config(texts, {})
+    config = load_config(texts, {}, TODAY)
     options = [
         config.options_for(f"dns.v1.RecordService.{method}")
         for method in ("ListNameservers", "VerifyRecord")
@@ -58,20 +59,20 @@ def test_routes_that_decide_alike_share_a_group(texts: list[SourceText]) -> None
 
 
 def test_only_requests_that_name_a_user_take_part_in_the_ramp(texts: list[SourceText]) -> None:
-    canary = load_config(texts, {}).options_for("dns.v1.RecordService.ImportZoneFile").canary
+    canary = load_config(texts, {}, TODAY).options_for("dns.v1.RecordService.ImportZoneFile").canary
     assert canary is not None
     assert [source.header for source in canary.sticky] == ["x-user-id"]
     assert canary.steps == (100, 500, 2500, 5000, 10_000)
 
 
 def test_state_is_kept_where_the_environment_says(texts: list[SourceText]) -> None:
-    assert load_config(texts, {}).settings.state.directory is None
-    kept = load_config(texts, {"STATE_DIR": "/var/lib/cutover"}).settings.state.directory
+    assert load_config(texts, {}, TODAY).settings.state.directory is None
+    kept = load_config(texts, {"STATE_DIR": "/var/lib/cutover"}, TODAY).settings.state.directory
     assert kept == "/var/lib/cutover"
 
 
 def test_folder_of_mappings_loads(texts: list[SourceText], mapping: dict[str, Any]) -> None:
-    config = load_config(texts, ENVIRONMENT)
+    config = load_config(texts, ENVIRONMENT, TODAY)
     for route in mapping["routes"]:
         found = config.options_for(route["rpc"])
         assert (found.name, found.stage) == (route["name"], route["stage"])
@@ -80,7 +81,7 @@ def test_folder_of_mappings_loads(texts: list[SourceText], mapping: dict[str, An
 def test_environment_may_give_the_two_addresses(texts: list[SourceText]) -> None:
     names = {name for text in texts for name in re.findall(r"\$\{(\w+):-", text.text)}
     assert names == {*ENVIRONMENT, "STATE_DIR"}
-    assert load_config(texts, {}).digest == load_config(texts, ENVIRONMENT).digest
+    assert load_config(texts, {}, TODAY).digest == load_config(texts, ENVIRONMENT, TODAY).digest
 
 
 def test_hello_is_bound_by_the_service_config_alone(schema: Schema) -> None:

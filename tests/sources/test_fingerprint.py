@@ -10,6 +10,7 @@ import pytest
 from proxy.config.load import load_config
 from proxy.sources.fingerprint import Inputs, inputs_of
 from proxy.sources.folder import read_folder
+from tests.config.loading import TODAY
 
 CONFIG = """
 version: 1
@@ -42,7 +43,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def inputs(folder: Path) -> Inputs:
-    return inputs_of(load_config(read_folder(folder), {}).settings, folder, [folder / "secret"])
+    return inputs_of(
+        load_config(read_folder(folder), {}, TODAY).settings, folder, [folder / "secret"]
+    )
 
 
 def test_everything_that_a_load_reads_is_an_input(folder: Path, inputs: Inputs):
