@@ -44,6 +44,9 @@ _NOT_OF_CONNECTIONS: Final = frozenset({"services", "shadow_sink", "version_meta
 #: What metrics call an upstream that mirrors alone use, behind its name; no name has a colon.
 OF_MIRRORS: Final = ":mirror"
 
+#: What metrics call an upstream that mirrors alone use, behind its name; no name has a colon.
+OF_MIRRORS: Final = ":mirror"
+
 #: A gRPC upstream over either transport.
 AnyGrpcUpstream = GrpcUpstream | H2Upstream
 

@@ -27,10 +27,12 @@ from proxy.cli.composition import (
 )
 from proxy.cli.heap import Heap
 from proxy.cli.leases import Leases
+from proxy.cli.shadowing import MirrorUpstreams, Shadowing, mirrored_upstreams
 from proxy.config.schema import Settings
 from proxy.cutover.override_header import DEFAULT_NAME
 from proxy.exchange.control import Control
 from proxy.exchange.exchange import Exchange
+from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
@@ -52,6 +54,8 @@ MAX_RETIRED: Final = 32
 #: Seconds that a new upstream gets to connect before requests come; one that is down must not
 #: keep the rest of a configuration away.
 WARM_UP_S: Final = 1.0
+#: Seconds that the mirrors of a replaced generation may go on once its last request has ended.
+MIRRORS_S: Final = 30.0
 _WARM_UP_STEP_S: Final = 0.005
 
 
@@ -63,6 +67,7 @@ class Lasting:
     metrics: Metrics
     access_log: AccessLog
     control: Control
+    shadowing: Shadowing
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +79,7 @@ class Generation:
     serving: Serving
     passthrough: Passthrough | None
     upstreams: Mapping[str, AnyGrpcUpstream]
+    mirroring: Mirroring | None
     resources: AsyncExitStack
     _closing: asyncio.Future[None] | None = None
 
@@ -81,12 +87,14 @@ class Generation:
         return f"<Generation {self.number} {self.snapshot!r} inflight={self.serving.inflight}>"
 
     async def end(self, deadline_s: float) -> None:
-        """Finish writes whose clients have left, until *deadline_s*; then let upstreams go.
+        """Finish writes whose clients have left, until *deadline_s*, and mirrors; then let go.
 
         A second call waits for the same end, by a deadline of its own.
         """
         if self._closing is None:
             await self.serving.exchange.settle(deadline_s)
+        if self._closing is None and self.mirroring is not None:
+            await self.mirroring.settle(MIRRORS_S)
         if self._closing is None:
             self._closing = asyncio.ensure_future(self.resources.aclose())
         await asyncio.shield(self._closing)
@@ -149,75 +157,98 @@ class Generations:
     async def _made_of(self, snapshot: Snapshot, resources: AsyncExitStack) -> Generation:
         settings = snapshot.config.settings
         upstreams, new = self._take_grpc(settings, resources)
-        passthrough = self._take_legacy(settings, resources)
-        for upstream in new:
+        legacy = self._take_legacy(settings, resources)
+        mirrors, new_for_mirrors = self._take_for_mirrors(snapshot, resources)
+        for upstream in (*new, *new_for_mirrors):
             await upstream.start()
         if self._current is not None:
             await _connected(new)
-        serving = self._serving(snapshot, upstreams, passthrough)
+        steering = Steering(snapshot, self._lasting.control, time.monotonic)
+        mirroring = self._lasting.shadowing.mirroring(snapshot, steering, mirrors)
+        passthrough = _passthrough(legacy, settings, mirroring)
+        serving = self._serving(snapshot, upstreams, passthrough, steering, mirroring)
         self._made += 1
-        generation = Generation(self._made, snapshot, serving, passthrough, upstreams, resources)
+        generation = Generation(
+            self._made, snapshot, serving, passthrough, upstreams, mirroring, resources
+        )
         serving.on_idle = lambda: self._end(generation)
         return generation
 
     def _take_grpc(
-        self, settings: Settings, resources: AsyncExitStack
+        self, settings: Settings, resources: AsyncExitStack, mirrored: frozenset[str] | None = None
     ) -> tuple[dict[str, AnyGrpcUpstream], list[AnyGrpcUpstream]]:
-        """The gRPC upstreams by name, and those of them that had to be made."""
+        """The gRPC upstreams by name, and those of them that had to be made.
+
+        With *mirrored* those of these names, for mirrors: no connection is shared with a primary.
+        """
         folder, metrics = self._lasting.folder, self._lasting.metrics
+        for_mirrors = mirrored is not None
         upstreams: dict[str, AnyGrpcUpstream] = {}
         new: list[AnyGrpcUpstream] = []
 
         def make() -> AnyGrpcUpstream:
-            new.append(make_grpc_upstream(name, section, folder, metrics))
+            new.append(make_grpc_upstream(name, section, folder, metrics, for_mirrors=for_mirrors))
             return new[-1]
 
         for name, section in settings.upstreams.grpc.items():
-            lease = self._grpc.take(grpc_upstream_key(name, section, folder), make)
-            resources.push_async_callback(lease.end)
-            upstreams[name] = lease.upstream
+            if mirrored is None or name in mirrored:
+                key = grpc_upstream_key(name, section, folder), for_mirrors
+                lease = self._grpc.take(key, make)
+                resources.push_async_callback(lease.end)
+                upstreams[name] = lease.upstream
         return upstreams, new
 
-    def _take_legacy(self, settings: Settings, resources: AsyncExitStack) -> Passthrough | None:
+    def _take_legacy(
+        self, settings: Settings, resources: AsyncExitStack, *, for_mirrors: bool = False
+    ) -> RestUpstream | None:
         section, folder = settings.upstreams.legacy, self._lasting.folder
         if section is None:
             return None
 
         def make() -> RestUpstream:
-            return make_legacy_upstream(section, folder, self._lasting.metrics)
+            metrics = self._lasting.metrics
+            return make_legacy_upstream(section, folder, metrics, for_mirrors=for_mirrors)
 
-        override = settings.override
-        lease = self._legacy.take(legacy_upstream_key(section, folder), make)
+        lease = self._legacy.take((legacy_upstream_key(section, folder), for_mirrors), make)
         resources.push_async_callback(lease.end)
-        return Passthrough(
-            lease.upstream,
-            trusted_hops=settings.forwarding.trusted_hops,
-            timeout_s=section.timeout_s,
-            withheld=DEFAULT_NAME if override is None else override.header,
-            clock=time.monotonic,
-        )
+        return lease.upstream
+
+    def _take_for_mirrors(
+        self, snapshot: Snapshot, resources: AsyncExitStack
+    ) -> tuple[MirrorUpstreams, list[AnyGrpcUpstream]]:
+        """What mirrors call, and the gRPC upstreams of it that had to be made."""
+        settings, names = snapshot.config.settings, mirrored_upstreams(snapshot)
+        if not names:
+            return MirrorUpstreams({}, None), []
+        upstreams, new = self._take_grpc(settings, resources, names)
+        legacy = self._take_legacy(settings, resources, for_mirrors=True)
+        return MirrorUpstreams(upstreams, legacy), new
 
     def _serving(
         self,
         snapshot: Snapshot,
         upstreams: Mapping[str, AnyGrpcUpstream],
         passthrough: Passthrough | None,
+        steering: Steering,
+        mirroring: Mirroring | None,
     ) -> Serving:
         lasting, settings = self._lasting, snapshot.config.settings
         limits, connections = settings.limits, settings.connections
-        steering = Steering(snapshot, lasting.control, time.monotonic)
+        clock = time.monotonic
         exchange = Exchange(
             snapshot,
             upstreams,
             passthrough,
             steering,
-            clock=time.monotonic,
+            clock=clock,
             # Ids of traces are no secrets, and the system's source costs a call into it each time.
             random_bytes=Random().randbytes,  # noqa: S311
+            mirroring=mirroring,
         )
+        metrics, access_log = lasting.metrics, lasting.access_log
         return Serving(
             exchange,
-            Observer(snapshot, lasting.metrics, lasting.access_log, steering, time.monotonic),
+            Observer(snapshot, metrics, access_log, steering, clock, mirroring),
             HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
             ReadLimits(limits.max_header_bytes),
             ConnectionLimits(
@@ -232,6 +263,7 @@ class Generations:
         """Make it the current one. The caller gives its serving to the front end next."""
         replaced, self._current = self._current, generation
         self._lasting.control.adopt(generation.snapshot)
+        self._lasting.shadowing.adopt(generation.snapshot.config.settings)
         if replaced is None:
             return
         loop = asyncio.get_running_loop()
@@ -275,6 +307,22 @@ class Generations:
         yield from self._retired
         if self._current is not None:
             yield self._current
+
+
+def _passthrough(
+    legacy: RestUpstream | None, settings: Settings, mirroring: Mirroring | None
+) -> Passthrough | None:
+    override, section = settings.override, settings.upstreams.legacy
+    if legacy is None or section is None:
+        return None
+    return Passthrough(
+        legacy,
+        trusted_hops=settings.forwarding.trusted_hops,
+        timeout_s=section.timeout_s,
+        withheld=DEFAULT_NAME if override is None else override.header,
+        mark=None if mirroring is None else mirroring.mark,
+        clock=time.monotonic,
+    )
 
 
 def _nothing() -> None:

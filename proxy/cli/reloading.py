@@ -291,6 +291,12 @@ def _needs_restart(old: Config, new: Config) -> Iterator[Problem]:
         if before != after:
             message = f"was {before} and is {after} now: that needs a restart"
             yield Problem(new.place(path), message)
+    section = old.settings.evidence
+    for name, field in type(section).model_fields.items():
+        if getattr(section, name) != getattr(new.settings.evidence, name):
+            # Without the values: one of them holds a password.
+            message = "is not what it was: that needs a restart"
+            yield Problem(new.place(f"evidence.{field.alias or name}"), message)
 
 
 def _setting(config: Config, path: str) -> object:

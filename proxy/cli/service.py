@@ -18,6 +18,7 @@ from proxy.admin import Admin, Operations
 from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.polling import Polling
 from proxy.cli.reloading import Occasion, Reloader, Reloading, ReloadResult, Result, tell_in_force
+from proxy.cli.shadowing import Shadowing
 from proxy.cli.state import state_path
 from proxy.config.schema import Settings
 from proxy.config.sections import Admin as AdminSection
@@ -27,6 +28,7 @@ from proxy.errors import ConfigError, Place, Problem
 from proxy.exchange.control import Control
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
+from proxy.shadow.reporting import Reporter
 from proxy.state.directory import StateDirectory
 from proxy.supervisor.sockets import bind, url_of
 from proxy.telemetry.access_log import AccessLog
@@ -57,6 +59,8 @@ class Service:
     _frontend: Frontend
     _admin_port: Admin
     _operations: Operations
+    _shadowing: Shadowing
+    _reporter: Reporter
     control: Control
 
     def __init__(
@@ -121,7 +125,7 @@ class Service:
     def drain_limit_s(self) -> float:
         """The longest that the end of `async with` takes, in seconds."""
         drain = self._settings.drain
-        return max(drain.wait_s, RETIRE_WAIT_S) + drain.timeout_s
+        return max(drain.wait_s, RETIRE_WAIT_S) + drain.timeout_s + self._shadowing.end_s
 
     async def retire(self) -> None:
         """Leave new connections to others, that have the same sockets; the end then drains.
@@ -150,6 +154,7 @@ class Service:
             self._readiness,
             self._reload_all,
             self._configuration,
+            self._reporter,
         )
         self._admin_port = Admin(self._operations)
         self._prepare_reloads()
@@ -188,12 +193,28 @@ class Service:
 
     async def _first_generation(self, first: Snapshot, access_log: AccessLog) -> Generation:
         self.control = self._open_control(first)
-        lasting = Lasting(self._folder, self._metrics, access_log, self.control)
+        self._open_shadowing(first.config.settings)
+        lasting = Lasting(self._folder, self._metrics, access_log, self.control, self._shadowing)
         self._generations = Generations(lasting)
         self._stack.push_async_callback(self._end_generations)
         generation = await self._generations.make(first)
         self._generations.put_in_service(generation)
+        self._stack.push_async_callback(_ended, asyncio.ensure_future(self._reporter.keep_fresh()))
         return generation
+
+    def _open_shadowing(self, settings: Settings) -> None:
+        """What mirrors need; it ends after the last mirror, and before the state is let go."""
+        state = self.control.state.path
+        self._shadowing = Shadowing(settings, self._folder, state, self._metrics)
+        self._stack.push_async_callback(self._shadowing.close)
+        self._reporter = Reporter(
+            self._shadowing.reader,
+            lambda: self.snapshot,
+            self.control.positions,
+            self._metrics,
+            time.time,
+        )
+        self.control.gate = self._reporter
 
     def _open_control(self, first: Snapshot) -> Control:
         """What moves the routes; upkeep begins, and ends before the state is let go."""
@@ -292,10 +313,11 @@ class Service:
         await self._frontend.drain(drain.timeout_s)
 
     async def _end_generations(self) -> None:
-        """Give writes whose clients have left what is left of the drain's time, and no more.
+        """End mirrors; give writes whose clients have left what is left of the drain's time.
 
-        Whoever sends SIGTERM kills when that time is over.
+        No more: whoever sends SIGTERM kills when that time is over.
         """
+        await self._shadowing.drain()
         await self._generations.close(self._drained_by_s)
 
 
