@@ -23,7 +23,7 @@ class Topic(StrEnum):
 
     OUTCOME = "outcome"  # a life, its reason
     VERDICT = "verdict"
-    FIELD = "field"  # a path that legacy filled
+    FIELD = "field"  # a path that legacy filled, ever: it is not counted how often
     RULE = "rule"  # a rule's text
     DURATION = "duration"  # a side, an index of `gate.latency.BOUNDS_S`
     ONLY_CONTROL = "only_control"  # a path
@@ -76,7 +76,11 @@ class Occurrences:
 
 @dataclass(slots=True)
 class Delta:
-    """What a batch adds to one epoch. *clients* has, for each, hours and whether it mismatched."""
+    """What a batch adds to one epoch.
+
+    *clients* has, for each, the hours of its comparisons and whether they mismatched; *fields* are
+    paths that legacy filled, whether or not they are known.
+    """
 
     at_s: float
     from_s: float | None = None
@@ -84,6 +88,7 @@ class Delta:
     requests: int = 0
     controls: int = 0
     items: Counter[Item] = field(default_factory=Counter)
+    fields: set[str] = field(default_factory=set)
     clients: dict[bytes, list[tuple[int, bool]]] = field(default_factory=dict)
     shapes: Counter[bytes] = field(default_factory=Counter)
     differences: dict[Where, Occurrences] = field(default_factory=dict)
@@ -96,7 +101,7 @@ class Delta:
         self.requests += 1
         self.shapes[observation.shape] += 1
         self.items[Topic.VERDICT, observation.verdict.value, ""] += 1
-        self.items.update((Topic.FIELD, path, "") for path in observation.fields)
+        self.fields |= observation.fields
         for rule, hits in observation.rule_hits.items():
             self.items[Topic.RULE, rule, ""] += hits
         self._add_client(observation)

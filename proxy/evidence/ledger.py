@@ -216,7 +216,11 @@ def _count_items(session: Session, added: Sequence[Entry], limits: EvidenceLimit
         present[epoch].add((item[0], item[1], item[2]))
     rows: list[Row] = []
     for entry in added:
-        items = _within(entry.delta.items, present[entry.book.id], caps)
+        here = present[entry.book.id]
+        fields = ((Topic.FIELD, path, "") for path in entry.delta.fields)
+        # Nearly always all of them are known, and nothing is written for them.
+        entry.delta.items.update(item for item in fields if item not in here)
+        items = _within(entry.delta.items, here, caps)
         rows += [(entry.book.id, topic.value, *names, count) for (topic, *names), count in items]
     session.run_each(_TALLY, rows)
 

@@ -40,7 +40,7 @@ _CLOSING_RETRY_S: Final = 0.05
 #: About what an observation holds, in bytes: itself, each finding, each path.
 _OBSERVATION_BYTES: Final = 1_000
 _FINDING_BYTES: Final = 700
-_PATH_BYTES: Final = 80
+_PATH_BYTES: Final = 40
 
 
 class EvidenceWriter:

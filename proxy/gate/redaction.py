@@ -99,6 +99,13 @@ class _Path(NamedTuple):
         return self.head + (text if self.head.endswith("$") else text[1:])
 
 
+class _Known(NamedTuple):
+    """What a field's name leads to: whether its values are private, and the type below it."""
+
+    private: bool
+    below: Descriptor | None
+
+
 class _Shown(NamedTuple):
     """A path as it may be kept, and whether the values there may be."""
 
@@ -119,7 +126,7 @@ class Redactor:
     request: Descriptor
     revealed: frozenset[str]
     hidden: bool = False
-    names: dict[str, Mapping[str, FieldDescriptor]] = field(default_factory=dict, repr=False)
+    names: dict[str, Mapping[str, _Known]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def compile(
@@ -196,8 +203,8 @@ class Redactor:
                 steps.append(step)
                 continue
             known = self._field(message, step[1:])
-            message = None if known is None else _type_below(known)
-            hidden = hidden or (known is not None and _is_private(known))
+            message = None if known is None else known.below
+            hidden = hidden or (known is not None and known.private)
             is_name = known is not None or _is_name(step[1:])
             steps.append(step if is_name else _masked(step, hasher))
         rest = _masked(parsed.rest, hasher) if parsed.rest else ""
@@ -206,7 +213,7 @@ class Redactor:
             shown = shown[: PATH_CHARACTERS - 20] + _masked(shown, hasher)
         return _Shown(shown, not hidden and str(parsed) in self.revealed)
 
-    def _field(self, message: Descriptor | None, name: str) -> FieldDescriptor | None:
+    def _field(self, message: Descriptor | None, name: str) -> _Known | None:
         """The field that *name* means in any spelling: one in another case is no less private."""
         if message is None:
             return None
@@ -273,11 +280,14 @@ def _folded(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
-def _spellings(message: Descriptor) -> Mapping[str, FieldDescriptor]:
+def _spellings(message: Descriptor) -> Mapping[str, _Known]:
     """Every name of every field; where two are alike but for their case, the private one leads."""
-    fields = sorted(message.fields, key=_is_private)
-    folded = {_folded(name): each for each in fields for name in (each.name, each.json_name)}
-    exact = {name: each for each in fields for name in (each.name, each.json_name)}
+    exact: dict[str, _Known] = {}
+    folded: dict[str, _Known] = {}
+    for each in sorted(message.fields, key=_is_private):
+        known = _Known(_is_private(each), _type_below(each))
+        for name in (each.name, each.json_name):
+            exact[name] = folded[_folded(name)] = known
     return folded | exact
 
 
