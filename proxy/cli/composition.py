@@ -1,10 +1,11 @@
-"""The object graph: a folder loaded into a snapshot, and a snapshot served.
+"""A configuration folder, loaded into a snapshot with all that it names.
 
-The only place where the rows of the architecture meet. What is built here is closed here.
+Belongs here: the order of reading, and doing it again when files change meanwhile. What is opened
+here is closed here. Does not: serving a snapshot (`cli.generation`).
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,47 +14,22 @@ from typing import Final
 import grpc
 
 from proxy.cli.aside import aside
+from proxy.cli.upstreams import grpc_options, grpc_tls, legacy_tls, tls_problems
 from proxy.config.load import load_config
 from proxy.config.resolved import Config
 from proxy.config.schema import Settings
 from proxy.config.secret_files import MAX_SECRET_BYTES
-from proxy.config.upstreams import LEGACY
-from proxy.config.upstreams import GrpcUpstream as GrpcSettings
-from proxy.config.upstreams import LegacyUpstream as LegacySettings
 from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.schema import Schema, examine_schema
 from proxy.routing.snapshot import Snapshot, build_snapshot
 from proxy.sources.fingerprint import Inputs, descriptor_inputs, inputs_of
 from proxy.sources.folder import read_folder
 from proxy.sources.load import Loaded, load_descriptors
-from proxy.telemetry.metrics import Metrics
-from proxy.telemetry.upstream_numbers import UpstreamReading
-from proxy.upstreams.grpc import GrpcUpstream
 from proxy.upstreams.grpc.options import make_channel
-from proxy.upstreams.h2 import H2Upstream, parse_target
-from proxy.upstreams.options import GrpcOptions
-from proxy.upstreams.rest import RestOptions, RestUpstream
-from proxy.upstreams.retry import RetryOptions
-from proxy.upstreams.tls import TlsOptions, client_context, read_pem
+from proxy.upstreams.h2 import parse_target
 
 #: Loads of a folder whose files change while they are read. A deployment swaps them once.
 _MAX_LOADS: Final = 5
-
-_NOT_OF_CONNECTIONS: Final = frozenset({"services", "shadow_sink", "version_metadata"})
-
-#: What metrics call an upstream that mirrors alone use, behind its name; no name has a colon.
-OF_MIRRORS: Final = ":mirror"
-
-#: What metrics call an upstream that mirrors alone use, behind its name; no name has a colon.
-OF_MIRRORS: Final = ":mirror"
-
-#: A gRPC upstream over either transport.
-AnyGrpcUpstream = GrpcUpstream | H2Upstream
-
-_TRANSPORTS: Final[dict[str, type[GrpcUpstream] | type[H2Upstream]]] = {
-    "grpcio": GrpcUpstream,
-    "h2": H2Upstream,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,29 +234,13 @@ async def _load_sources(config: Config, folder: Path) -> Loaded:
 def _bad_tls_files(settings: Settings, folder: Path) -> list[Problem]:
     """The TLS files that cannot be read or used, before a connection is what fails."""
     legacy, upstreams = settings.upstreams.legacy, settings.upstreams.grpc.values()
-    every = [None if legacy is None else _legacy_tls(legacy, folder)]
-    every += [_tls(upstream, folder) for upstream in upstreams]
+    every = [None if legacy is None else legacy_tls(legacy, folder)]
+    every += [grpc_tls(upstream, folder) for upstream in upstreams]
     problems: dict[str, Problem] = {}
     for tls in every:
-        for problem in () if tls is None else _tls_problems(tls):
+        for problem in () if tls is None else tls_problems(tls):
             problems.setdefault(str(problem), problem)
     return list(problems.values())
-
-
-def _tls_problems(tls: TlsOptions) -> Iterator[Problem]:
-    """Every file that cannot be read, or else the first that cannot be used."""
-    readable = True
-    for path in (tls.ca, tls.certificate, tls.key):
-        try:
-            read_pem(path)
-        except ConfigError as error:
-            readable = False
-            yield from error.problems
-    if readable:
-        try:
-            client_context(tls)
-        except ConfigError as error:
-            yield from error.problems
 
 
 def _unserved_targets(config: Config) -> list[Problem]:
@@ -293,116 +253,3 @@ def _unserved_targets(config: Config) -> list[Problem]:
             except ValueError as error:
                 problems.append(Problem(config.place(f"upstreams.{name}.target"), str(error)))
     return problems
-
-
-def grpc_options(settings: GrpcSettings, folder: Path) -> GrpcOptions:
-    """A gRPC upstream's options from its settings; paths are relative to *folder*."""
-    return GrpcOptions(
-        tls=_tls(settings, folder),
-        keepalive_time_s=settings.keepalive_time_s,
-        keepalive_timeout_s=settings.keepalive_timeout_s,
-        max_reconnect_backoff_s=settings.max_reconnect_backoff_s,
-        max_receive_bytes=settings.max_receive_bytes,
-        max_send_bytes=settings.max_send_bytes,
-        retry=RetryOptions() if settings.retries else None,
-        max_inflight=settings.max_inflight,
-        resolve_every_s=settings.resolve_every_s,
-        max_connections=settings.max_connections,
-        max_streams=settings.max_streams,
-        watch_health=settings.health == "auto",
-    )
-
-
-def _tls(settings: GrpcSettings, folder: Path) -> TlsOptions | None:
-    tls = settings.tls
-    if tls is None:
-        return None
-    return TlsOptions(
-        ca=_within(folder, tls.ca),
-        certificate=_within(folder, tls.cert),
-        key=_within(folder, tls.key),
-        server_name=tls.server_name,
-    )
-
-
-def _legacy_tls(settings: LegacySettings, folder: Path) -> TlsOptions | None:
-    return None if settings.tls is None else TlsOptions(ca=_within(folder, settings.tls.ca))
-
-
-def _within(folder: Path, name: str | None) -> Path | None:
-    return None if name is None else folder / name
-
-
-def grpc_upstream_key(name: str, settings: GrpcSettings, folder: Path) -> Hashable:
-    """All that an upstream is made from; one of an equal key need not be made again.
-
-    What makes no difference to a connection is left out: whom the calls come from, and what is
-    said of the server. Raises `ConfigError` when a TLS file cannot be read.
-    """
-    made_from = settings.model_dump_json(exclude=_NOT_OF_CONNECTIONS)
-    return name, made_from, _contents(_tls(settings, folder))
-
-
-def legacy_upstream_key(settings: LegacySettings, folder: Path) -> Hashable:
-    """The same for the legacy upstream; its `timeout` is each request's own."""
-    tls = _legacy_tls(settings, folder)
-    return LEGACY, settings.model_dump_json(exclude={"timeout_s"}), _contents(tls)
-
-
-def _contents(tls: TlsOptions | None) -> Hashable:
-    return tls and tuple(read_pem(path) for path in (tls.ca, tls.certificate, tls.key))
-
-
-def make_grpc_upstream(
-    name: str,
-    settings: GrpcSettings,
-    folder: Path,
-    metrics: Metrics,
-    *,
-    for_mirrors: bool = False,
-) -> AnyGrpcUpstream:
-    """A gRPC upstream whose numbers are among the metrics.
-
-    One *for_mirrors* has numbers of its own, and sends nothing again: a mirror is no client.
-    """
-    options = grpc_options(settings, folder)
-    if for_mirrors:
-        name, options = f"{name}{OF_MIRRORS}", replace(options, retry=None)
-    upstream = _TRANSPORTS[settings.transport](
-        settings.target, options, on_tls_error=lambda _: metrics.upstream_tls_error(name)
-    )
-    metrics.upstream_from(name, lambda: _grpc_reading(upstream))
-    return upstream
-
-
-def _grpc_reading(upstream: AnyGrpcUpstream) -> UpstreamReading:
-    retried, unretried = upstream.retries
-    return UpstreamReading(
-        upstream.inflight,
-        upstream.refused,
-        retried,
-        unretried,
-        upstream.addresses,
-        upstream.is_closed,
-    )
-
-
-def make_legacy_upstream(
-    settings: LegacySettings, folder: Path, metrics: Metrics, *, for_mirrors: bool = False
-) -> RestUpstream:
-    """The legacy upstream, with its numbers among the metrics; as for gRPC."""
-    name = f"{LEGACY}{OF_MIRRORS}" if for_mirrors else LEGACY
-    options = RestOptions(
-        tls=_legacy_tls(settings, folder),
-        connect_timeout_s=settings.connect_timeout_s,
-        idle_timeout_s=settings.idle_timeout_s,
-        max_connections=settings.max_connections,
-    )
-    upstream = RestUpstream(
-        settings.url, options, on_tls_error=lambda _: metrics.upstream_tls_error(name)
-    )
-    metrics.upstream_from(
-        name,
-        lambda: UpstreamReading(upstream.inflight, upstream.refused, is_closed=upstream.is_closed),
-    )
-    return upstream

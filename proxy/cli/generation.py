@@ -18,16 +18,16 @@ from typing import Any, Final
 
 import structlog
 
-from proxy.cli.composition import (
+from proxy.cli.heap import Heap
+from proxy.cli.leases import Leases
+from proxy.cli.shadowing import MirrorUpstreams, Shadowing, mirrored_upstreams
+from proxy.cli.upstreams import (
     AnyGrpcUpstream,
     grpc_upstream_key,
     legacy_upstream_key,
     make_grpc_upstream,
     make_legacy_upstream,
 )
-from proxy.cli.heap import Heap
-from proxy.cli.leases import Leases
-from proxy.cli.shadowing import MirrorUpstreams, Shadowing, mirrored_upstreams
 from proxy.config.schema import Settings
 from proxy.cutover.override_header import DEFAULT_NAME
 from proxy.exchange.control import Control

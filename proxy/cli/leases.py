@@ -1,7 +1,7 @@
 """Upstreams that outlive the snapshot they were made for.
 
 Belongs here: which upstream serves which settings, and when nobody needs it any more. Does not:
-how one is made (`cli.composition`), who uses it (`cli.generation`).
+how one is made (`cli.upstreams`), who uses it (`cli.generation`).
 
 A reload that says the same of an upstream, and finds the same in its TLS files, must not cost a
 connection: so an upstream is known by all of that, and kept for as long as one snapshot in

@@ -10,8 +10,9 @@ from typing import Final
 import click
 import orjson
 
-from proxy.cli.composition import attempt_load, grpc_upstream_key
+from proxy.cli.composition import attempt_load
 from proxy.cli.options import EXIT_PROBLEMS, tell_problems
+from proxy.cli.upstreams import grpc_upstream_key
 from proxy.errors import ConfigError
 from proxy.routing.compatibility import breaking, find_losses, live_by_file
 from proxy.routing.differences import Difference, find_differences

@@ -9,13 +9,8 @@ import pytest
 import trustme
 from grpc_reflection.v1alpha import reflection
 
-from proxy.cli.composition import (
-    attempt_load,
-    grpc_options,
-    load_snapshot,
-    make_grpc_upstream,
-    make_legacy_upstream,
-)
+from proxy.cli.composition import attempt_load, load_snapshot
+from proxy.cli.upstreams import grpc_options, make_grpc_upstream, make_legacy_upstream
 from proxy.errors import ConfigError
 from proxy.telemetry.metrics import Metrics
 from tests.live.edge import CONFIG, descriptor_set, schema

@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.composition import (
-    grpc_options,
-    load_snapshot,
-    make_grpc_upstream,
-    make_legacy_upstream,
-)
+from proxy.cli.composition import load_snapshot
+from proxy.cli.upstreams import grpc_options, make_grpc_upstream, make_legacy_upstream
 from proxy.config.upstreams import LegacyUpstream
 from proxy.errors import ConfigError
 from proxy.telemetry.metrics import Metrics
