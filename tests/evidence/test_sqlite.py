@@ -209,6 +209,27 @@ def test_the_file_stays_below_its_cap_and_what_is_missed_least_goes_first(
     }
 
 
+def test_when_only_the_present_is_left_what_was_silent_for_longest_goes(
+    opened: Open, clock: FakeClock
+):
+    store = opened(EvidenceLimits(max_bytes=512 << 10))
+    for turn in range(40):
+        epoch = Epoch(f"route {turn:02}", "digest")
+        at_s = clock() + turn
+        write(store, *(seen(client=str(index), epoch=epoch, at_s=at_s) for index in range(700)))
+        store.prune()
+    kept = sorted(store.totals())
+    assert 5 < len(kept) < 40
+    assert kept == [f"route {turn:02}" for turn in range(40)][-len(kept) :]
+
+
+def test_a_cap_that_is_too_small_for_anything_keeps_nothing_and_ends(opened: Open):
+    write(opened(), seen(Verdict.MISMATCH, found()))
+    store = opened(EvidenceLimits(max_bytes=4096))
+    store.prune()
+    assert store.totals() == {}
+
+
 def test_a_file_that_is_full_before_it_was_pruned_refuses_until_it_is(path: Path, opened: Open):
     store = opened(EvidenceLimits(max_bytes=200 << 10))
     with pytest.raises(EvidenceError, match="full"):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 
@@ -152,6 +153,33 @@ def test_a_batch_whose_answer_was_lost_is_not_counted_twice(open_store: Open):
     assert evidence(open_store()).requests == 2
     open_store().write(Batch((seen(),), {}, NOON_S, "writer", 2))
     assert evidence(open_store()).requests == 3
+
+
+def test_the_counts_are_those_of_a_ledger_however_batches_are_cut(open_store: Open):
+    random = Random(11)
+    stores = [open_store() for _ in range(3)]
+    given: Counter[tuple[str, str, int]] = Counter()
+    mismatched: Counter[str] = Counter()
+    for hour in range(4):
+        for _ in range(12):
+            batch = []
+            for _ in range(random.randrange(60)):
+                route, client = random.choice("ab"), random.choice("klmnopqr")
+                verdict = MISMATCH if random.random() < 0.1 else MATCH
+                given[route, client, hour] += 1
+                mismatched[route] += verdict is MISMATCH
+                at_s = NOON_S + (hour + random.random()) * HOUR_S
+                batch.append(seen(verdict, at_s=at_s, epoch=Epoch(route, "d"), client=client))
+            write(random.choice(stores), *batch)
+    for route in "ab":
+        read = evidence(random.choice(stores), route)
+        ours = {each: times for each, times in given.items() if each[0] == route}
+        assert read.requests == sum(ours.values())
+        assert read.compared == sum(min(times, 20) for times in ours.values())
+        assert read.compared < read.requests
+        assert read.keys == 8
+        assert read.verdicts[MISMATCH] == mismatched[route]
+        assert read.mismatches <= mismatched[route]
 
 
 # Epochs

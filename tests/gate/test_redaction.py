@@ -133,6 +133,7 @@ def test_names_of_the_schema_and_such_as_programmers_choose_are_shown(types, pat
         ("request:?kim@example.com", "request:?#"),
         ("request:$.4111111111111111", "request:$.#"),
         ('$["unclosed', "$.#"),
+        (r'$["kim \q"].street', "$.#"),
         ("$.a..b]kim", "$.a.#"),
     ],
 )
