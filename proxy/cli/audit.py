@@ -48,4 +48,6 @@ def audit(
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
-    return [_DIGEST.sub(r"\1", str(entry[column])) or "-" for column in _COLUMNS]
+    said = f" (gate: {entry['gate']})" if entry.get("gate") else ""
+    shown = entry | {"why": f"{entry['why']}{said}"}
+    return [_DIGEST.sub(r"\1", str(shown[column])) or "-" for column in _COLUMNS]

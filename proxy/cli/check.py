@@ -10,7 +10,7 @@ from proxy.cli.options import config_option, snapshot_or_exit
 @click.command()
 @config_option
 def check(folder: Path) -> None:
-    """Validate the configuration, its descriptors and HTTP rules.
+    """Validate a configuration, its descriptors and HTTP rules.
 
     Prints every problem with its file and line, and what will not be served and why. Exits with
     0 when the folder can be served, else with 1.

@@ -19,9 +19,10 @@ _MOST_NAMED: Final = 5
 @judging_command("coverage")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with all fields.")
 def coverage(as_json: bool, folder: Path, url: str | None, token_file: Path | None) -> int:
-    """Show which response fields were ever seen, and which routes were never compared, and why.
+    """Show which fields and routes were never compared, and why.
 
-    Exits with 0, or with 3 when nothing can be said.
+    Of the fields of answers it shows which legacy has filled at least once. Exits with 0, or with 3
+    when nothing can be said.
     """
     told = Evidence(url, token_file, folder).get("coverage")
     if as_json:

@@ -91,7 +91,7 @@ def stage_command(route: str, stage: str, **options: Any) -> None:
 @click.argument("percent", type=float)
 @move_options
 def percent_command(route: str, percent: float, **options: Any) -> None:
-    """Send PERCENT of a route's clients to gRPC, in steps of 0.01."""
+    """Send PERCENT of a route's clients to gRPC. Steps are of 0.01."""
     _move(route, "percent", options, percent=percent)
 
 
@@ -114,9 +114,10 @@ def _plain(action: str, text: str) -> click.Command:
 )
 @move_options
 def promote(route: str, force: bool, **options: Any) -> None:
-    """Take a route one step further, past max_auto_percent too, if its gate passes.
+    """Take a route one step further, if its gate passes.
 
-    A gate refuses with its reasons: exit code 1 when it fails, 2 while it is too early to say.
+    Past max_auto_percent too. A gate refuses with its reasons: exit code 1 when it fails, 2 while
+    it is too early to say.
     """
     _move(route, "promote", options, **({"force": True} if force else {}))
 
@@ -125,8 +126,8 @@ PLAIN_MOVES: Final = tuple(
     _plain(action, text)
     for action, text in {
         "pause": "Stop a route's ramp where it is.",
-        "resume": "Let a paused or rolled back route go on; a ramp begins anew.",
-        "rollback": "Take a route back to legacy, until somebody moves it again.",
+        "resume": "Let a paused or rolled back route go on. A ramp begins anew.",
+        "rollback": "Take a route back to legacy, until it is moved again.",
     }.items()
 )
 

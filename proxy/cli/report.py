@@ -61,10 +61,11 @@ def report(
     url: str | None,
     token_file: Path | None,
 ) -> int:
-    """Report what mirrors have found on the ROUTEs, else on all that have a mirror or a gate.
+    """Report what mirrors have found, on all routes or some.
 
-    Exits with the worst verdict of their gates: 0 pass, 1 fail, 2 inconclusive, which is also the
-    code when none of them has a gate. 3 is for wrong use and a proxy that does not answer.
+    On the ROUTEs, else on all that have a mirror or a gate. Exits with the worst verdict of their
+    gates: 0 pass, 1 fail, 2 inconclusive, which is also the code when none of them has a gate. 3 is
+    for wrong use and a proxy that does not answer.
     """
     evidence = Evidence(url, token_file, folder)
     reports = (

@@ -26,9 +26,10 @@ def reset_evidence(
     url: str | None,
     token_file: Path | None,
 ) -> int:
-    """Forget the evidence of ROUTE, as after a repair that no version tells of.
+    """Forget the evidence of a route, so that it begins anew.
 
-    What it was is kept in the audit. Exits with 0, or with 3 when it cannot be done.
+    As after a repair that no version tells of. What it was is kept in the audit. Exits with 0, or
+    with 3 when it cannot be done.
     """
     told = Evidence(url, token_file, folder).reset(route, reason, who)
     if as_json:

@@ -16,7 +16,7 @@ _COLUMNS: Final = ("http_method", "template", "rpc", "upstream", "stage")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, as the admin port has it.")
 def routes(folder: Path, as_json: bool) -> None:
-    """List every binding: HTTP method, template, RPC, upstream, stage."""
+    """List every binding: method, template, RPC, upstream, stage."""
     described = describe_routes(snapshot_or_exit(folder))
     if as_json:
         click.echo(orjson.dumps(described, option=orjson.OPT_INDENT_2))

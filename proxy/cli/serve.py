@@ -62,7 +62,7 @@ _MAX_WORKERS: Final = 256
 )
 @click.option("--check", is_flag=True, help="Only see whether this could be served, and exit.")
 def serve(folder: Path, workers: int, log_level: str, check: bool) -> None:
-    """Serve the configuration until SIGTERM or SIGINT, then drain.
+    """Serve a configuration until SIGTERM or SIGINT, then drain.
 
     One JSON line per request goes to stdout, the process log to stderr. A second signal ends the
     process at once. SIGHUP reads the configuration again, SIGUSR1 turns the kill switch on.

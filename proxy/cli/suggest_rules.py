@@ -16,10 +16,10 @@ from proxy.cli.judging import Evidence, judging_command, tell_json
 def suggest_rules(
     route: str, as_json: bool, folder: Path, url: str | None, token_file: Path | None
 ) -> int:
-    """Propose compare rules for fields of ROUTE in which legacy differs from itself.
+    """Propose compare rules for what legacy itself varies.
 
-    Nothing is applied: each needs a reason, and is refused without. Exits with 0, or with 3 when
-    nothing can be said.
+    For the fields of ROUTE in which legacy differs from itself. Nothing is applied: each needs a
+    reason, and is refused without. Exits with 0, or with 3 when nothing can be said.
     """
     told = Evidence(url, token_file, folder).of_route(route, "suggestions")
     if as_json:

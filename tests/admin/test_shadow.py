@@ -52,7 +52,7 @@ async def test_a_gate_says_what_it_goes_by(stand: Stand):
     stand.compared(50, Verdict.MISMATCH, findings=(FORBIDDEN,))
     failed = await page(stand, f"{OF_ROUTE}/gate")
     assert failed["verdict"] == "fail"
-    assert "forbid type: $[*].id, 51 times" in failed["because"]
+    assert any("forbid type" in reason for reason in failed["because"])
     assert failed["bound"]["mismatches"] == 51
     ungated = await page(stand, f"{BELOW}/routes/get-item/gate")
     assert (ungated["gated"], ungated["verdict"], ungated["bound"]) == (False, None, None)
