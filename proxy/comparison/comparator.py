@@ -172,7 +172,7 @@ class Comparator:
             (*found, *walk.differences),
             truncated=walk.truncated,
             rule_hits=walk.hits,
-            fields=frozenset() if errors else frozenset(walk.fields),
+            fields=frozenset() if errors else walk.fields,
         )
 
     def _read(self, document: Document, *, errors: bool) -> "Json | Unreadable":

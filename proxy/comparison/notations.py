@@ -218,13 +218,19 @@ def meaning(shape: Shape, value: Json) -> Hashable:
     None for what may as well not be there: null, and the default of a field without presence.
     The other way round it does not hold: fractions of seconds are left out.
     """
-    if value is None or (shape.implicit and is_default(shape, value)):
+    if value is None:
         return None
     senses = senses_of(shape)
     read = senses[0].read(value) if senses else None
     if read is not None:
-        return (shape.kind, read)
-    return value if isinstance(value, (str, bytes, bool)) else (json_type(value),)
+        return None if shape.implicit and read in _ZEROS else (read,)
+    if isinstance(value, (str, bool)):
+        return value if value or not shape.implicit else None
+    return value if isinstance(value, bytes) else (json_type(value),)
+
+
+#: What readers give for defaults: numbers and enums, floating-point numbers, bytes.
+_ZEROS: Final = (ZERO, 0.0, b"")
 
 
 def is_default(shape: Shape, value: Json) -> bool:

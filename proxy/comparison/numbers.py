@@ -35,8 +35,13 @@ def number(value: Json) -> Hashable | None:
     >>> number(b"1e2") == number(b"100") == number("100.00")
     True
     """
-    text = number_text(value)
-    match = None if text is None else NUMBER(text)
+    text = value.decode() if isinstance(value, bytes) else value
+    if not isinstance(text, str):
+        return None
+    if text.isdecimal() and text.isascii() and text[0] != "0":
+        plain = text.rstrip("0")
+        return ("", plain, len(text) - len(plain))
+    match = NUMBER(text)
     if match is None:
         return None
     sign, whole, fraction, exponent = match.groups(default="")

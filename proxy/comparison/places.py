@@ -48,7 +48,17 @@ class Place:
     """
 
     __slots__ = (
-        *("_around", "_element", "_keeping", "_members", "_typed", "fills", "held", "leaf"),
+        *(
+            "_around",
+            "_element",
+            "_keeping",
+            "_members",
+            "_typed",
+            "_wide",
+            "fills",
+            "held",
+            "leaf",
+        ),
         *("keys", "lists", "path", "rules", "shape"),
     )
 
@@ -66,7 +76,7 @@ class Place:
         self._keeping = keeping
         self.path = path
         self.shape = shape
-        self.rules = rules
+        self.rules = tuple(tree for tree in rules if tree.children)
         self.held = held if held is None or not isinstance(held.check, Exact) else None
         #: The messages around, for the end of recursion; None where nothing is counted.
         self._around = around
@@ -75,6 +85,7 @@ class Place:
         self.keys: tuple[str, ...] = ()
         self._element: Place | None = None
         self._members: dict[str, Place] | None = None
+        self._wide: frozenset[str] | None = None
         self._typed: dict[str, Place | None] = {}
         self.fills = around is not None and leads_on(shape, around)
         self.leaf = path if around is not None and not self.fills else None
@@ -100,12 +111,19 @@ class Place:
         return members
 
     @property
+    def wide(self) -> frozenset[str]:
+        """The keys of members below which more fields are counted."""
+        if self._wide is None:
+            self._wide = frozenset(key for key, each in self.members.items() if each.fills)
+        return self._wide
+
+    @property
     def element(self) -> "Place":
         """The place of a list's elements or a map's values."""
         if self._element is None:
             step = VALUE if self.shape.form is Form.MAP else ELEMENT
-            is_list = int(step == ELEMENT)
-            self._element = self._below((step,), self.shape.inner, self._around, is_list)
+            around = self._around if self.shape.form in (Form.LIST, Form.MAP) else None
+            self._element = self._below((step,), self.shape.inner, around, int(step == ELEMENT))
         return self._element
 
     def find(self, key: str) -> "Place":

@@ -17,6 +17,7 @@ from proxy.comparison.places import TYPE_KEY, Place
 from proxy.comparison.reading import Json
 from proxy.comparison.rules import ListBy, Set
 from proxy.comparison.schema import Form, fold
+from proxy.transcoding.protojson.kinds import Kind as FieldKind
 
 #: Members that name an element, the likeliest first, when no two elements have the same.
 NATURAL_KEYS: Final = ("id", "uid", "uuid", "key", "name")
@@ -86,9 +87,9 @@ def _members(place: Place, value: Mapping[str, Json]) -> Iterator[tuple[str, Pla
     """The members of an object, by a name that does not depend on how the key is written."""
     if place.shape.form is Form.ANY:
         place = place.typed(value.get(TYPE_KEY)) or place
-    form, find = place.shape.form, place.find
+    known, form = place.members.get, place.shape.form
     for key, item in value.items():
-        below = find(key)
+        below = known(key) or place.find(key)
         if form is Form.MESSAGE:
             yield below.path, below, item
         else:
@@ -110,16 +111,37 @@ def keys_of(element: Place, values: Sequence[Json], name: str) -> list[Hashable]
     return keys if None not in keys and len(set(keys)) == len(keys) else None
 
 
-def natural_key(element: Place) -> str | None:
-    """The member that names the elements of a list, by its name; None without one.
+def list_keys(
+    element: Place, legacy: Sequence[Json], grpc: Sequence[Json]
+) -> tuple[list[Hashable], list[Hashable]] | None:
+    """What names the elements of both lists, when their message has such a member.
 
-    A member that a rule lets differ names nothing.
+    One that is called so, `NATURAL_KEYS`; or else one of the first texts of the message, when all
+    elements of the shorter list are named as elements of the other are.
     """
-    if element.shape.form is not Form.MESSAGE:
-        return None
-    known = element.members
-    for name in NATURAL_KEYS:
-        place = known.get(name)
-        if place is not None and place.shape.form is Form.SCALAR and place.held is None:
-            return name
+    for name in _candidates(element):
+        ours, theirs = keys_of(element, legacy, name), keys_of(element, grpc, name)
+        if ours is None or theirs is None:
+            continue
+        common = len(set(ours).intersection(theirs))
+        if name in NATURAL_KEYS or common == min(len(ours), len(theirs)):
+            return ours, theirs
     return None
+
+
+#: How many texts of a message are tried as the name of its elements.
+MOST_TRIED: Final = 2
+
+
+def _candidates(element: Place) -> list[str]:
+    """The members that may name an element. One that a rule lets differ names nothing."""
+    if element.shape.form is not Form.MESSAGE:
+        return []
+    usable = {
+        key: place.shape.kind
+        for key, place in element.members.items()
+        if place.shape.form is Form.SCALAR and place.held is None
+    }
+    named = [name for name in NATURAL_KEYS if name in usable]
+    texts = [key for key, kind in usable.items() if kind is FieldKind.STRING and key not in named]
+    return named + texts[:MOST_TRIED]

@@ -9,7 +9,7 @@ limits of their own.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final, TypeAlias
 
 from proxy.comparison.agreement import agrees
@@ -19,9 +19,9 @@ from proxy.comparison.lists import Pairing, pair_sets, pair_up
 from proxy.comparison.notations import classify, is_default, json_type
 from proxy.comparison.places import TYPE_KEY, Place
 from proxy.comparison.reading import Ambiguous, Json
-from proxy.comparison.rules import Held, Ignore, ListBy, Present, Set
+from proxy.comparison.rules import Check, Held, Ignore, ListBy, Present, Set
 from proxy.comparison.schema import Form, fold
-from proxy.comparison.signatures import Signatures, keys_of, natural_key
+from proxy.comparison.signatures import Signatures, keys_of, list_keys
 from proxy.transcoding.protojson.reader import has_surrogate
 
 #: Most differences of one comparison, one for each path and kind.
@@ -46,6 +46,7 @@ class Nothing:
 NOTHING: Final = Nothing()
 
 Found: TypeAlias = "Json | Nothing"
+Inside: TypeAlias = "tuple[Place, Json]"
 
 
 class OverBudget(Exception):
@@ -60,8 +61,8 @@ class Walk:
     """
 
     __slots__ = (
-        *("_errors", "_found", "_later", "_signatures"),
-        *("fields", "hits", "truncated", "values"),
+        *("_errors", "_fields", "_found", "_keys_seen", "_later", "_signatures"),
+        *("hits", "truncated", "values"),
     )
 
     def __init__(self, *, errors: bool = False) -> None:
@@ -69,7 +70,8 @@ class Walk:
         self._found: dict[tuple[str, Kind], tuple[int, Found, Found]] = {}
         self._later: list[tuple[Place, Json, Json]] = []
         self._signatures = Signatures(self._spend)
-        self.fields: set[str] = set()
+        self._fields: set[str] = set()
+        self._keys_seen: dict[Place, set[str]] = {}
         self.hits: dict[int, int] = {}
         self.truncated = False
         self.values = 0
@@ -117,7 +119,7 @@ class Walk:
     def _pair(self, place: Place, legacy: Json, grpc: Json) -> None:
         """Two values of one place: now, or at the next level when both are containers."""
         if place.leaf is not None and legacy is not None:
-            self.fields.add(place.leaf)
+            self._fields.add(place.leaf)
         kind = type(legacy)
         if kind is type(grpc) and (kind is dict or kind is list):
             self._later.append((place, legacy, grpc))
@@ -196,21 +198,19 @@ class Walk:
             self._open(place, legacy, grpc)
 
     def _messages(self, place: Place, legacy: dict[str, Json], grpc: dict[str, Json]) -> None:
-        known, other, fields = place.members.get, grpc.get, self.fields
+        self._note(place, legacy)
+        other, later = grpc.get, self._later
         lacking = False
         for key, ours in legacy.items():
             theirs = other(key, NOTHING)
             if isinstance(theirs, Nothing):
                 lacking = True
                 continue
-            below = known(key) or place.find(key)
-            if below.leaf is not None and ours is not None:
-                fields.add(below.leaf)
             kind = type(ours)
             if kind is type(theirs) and (kind is dict or kind is list):
-                self._later.append((below, ours, theirs))
+                later.append((place.find(key), ours, theirs))
             elif ours != theirs:
-                self._unequal(below, ours, theirs)
+                self._unequal(place.find(key), ours, theirs)
         if lacking or len(legacy) != len(grpc):
             self._unmatched(place, legacy, grpc)
 
@@ -283,45 +283,70 @@ class Walk:
 
     def _pairing(self, place: Place, legacy: list[Json], grpc: list[Json]) -> Pairing:
         """Which elements belong together: by their key, where they have one, or by all of them."""
-        element, check = place.element, place.held and place.held.check
-        name = check.key if isinstance(check, ListBy) else natural_key(element)
-        if name is not None and not isinstance(check, Set):
-            ours, theirs = keys_of(element, legacy, name), keys_of(element, grpc, name)
-            if ours is not None and theirs is not None:
-                return pair_up(ours, theirs, keyed=True)
+        element = place.element
+        check = None if place.held is None else place.held.check
+        keys = None if isinstance(check, Set) else self._keys(element, check, legacy, grpc)
+        if keys is not None:
+            return pair_up(*keys, keyed=True)
         if len(legacy) == len(grpc) == 1:
             return Pairing([(0, 0)])
         tokens = self._signatures.of(element, legacy), self._signatures.of(element, grpc)
         return pair_sets(*tokens) if isinstance(check, Set) else pair_up(*tokens)
 
+    def _keys(
+        self, element: Place, check: Check | None, legacy: list[Json], grpc: list[Json]
+    ) -> tuple[list[Hashable], list[Hashable]] | None:
+        if not isinstance(check, ListBy) or check.key is None:
+            return list_keys(element, legacy, grpc)
+        ours, theirs = (keys_of(element, side, check.key) for side in (legacy, grpc))
+        return None if ours is None or theirs is None else (ours, theirs)
+
     # Counting
 
     def _fill(self, place: Place, value: Json) -> None:
         """Note which fields legacy has filled, where nothing needs to be compared any more."""
-        waiting = [(place, value)]
+        waiting: list[Inside] = [(place, value)]
         for below, item in waiting:  # which grows on the way
             if item is None:
                 continue
             if below.leaf is not None:
-                self.fields.add(below.leaf)
+                self._fields.add(below.leaf)
             elif below.fills and isinstance(item, (dict, list)):
                 self._spend(len(item))
-                waiting += self._below(below, item)
+                waiting += self._inside(below, item)
 
-    def _below(self, place: Place, value: dict[str, Json] | list[Json]) -> list[tuple[Place, Json]]:
-        """What is in a container; scalars of messages are noted at once."""
+    def _inside(self, place: Place, value: dict[str, Json] | list[Json]) -> list[Inside]:
+        """What is in a container and may fill more; members of messages are noted at once."""
         if isinstance(value, list):
             return [(place.element, item) for item in value]
         if place.shape.form is not Form.MESSAGE:
             return [(place.find(key), item) for key, item in value.items()]
-        known, fields, found = place.members.get, self.fields, []
-        for key, item in value.items():
-            below = known(key) or place.find(key)
-            if below.leaf is None:
-                found.append((below, item))
-            elif item is not None:
-                fields.add(below.leaf)
-        return found
+        self._note(place, value)
+        wide = value.keys() & place.wide
+        if value.keys() <= place.members.keys():
+            return [(place.members[key], value[key]) for key in wide]
+        places = [(place.find(key), item) for key, item in value.items()]
+        return [each for each in places if each[0].fills]
+
+    def _note(self, place: Place, value: dict[str, Json]) -> None:
+        """Note the members that legacy has; which fields they are is looked up once, at the end."""
+        if not place.fills:
+            return
+        keys = self._keys_seen.get(place)
+        if keys is None:
+            keys = self._keys_seen[place] = set()
+        if None in value.values():
+            keys.update(key for key, item in value.items() if item is not None)
+        else:
+            keys.update(value)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The paths of response fields that legacy has filled."""
+        noted = (place.find(key) for place, keys in self._keys_seen.items() for key in keys)
+        return frozenset(
+            self._fields.union(below.leaf for below in noted if below.leaf is not None)
+        )
 
     def _spend(self, count: int) -> None:
         self.values += count

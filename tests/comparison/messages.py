@@ -117,7 +117,7 @@ def answer(
 def found(comparison: Comparison) -> list[tuple[str, str, int]]:
     """What was found, as the corpus writes it."""
     assert comparison.obstacle is None
-    return [(each.path, str(each.kind), each.times) for each in comparison.differences]
+    return sorted((each.path, str(each.kind), each.times) for each in comparison.differences)
 
 
 def compared(
