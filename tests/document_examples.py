@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-#: The page whose blocks are one story: each builds on those before it.
+#: The page that moves an endpoint, which the README quotes.
 WALK = ROOT / "docs" / "moving-an-endpoint.md"
+#: The pages whose blocks are one story each: every block builds on those before it.
+WALKS = (WALK, ROOT / "docs" / "shadowing.md")
 PAGES = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
 
 _FENCE = re.compile(r"^```(\S*) *(.*)\n((?:.*\n)*?)```$", re.MULTILINE)

@@ -33,11 +33,18 @@ PORTS = ("8080", "8081", "9901", "50051")
 #: What the page does in earnest and the run in a hurry.
 HURRIED = {
     "hold: 24h": "hold: 1s",
+    "min_duration: 24h": "min_duration: 0s",
     '["Mon-Thu 09:00-16:00 Europe/Berlin"]': '["Mon-Sun 00:00-24:00 UTC"]',
 }
 #: Commands that can be asked again until they say what is shown: they change nothing.
-ASKING = ("cutover audit", "cutover explain", "cutover stale", "cutover status", "tail", "grep")
+ASKING = (
+    *("cutover audit", "cutover explain", "cutover stale", "cutover status", "tail", "grep"),
+    *("cutover report", "cutover gate", "cutover examples", "cutover coverage"),
+    "cutover suggest-rules",
+)
 
+#: A command, after a variable for it alone.
+_VARIABLE = re.compile(r"(?:(\w+)=(\S+) )?(.*)", re.DOTALL)
 _JOBS_LOG = Path("jobs.log")
 _JOB = re.compile(r"(.*) &")
 _SIGNAL = re.compile(r"kill(?: -(\w+))? %(\d)")
@@ -163,13 +170,15 @@ class Walk:
             raise AssertionError(message) from None
 
     def _output(self, command: str) -> str:
-        if not command.startswith("cutover "):
+        name, value, own = _VARIABLE.fullmatch(command).groups()
+        if not own.startswith("cutover "):
             done = subprocess.run(
                 ["sh", "-c", command], check=False, capture_output=True, text=True
             )
             assert not done.returncode or command.startswith(ASKING), done
             return self._of_the_page(done.stdout)
-        result = CliRunner().invoke(main, shlex.split(command)[1:])
+        environ = {name: value} if name else {}
+        result = CliRunner(env=environ).invoke(main, shlex.split(own)[1:])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return self._of_the_page(result.output)
 

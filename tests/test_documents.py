@@ -38,6 +38,7 @@ from tests.document_examples import (
     PAGES,
     ROOT,
     WALK,
+    WALKS,
     Block,
     Example,
     anchors,
@@ -54,11 +55,11 @@ README = ROOT / "README.md"
 SEMANTICS = ROOT / "docs" / "semantics.md"
 #: The word behind the language of a block that the README takes from the walk.
 QUOTED = "walk"
-#: Those of the walk are one story, which `tests.test_document_walk` runs.
+#: Those of the walks are one story each, which `tests.test_document_walk` runs.
 EXCHANGES = [
     (block, parse_example(block))
     for page in PAGES
-    if page != WALK
+    if page not in WALKS
     for block in blocks(page, "exchange")
 ]
 
