@@ -17,6 +17,8 @@ from click.testing import CliRunner
 
 from proxy.cli import main
 from proxy.config.sections import Listen
+from proxy.example.seeded import SEEDED
+from proxy.example.traffic import planned
 
 
 @pytest.fixture(autouse=True)
@@ -77,13 +79,26 @@ class Demo:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_the_walk_passes_and_ends() -> None:
+def test_the_walk_passes_and_ends_with_reports() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     result = CliRunner().invoke(main, ["demo", "--once", "--port", str(port)])
     assert result.exit_code == 0, result.output
     assert f"proxy        http://127.0.0.1:{port}\n" in result.stdout
     assert re.search(r"^(\d+) of \1 steps as they should be$", result.stdout, re.MULTILINE)
+    check_reports(result.stdout)
+
+
+def check_reports(printed: str) -> None:
+    """Fail unless the demo ends with reports that find what is seeded, and nothing else."""
+    total = sum(planned().values())
+    found = f"{len(SEEDED)} of {len(SEEDED)} seeded differences found in {total} requests"
+    assert printed.endswith(f"{found}, and nothing else\n")
+    # The reports come before the table, which says nothing that they do not.
+    reports, _, _ = printed.partition("Differences that are seeded")
+    for one in SEEDED:
+        assert re.search(rf"^{re.escape(one.path)} +{one.kind} ", reports, re.MULTILINE), one
+        assert f"{one.route}  fail" in reports
 
 
 def test_it_stays_until_it_is_interrupted() -> None:
@@ -93,6 +108,15 @@ def test_it_stays_until_it_is_interrupted() -> None:
     shown = [line for line in demo.lines if line.startswith("  curl ")]
     assert len(shown) > 3
     assert all(demo.url in line for line in shown)
+
+
+def test_it_shows_how_to_see_what_mirrors_find() -> None:
+    demo = Demo("--port", "0")
+    assert f"  curl -i {demo.url}/v4/zones/example.com/statistics" in demo.lines
+    shown = [line.split() for line in demo.lines if line.startswith("  cutover ")]
+    assert {words[1] for words in shown} == {"report", "gate", "examples"}
+    (admin,) = {words[-1] for words in shown}
+    assert admin.startswith("http://127.0.0.1:")
 
 
 def test_without_a_port_it_takes_a_free_one_when_the_usual_one_is_taken() -> None:
