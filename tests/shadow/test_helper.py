@@ -1,0 +1,315 @@
+"""The helper process: what it compares, and what becomes of it when it breaks."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.comparison.comparator import Comparator, CompareOptions
+from proxy.comparison.documents import Comparison, Document, Obstacle
+from proxy.comparison.kinds import Kind
+from proxy.shadow.comparing import INLINE_BYTES, Comparing
+from proxy.shadow.helper import MAX_STARTS, STARTS_WITHIN_S, Helper, start_process
+from proxy.shadow.helper_frames import (
+    Forget,
+    Job,
+    definition_of,
+    framed,
+    read_reply,
+    read_request,
+    reply_frame,
+    request_frame,
+)
+from proxy.shadow.helper_process import NICENESS, Worker, serve
+from tests.fakes import FakeClock
+from tests.live.edge import schema
+from tests.shadow.samples import JSON
+from tests.waiting import until
+
+REFUSED = Comparison(obstacle=Obstacle.HELPER)
+
+
+def comparator_of(**options: Any) -> Comparator:
+    answer = schema().pool.FindMessageTypeByName("edge.v1.Item")
+    return Comparator.compile(answer, None, CompareOptions(**options))
+
+
+def pair(legacy: bytes, grpc: bytes) -> tuple[Document, Document]:
+    return Document(200, JSON, legacy), Document(200, JSON, grpc)
+
+
+DIFFERENT = pair(b'{"id":"a","count":3}', b'{"id":"b","count":3}')
+
+
+@asynccontextmanager
+async def helper_of(**options: Any) -> AsyncIterator[Helper]:
+    helper = Helper(**options)
+    try:
+        yield helper
+    finally:
+        await helper.close()
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+#: Says nothing, until its input ends.
+SILENT = "while os.read(0, 65536): pass"
+
+
+def scripted(script: str) -> Callable[[int], tuple[subprocess.Popen[bytes], socket.socket]]:
+    """A helper that runs *script* in place of ours; its input and output are 0 and 1."""
+
+    def start(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-c", f"import os\n{script}"]
+            return subprocess.Popen(command, stdin=theirs, stdout=theirs), ours
+
+    return start
+
+
+# --- what it compares
+
+
+async def test_the_helper_says_what_the_comparator_says() -> None:
+    comparator = comparator_of(headers=("x-a",))
+    pairs = [
+        DIFFERENT,
+        pair(b'{"id":"a"}', b'{"id":"a"}'),
+        pair(b'{"parts":[{"id":"a"}],"extra":{"\\ud800":1}}', b'{"parts":[{"id":"c"}]}'),
+        pair(b"no json", b"{}"),
+        (Document(200, JSON, b"{}", complete=False), Document(200, JSON, b"{}")),
+        (Document(404, (("x-a", "\udcff"),), b"{}"), Document(200, JSON, b"{}")),
+    ]
+    async with helper_of() as helper:
+        for legacy, grpc in pairs:
+            said = await helper.compare(comparator, legacy, grpc)
+            assert said == comparator.compare(legacy, grpc)
+        assert helper.starts == 1
+        assert str(helper.process_id) in repr(helper)
+
+
+async def test_each_pair_is_compared_by_its_own_comparator() -> None:
+    strict, lenient = comparator_of(status="exact"), comparator_of(status="class")
+    legacy, grpc = Document(200, JSON, b"{}"), Document(201, JSON, b"{}")
+    async with helper_of() as helper:
+        said = await asyncio.gather(
+            *(helper.compare(each, legacy, grpc) for each in (strict, lenient, strict))
+        )
+    kinds = [[difference.kind for difference in each.differences] for each in said]
+    assert kinds == [[Kind.STATUS_CODE], [], [Kind.STATUS_CODE]]
+
+
+def _limits_of(process_id: int) -> str:
+    return Path(f"/proc/{process_id}/limits").read_text()
+
+
+async def test_the_process_gives_way_and_may_not_take_all_memory() -> None:
+    async with helper_of(memory_bytes=3 << 29) as helper:
+        await helper.compare(comparator_of(), *DIFFERENT)
+        assert helper.process_id is not None
+        limits = _limits_of(helper.process_id)
+        assert f"Max address space         {3 << 29}" in limits
+        niceness = os.getpriority(os.PRIO_PROCESS, helper.process_id)
+        assert niceness == min(19, os.nice(0) + NICENESS)
+
+
+async def test_a_pair_for_which_its_memory_does_not_suffice_ends_as_too_much() -> None:
+    worker = Worker()
+
+    class Greedy:
+        def compare(self, legacy: Document, grpc: Document) -> Comparison:
+            raise MemoryError
+
+    worker._comparators[1] = Greedy()  # type: ignore[assignment]
+    reply = worker.take(Job(7, 1, *DIFFERENT))
+    assert reply is not None
+    assert read_reply(reply[4:]) == (7, Comparison(obstacle=Obstacle.BUDGET))
+
+
+# --- its life
+
+
+async def test_no_process_is_there_before_it_is_needed() -> None:
+    async with helper_of() as helper:
+        assert (helper.starts, helper.process_id) == (0, None)
+    assert helper.starts == 0
+
+
+async def test_a_process_that_was_killed_is_replaced() -> None:
+    comparator = comparator_of()
+    async with helper_of() as helper:
+        await helper.compare(comparator, *DIFFERENT)
+        first = helper.process_id
+        assert first is not None
+        os.kill(first, 9)
+        await until(lambda: not _alive(helper))
+        said = await helper.compare(comparator, *DIFFERENT)
+        assert said == comparator.compare(*DIFFERENT)
+        assert helper.process_id not in (first, None)
+        assert not is_running(first)
+
+
+def _alive(helper: Helper) -> bool:
+    return helper._link is not None and helper._link.is_alive
+
+
+async def test_the_process_ends_when_its_helper_is_closed() -> None:
+    async with helper_of() as helper:
+        await helper.compare(comparator_of(), *DIFFERENT)
+        process_id = helper.process_id
+    assert process_id is not None
+    assert not is_running(process_id)
+    assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+    assert helper.starts == 1
+
+
+async def test_the_process_ends_when_its_parent_has() -> None:
+    process, ours = start_process(1 << 30)
+    ours.close()
+    assert await asyncio.to_thread(process.wait, 60) == 0
+
+
+async def test_a_pair_that_ends_the_process_is_not_compared_and_others_are() -> None:
+    async with helper_of(start=scripted("os.read(0, 9); os._exit(3)")) as helper:
+        assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+        assert helper.process_id is None
+
+
+async def test_a_pair_that_takes_too_long_is_given_up_with_its_process() -> None:
+    started: list[int] = []
+    start = scripted(SILENT)
+
+    def noted(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        process, ours = start(memory_bytes)
+        started.append(process.pid)
+        return process, ours
+
+    async with helper_of(start=noted, deadline_s=0.05) as helper:
+        assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+        assert not is_running(started[0])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"\xff\xff\xff\xff", framed(b"no json"), framed(b"{}"), framed(b"[]"), framed(b"\xff")],
+)
+async def test_a_process_that_says_something_else_is_ended(said: bytes) -> None:
+    script = f"os.read(0, 9); os.write(1, {said!r})\n{SILENT}"
+    async with helper_of(start=scripted(script)) as helper:
+        assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+        assert helper.process_id is None
+
+
+async def test_processes_that_end_at_once_are_not_started_again_and_again() -> None:
+    clock = FakeClock(100.0)
+    async with helper_of(start=scripted("os._exit(1)"), clock=clock) as helper:
+        for _ in range(MAX_STARTS + 3):
+            assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+        assert helper.starts == MAX_STARTS
+        clock.advance(STARTS_WITHIN_S)
+        assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+        assert helper.starts == MAX_STARTS + 1
+
+
+async def test_a_system_without_room_for_a_process_costs_the_comparison_alone() -> None:
+    def refuse(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        raise BlockingIOError(11, "no more processes")
+
+    async with helper_of(start=refuse) as helper:
+        assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+
+
+async def test_no_more_pairs_wait_than_may() -> None:
+    async with helper_of(max_jobs=2, start=scripted(SILENT)) as helper:
+        jobs = [
+            asyncio.ensure_future(helper.compare(comparator_of(), *DIFFERENT)) for _ in range(2)
+        ]
+        await until(lambda: helper.jobs == 2)
+        assert await helper.compare(comparator_of(), *DIFFERENT) == REFUSED
+        for job in jobs:
+            job.cancel()
+        await asyncio.wait(jobs)
+        assert helper.jobs == 0
+
+
+async def test_a_process_whose_asker_has_left_while_it_began_is_not_lost() -> None:
+    """Cancelled at any moment of the start, the process is used by the next, or ended."""
+    async with helper_of(start=scripted(SILENT)) as helper:
+        job = asyncio.ensure_future(helper.compare(comparator_of(), *DIFFERENT))
+        await until(lambda: helper.starts == 1)
+        job.cancel()
+        await asyncio.wait([job])
+    assert (helper.process_id, helper.starts) == (None, 1)
+
+
+async def test_a_pair_whose_asker_has_left_holds_up_nobody() -> None:
+    comparator = comparator_of()
+    async with helper_of() as helper:
+        for _ in range(3):
+            left = asyncio.ensure_future(helper.compare(comparator, *DIFFERENT))
+            await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(lambda: None))])
+            left.cancel()
+            await asyncio.wait([left])
+        said = await helper.compare(comparator, *DIFFERENT)
+        assert said == comparator.compare(*DIFFERENT)
+
+
+# --- frames
+
+
+def test_the_worker_serves_frames_until_they_end() -> None:
+    comparator = comparator_of()
+    frames = [definition_of(comparator, 5), Job(1, 5, *DIFFERENT), Forget(5), Forget(6)]
+    sink = BytesIO()
+    serve(BytesIO(b"".join(map(request_frame, frames)) + b"\x00\x00"), sink)
+    assert sink.getvalue() == reply_frame(1, comparator.compare(*DIFFERENT))
+
+
+def test_what_is_said_is_what_is_heard() -> None:
+    comparator = comparator_of()
+    definition = definition_of(comparator, 5)
+    assert read_request(request_frame(definition)[4:]) == definition
+    assert definition.message == "edge.v1.Item"
+    compared = comparator.compare(*DIFFERENT)
+    assert read_reply(reply_frame(9, compared)[4:]) == (9, compared)
+
+
+# --- where pairs are compared
+
+
+async def test_nothing_above_the_inline_limit_is_compared_on_the_event_loop() -> None:
+    """I21: the loop is held up by small pairs alone, and is charged for these."""
+    charged: list[float] = []
+    clock = FakeClock()
+
+    def cpu() -> float:
+        clock.advance(1.0)
+        return clock()
+
+    comparator = comparator_of()
+    half = INLINE_BYTES // 2
+    small = pair(b'{"id":"%b"}' % (b"a" * (half - 9)), b'{"id":"%b"}' % (b"b" * (half - 9)))
+    assert len(small[0].body) + len(small[1].body) == INLINE_BYTES
+    large = pair(small[0].body, small[1].body + b" ")
+    async with helper_of() as helper:
+        comparing = Comparing(helper, charged.append, cpu_clock=cpu)
+        one = await comparing.compare(comparator, *small)
+        assert (comparing.inline, comparing.helped, charged) == (1, 0, [1.0])
+        other = await comparing.compare(comparator, *large)
+        assert (comparing.inline, comparing.helped, charged) == (1, 1, [1.0])
+        assert one == other
