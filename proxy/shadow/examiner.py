@@ -1,0 +1,381 @@
+"""One mirror from its sample to its observation: call, compare, ask again, judge.
+
+Belongs here: the order of it, and which verdict follows. Does not: the calls (`legs`), the
+comparing (`comparison`), when it runs and for how long (`pool`).
+
+A mismatch is not taken for one at once. Where legacy was asked twice, by chance and close to the
+first time, and differs from itself at the same paths, it is noise. Else both sides of a safe
+request are asked once more after a while: if they agree now it was transient, and if legacy differs
+from its own first answer wherever gRPC does, it is noise.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from proxy.comparison.comparator import Comparator
+from proxy.comparison.documents import Comparison, Difference, Document
+from proxy.comparison.requests import merged
+from proxy.cutover.fallback import Safety
+from proxy.cutover.mirror import Depth, MirrorOptions
+from proxy.cutover.stages import Side
+from proxy.errors import StatusError
+from proxy.gate.evidence import Control, Epoch, Observation, Verdict
+from proxy.gate.redaction import Hasher
+from proxy.shadow.answers import Answered
+from proxy.shadow.coding import Undecodable, plain_document
+from proxy.shadow.comparing import Comparing
+from proxy.shadow.legs import Legs, Prepared
+from proxy.shadow.pairs import (
+    NOTHING,
+    Pair,
+    compare_status,
+    control_of,
+    is_noise,
+    obstructed,
+    parts_of,
+    refused_by_one,
+)
+from proxy.shadow.sample import Failed, Life, Sample
+from proxy.telemetry.metrics import Metrics
+
+#: Legs of a mirror, as the metrics name them.
+LEGACY: Final = "legacy"
+GRPC: Final = "grpc"
+CONTROL: Final = "control"
+
+#: The field of a request that has it checked and not carried out (AIP-163).
+VALIDATE_ONLY: Final = "validate_only"
+
+#: Of the mirrors of a route that may run, the share that may wait to ask again. When everything
+#: differs, the others are to go on; what is not asked again stays a mismatch.
+_REVERIFYING_SHARE: Final = 2
+_ALL_BASIS_POINTS: Final = 10_000
+#: The shape of a request that has no message.
+_NO_SHAPE: Final = "untranslatable"
+
+
+class PairExaminer:
+    """Examines samples of one snapshot; implements `sample.Examiner`.
+
+    *note_version* is told upstream and version when a server calls itself otherwise than the epoch
+    has it. *clock* is monotonic, in seconds; *random* gives numbers from 0 to 1; *wait* waits for
+    some seconds.
+    """
+
+    def __init__(
+        self,
+        legs: Legs,
+        comparing: Comparing,
+        hasher: Hasher,
+        metrics: Metrics,
+        *,
+        note_version: Callable[[str, str], None],
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.legs = legs
+        self.comparing = comparing
+        self.hasher = hasher
+        self.metrics = metrics
+        self.note_version = note_version
+        self.clock = clock
+        self.random = random
+        self.wait = wait
+        #: Mirrors that wait to ask again, by route.
+        self.reverifying: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"<PairExaminer {self.legs!r} {self.comparing!r}>"
+
+    async def examine(self, sample: Sample, epoch: Epoch) -> Observation | Failed:
+        """What came of a mirror. Raises nothing but cancellation for what an upstream does."""
+        mirror = sample.binding.route.mirror
+        if mirror is None:
+            raise LookupError(f"{sample.binding!r} has no mirror")
+        return await _Examination(self, sample, epoch, mirror).run()
+
+
+class _Stopped(Exception):
+    """An examination cannot go on; *failed* says why."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed)
+        self.failed = failed
+
+
+class _Examination:
+    """The examination of one sample. *refusal* is what gRPC's clients get for it, if it is one."""
+
+    def __init__(
+        self, examiner: PairExaminer, sample: Sample, epoch: Epoch, mirror: MirrorOptions
+    ) -> None:
+        self._examiner = examiner
+        self._sample = sample
+        self._epoch = epoch
+        self._mirror = mirror
+        self._parts = parts_of(sample.binding)
+        self._route = sample.binding.route
+        self._is_safe = self._route.safety is Safety.SAFE
+        self._depth = mirror.depth
+        if sample.primary is Side.GRPC and not self._is_safe:
+            self._depth = Depth.TRANSLATE
+        self._prepared: Prepared | None = None
+        self._refusal: Document | None = None
+        self._seconds: dict[Side, float] = {sample.primary: sample.primary_s}
+
+    async def run(self) -> Observation | Failed:
+        try:
+            with self._examiner.comparing.charged():
+                self._prepare()
+            lost = await self._lost()
+            if self._depth is Depth.TRANSLATE:
+                return self._translated(lost)
+            return await self._called(lost)
+        except _Stopped as stopped:
+            return stopped.failed
+
+    # --- the request
+
+    def _prepare(self) -> None:
+        legs = self._examiner.legs
+        try:
+            self._prepared = legs.prepare(self._sample, self._mirror)
+        except StatusError as error:
+            self._refusal = legs.refusal(error, self._sample)
+
+    async def _lost(self) -> tuple[Difference, ...]:
+        """What of the request is not in its message."""
+        if self._prepared is None:
+            return ()
+        sample, requests = self._sample, self._parts.requests
+        message = self._prepared.message
+        with self._examiner.comparing.charged():
+            found = requests.of_texts(sample.captures, sample.query, message)
+            documents = requests.documents(sample.body, message)
+        if requests.body is None or documents is None:
+            return found
+        comparison = await self._compared(requests.body, *documents)
+        return merged((*found, *requests.of_body(comparison)))
+
+    def _translated(self, lost: tuple[Difference, ...]) -> Observation:
+        """The observation of a request that is not sent."""
+        answer = self._sample.answer
+        if self._refusal is not None:
+            lost = refused_by_one(answer, self._refusal)
+        verdict = Verdict.MISMATCH if lost else Verdict.MATCH
+        pair = Pair(answer, self._refusal or answer, NOTHING)
+        return self._observation(verdict, pair, lost, None)
+
+    # --- the answers
+
+    async def _called(self, lost: tuple[Difference, ...]) -> Observation:
+        if self._depth is Depth.VALIDATE_ONLY and self._prepared is not None:
+            # What is said of an order that is not to be carried out.
+            setattr(self._prepared.message, VALIDATE_ONLY, True)
+        pair, asked_twice = await self._first_round()
+        control = None if asked_twice is None else await self._control(pair, asked_twice)
+        verdict = await self._verdict(lost, pair, control)
+        return self._observation(verdict, pair, lost, self._kept_control(pair, control))
+
+    def _kept_control(self, pair: Pair, control: Comparison | None) -> Control | None:
+        if control is None:
+            return None
+        redactor, hasher = self._parts.redactor, self._examiner.hasher
+        return control_of(pair, control, lambda path: redactor.path(path, hasher))
+
+    async def _first_round(self) -> tuple[Pair, Document | None]:
+        """Ask the side that has not answered; now and then legacy too, a second time."""
+        primary, theirs = self._sample.primary, self._plain(self._sample.answer)
+        other = Side.GRPC if primary is Side.LEGACY else Side.LEGACY
+        legs = [self._leg(other)]
+        if self._asks_twice():
+            legs.append(self._leg(Side.LEGACY, CONTROL))
+        answers = await asyncio.gather(*legs)
+        ours = self._document(answers[0])
+        if isinstance(answers[0], Answered) and self._refusal is None:
+            self._seconds[other] = answers[0].seconds
+        legacy, grpc = (theirs, ours) if primary is Side.LEGACY else (ours, theirs)
+        again = answers[1] if len(answers) > 1 else None
+        return (
+            Pair(legacy, grpc, await self._compare(legacy, grpc)),
+            again.document if isinstance(again, Answered) else None,
+        )
+
+    def _asks_twice(self) -> bool:
+        share = self._mirror.control_basis_points
+        if not share or not self._is_safe or self._depth is not Depth.RPC:
+            return False
+        return self._examiner.random() * _ALL_BASIS_POINTS < share
+
+    async def _leg(self, side: Side, name: str = "") -> Answered | Failed:
+        """Ask one side; what cannot be translated is answered here."""
+        legs, sample, mirror = self._examiner.legs, self._sample, self._mirror
+        if side is Side.LEGACY:
+            answered = await legs.legacy(sample, mirror)
+        elif self._prepared is None:
+            return Answered(self._refusal or Document(0), 0.0)
+        else:
+            answered = await legs.grpc(sample, self._prepared, mirror)
+        if isinstance(answered, Answered):
+            leg = name or (LEGACY if side is Side.LEGACY else GRPC)
+            self._examiner.metrics.shadow_duration(self._route.name, leg, answered.seconds)
+            self._note(answered.version)
+        return answered
+
+    def _note(self, version: str) -> None:
+        if version and version != self._epoch.version:
+            self._epoch = replace(self._epoch, version=version)
+            self._examiner.note_version(self._route.upstream or "", version)
+
+    def _document(self, answered: Answered | Failed) -> Document:
+        if isinstance(answered, Failed):
+            raise _Stopped(answered)
+        return self._plain(answered.document)
+
+    def _plain(self, document: Document) -> Document:
+        try:
+            with self._examiner.comparing.charged():
+                return plain_document(document, self._mirror.max_response_bytes)
+        except Undecodable as error:
+            raise _Stopped(Failed(Life.NOT_COMPARABLE, error.reason)) from error
+
+    # --- comparing
+
+    async def _compare(self, legacy: Document, grpc: Document) -> Comparison:
+        comparator = self._parts.comparator
+        if self._depth is Depth.VALIDATE_ONLY:
+            return compare_status(legacy, grpc, comparator.options)
+        return await self._compared(comparator, legacy, grpc)
+
+    async def _compared(
+        self, comparator: Comparator, legacy: Document, grpc: Document
+    ) -> Comparison:
+        examiner = self._examiner
+        began_s = examiner.clock()
+        comparison = await examiner.comparing.compare(comparator, legacy, grpc)
+        examiner.metrics.shadow_compare_seconds(self._route.name, examiner.clock() - began_s)
+        if comparison.obstacle is not None:
+            raise _Stopped(obstructed(comparison.obstacle))
+        return comparison
+
+    async def _control(self, pair: Pair, again: Document) -> Comparison | None:
+        """What legacy shows against itself; None when that cannot be compared."""
+        try:
+            return await self._compare(pair.legacy, self._plain(again))
+        except _Stopped:
+            return None
+
+    # --- the verdict
+
+    async def _verdict(
+        self, lost: tuple[Difference, ...], pair: Pair, control: Comparison | None
+    ) -> Verdict:
+        if lost:
+            return Verdict.MISMATCH  # what is lost is lost at any time
+        if not pair.comparison.differences:
+            return Verdict.MATCH_WITH_RULES if pair.comparison.rule_hits else Verdict.MATCH
+        if control is not None and is_noise(pair, control):
+            return Verdict.NOISE
+        again = await self._again()
+        if again is None:
+            return Verdict.MISMATCH
+        if not again.comparison.differences:
+            return Verdict.TRANSIENT
+        between = await self._control(pair, again.legacy)
+        is_noisy = between is not None and is_noise(again, between)
+        return Verdict.NOISE if is_noisy else Verdict.MISMATCH
+
+    async def _again(self) -> Pair | None:
+        """Both sides asked once more, after a while; None where they are not, or do not answer."""
+        after_s, reverifying = self._mirror.reverify_after_s, self._examiner.reverifying
+        name = self._route.name
+        most = max(1, self._mirror.max_concurrency // _REVERIFYING_SHARE)
+        if after_s is None or not self._is_safe or self._prepared is None:
+            return None
+        if reverifying[name] >= most:
+            return None
+        reverifying[name] += 1
+        try:
+            await self._examiner.wait(after_s)
+            return await self._second_round()
+        except _Stopped:
+            return None
+        finally:
+            reverifying[name] -= 1
+
+    async def _second_round(self) -> Pair:
+        answers = await asyncio.gather(self._leg(Side.LEGACY), self._leg(Side.GRPC))
+        legacy, grpc = (self._document(each) for each in answers)
+        return Pair(legacy, grpc, await self._compare(legacy, grpc))
+
+    # --- what is kept
+
+    def _observation(
+        self,
+        verdict: Verdict,
+        pair: Pair,
+        lost: tuple[Difference, ...],
+        control: Control | None,
+    ) -> Observation:
+        with self._examiner.comparing.charged():
+            differences = merged((*lost, *pair.comparison.differences))
+            rule_hits = self._rule_hits(pair.comparison)
+            self._count(verdict, differences, rule_hits)
+            hasher, sample = self._examiner.hasher, self._sample
+            return Observation(
+                self._epoch,
+                sample.at_s,
+                hasher.short(sample.key),
+                hasher.short(self._shape()),
+                verdict,
+                tuple(self._parts.redactor.finding(each, hasher) for each in differences),
+                pair.comparison.fields & self._parts.comparator.fields,
+                rule_hits,
+                control,
+                self._seconds.get(Side.LEGACY),
+                self._seconds.get(Side.GRPC),
+                self._about(pair) if differences else {},
+            )
+
+    def _rule_hits(self, comparison: Comparison) -> dict[str, int]:
+        rules = self._parts.comparator.options.rules
+        return {rules[index].text: count for index, count in comparison.rule_hits.items()}
+
+    def _shape(self) -> str:
+        if self._prepared is None:
+            return _NO_SHAPE
+        return self._parts.requests.shape(self._prepared.message)
+
+    def _about(self, pair: Pair) -> dict[str, str]:
+        """What an example shows of the request."""
+        binding, sample = self._sample.binding.binding, self._sample
+        called = self._depth is not Depth.TRANSLATE or self._refusal is not None
+        names = (variable.path for variable in binding.variables)
+        return self._parts.redactor.about(
+            sample.http_method,
+            str(binding.template),
+            zip(names, sample.captures, strict=True),
+            sample.query,
+            self._parts.comparator.options.headers,
+            legacy_status=pair.legacy.http_status if self._knows(Side.LEGACY, called) else None,
+            grpc_status=pair.grpc.http_status if self._knows(Side.GRPC, called) else None,
+            hasher=self._examiner.hasher,
+        )
+
+    def _knows(self, side: Side, called: bool) -> bool:
+        """Whether *side* has answered, or would have in one way only."""
+        return called or side is self._sample.primary
+
+    def _count(
+        self, verdict: Verdict, differences: tuple[Difference, ...], rule_hits: dict[str, int]
+    ) -> None:
+        metrics, name = self._examiner.metrics, self._route.name
+        metrics.shadow_compared(name, verdict.value)
+        for each in differences:
+            metrics.shadow_difference(name, each.kind.value, each.times)
+        for rule, count in rule_hits.items():
+            metrics.shadow_rule_hits(name, rule, count)
