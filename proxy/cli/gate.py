@@ -46,8 +46,7 @@ def _tell(told: dict[str, Any]) -> None:
             f"differ: at most {at_most_text(bound['upper'])} do, with a confidence of "
             f"{share_text(bound['confidence'])}; the limit is {share_text(bound['limit'])}"
         )
-    if verdict == "inconclusive" and bound["needed"]:
-        by = f", at this rate by {bound['eta']}" if bound["eta"] else ""
-        click.echo(f"needs about {number_text(bound['needed'])} more without a mismatch{by}")
+    if verdict == "inconclusive" and bound["eta"]:
+        click.echo(f"at this rate there is enough by {bound['eta']}")
     for advice in told["advice"]:
         click.echo(f"note: {advice}")

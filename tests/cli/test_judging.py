@@ -185,6 +185,8 @@ async def test_a_gate_says_what_is_missing_and_how_much(shell: Shell):
     assert head == "list-items: inconclusive"
     assert "max_mismatch 5 %" in reasons[0]
     assert "needs about" in output
+    assert "0 of 21 comparisons differ: at most" in output
+    assert "at this rate there is enough by 20" in output
     told = json.loads((await shell.run("gate", "list-items", "--json", code=2)).stdout)
     assert (told["verdict"], told["bound"]["compared"]) == ("inconclusive", 21)
 
