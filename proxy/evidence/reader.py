@@ -5,8 +5,10 @@ Belongs here: the thread. Does not: what is read (`store`).
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
+from typing import Final, TypeVar
 
 from proxy.comparison.kinds import Kind
 from proxy.evidence.reading import Totals
@@ -14,6 +16,13 @@ from proxy.evidence.store import EvidenceStore
 from proxy.gate.evidence import Example, RouteEvidence
 
 _Result = TypeVar("_Result")
+
+#: How long a reader that is closed may take to answer what it was asked, in seconds.
+CLOSE_S: Final = 2.0
+
+
+#: Opens the store, if that is still to be done, and answers.
+_Question = Callable[[Callable[[], EvidenceStore]], None]
 
 
 class EvidenceReader:
@@ -25,11 +34,11 @@ class EvidenceReader:
 
     def __init__(self, open_store: Callable[[], EvidenceStore]) -> None:
         self._open_store = open_store
-        self._store: EvidenceStore | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="evidence-reader")
+        self._questions: SimpleQueue[_Question | None] = SimpleQueue()
+        self._thread: Thread | None = None
 
     def __repr__(self) -> str:
-        return f"<EvidenceReader {self._store!r}>"
+        return f"<EvidenceReader waiting={self._questions.qsize()}>"
 
     async def read(self, route: str, digest: str | None = None) -> RouteEvidence | None:
         """What is known of *route*, None for nothing.
@@ -61,21 +70,46 @@ class EvidenceReader:
         """Forget all that is known of *route*."""
         await self._ask(lambda store: store.reset(route))
 
-    async def close(self) -> None:
-        """Answer what was asked, and close the store."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._close)
-        self._thread.shutdown(wait=False)
+    async def close(self, deadline_s: float = CLOSE_S) -> None:
+        """Close the store, or leave it to the end of the process after *deadline_s* seconds."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._questions.put(None)
+            await asyncio.to_thread(thread.join, deadline_s)
 
     async def _ask(self, question: Callable[[EvidenceStore], _Result]) -> _Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: question(self._opened()))
+        if self._thread is None:
+            # A thread of a pool would keep the process from ending while a database hangs.
+            self._thread = Thread(target=self._work, name="evidence-reader", daemon=True)
+            self._thread.start()
+        answer: Future[_Result] = Future()
+        self._questions.put(lambda opened: _answer(answer, question, opened))
+        return await asyncio.wrap_future(answer)
 
-    def _opened(self) -> EvidenceStore:
-        if self._store is None:
-            self._store = self._open_store()
-        return self._store
+    def _work(self) -> None:
+        """Answer questions until there are no more."""
+        store: EvidenceStore | None = None
 
-    def _close(self) -> None:
-        if self._store is not None:
-            self._store.close()
+        def opened() -> EvidenceStore:
+            nonlocal store
+            store = store or self._open_store()
+            return store
+
+        while (ask := self._questions.get()) is not None:
+            ask(opened)
+        if store is not None:
+            store.close()
+
+
+def _answer(
+    answer: Future[_Result],
+    question: Callable[[EvidenceStore], _Result],
+    opened: Callable[[], EvidenceStore],
+) -> None:
+    """Let *answer* have what comes of *question*, whatever it is."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(question(opened()))
+    except Exception as error:  # noqa: BLE001 - not handled here, but where the question came from
+        answer.set_exception(error)

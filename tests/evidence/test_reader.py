@@ -11,6 +11,7 @@ from proxy.evidence import EvidenceError, EvidenceReader, EvidenceStore, SqliteS
 from proxy.gate.evidence import Epoch, Verdict
 from tests.evidence.conftest import Open
 from tests.evidence.observations import EPOCH, found, seen, write
+from tests.waiting import until
 
 
 async def test_a_reader_sees_what_others_have_written(open_store: Open):
@@ -58,10 +59,47 @@ async def test_what_cannot_be_read_is_an_error_and_no_end(tmp_path: Path):
         await reader.routes()
     (tmp_path / "missing").mkdir()
     assert await reader.routes() == ()
-    assert "SqliteStore" in repr(reader)
+    assert repr(reader) == "<EvidenceReader waiting=0>"
     await reader.close()
 
 
 def test_a_reader_that_was_not_asked_opened_nothing(tmp_path: Path):
     asyncio.run(EvidenceReader(lambda: SqliteStore(tmp_path / "evidence.db")).close())
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_store_that_hangs_does_not_keep_a_process_from_ending(tmp_path: Path):
+    may_go_on = threading.Event()
+
+    def hanging() -> EvidenceStore:
+        may_go_on.wait(30)
+        return SqliteStore(tmp_path / "evidence.db")
+
+    reader = EvidenceReader(hanging)
+    asked = asyncio.ensure_future(reader.routes())
+    given_up = asyncio.ensure_future(reader.totals())
+    await until(lambda: any(each.name == "evidence-reader" for each in threading.enumerate()))
+    await reader.close(0.01)
+    assert not asked.done()
+    given_up.cancel()
+    may_go_on.set()
+    assert await asked == ()
+    await until(lambda: all(each.name != "evidence-reader" for each in threading.enumerate()))
+
+
+async def test_a_bug_is_raised_where_the_question_came_from_and_the_next_one_is_answered(
+    tmp_path: Path,
+):
+    stores = iter([None, SqliteStore(tmp_path / "evidence.db")])
+
+    def broken_at_first() -> EvidenceStore:
+        store = next(stores)
+        if store is None:
+            raise RuntimeError("a bug")
+        return store
+
+    reader = EvidenceReader(broken_at_first)
+    with pytest.raises(RuntimeError, match="a bug"):
+        await reader.routes()
+    assert await reader.routes() == ()
+    await reader.close()
