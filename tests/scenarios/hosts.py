@@ -23,6 +23,8 @@ from proxy.example.server import DnsServer
 
 MARK: Final = "x-shadow"
 MIRRORED: Final = "+mirror"
+#: Asked by connections of their own accord.
+HEALTH: Final = "/grpc.health.v1.Health"
 
 
 class Ledger:
@@ -51,9 +53,10 @@ class Recording(grpc.aio.ServerInterceptor):
         self._ledger = ledger
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        service, _, method = details.method.rpartition("/")
         metadata = dict(details.invocation_metadata)
-        method = details.method.rpartition("/")[2]
-        self._ledger.add(metadata.get("x-request-id"), method, mirrored=MARK in metadata)
+        if service != HEALTH:
+            self._ledger.add(metadata.get("x-request-id"), method, mirrored=MARK in metadata)
         return await continuation(details)
 
 
