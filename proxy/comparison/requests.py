@@ -22,6 +22,7 @@ from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document, Excerpt
 from proxy.comparison.kinds import Kind
 from proxy.comparison.request_texts import capture_differences, query_differences
+from proxy.comparison.schema import Plans
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
 from proxy.transcoding.protojson import Codecs, DecodeFailure
@@ -81,14 +82,20 @@ class RequestComparator:
         return f"<RequestComparator of {self._label}>"
 
     @classmethod
-    def compile(cls, request: RequestBuilder, codecs: Codecs) -> "RequestComparator":
-        """Compile for the binding of *request*, which reads bodies by *codecs*."""
+    def compile(
+        cls, request: RequestBuilder, codecs: Codecs, plans: Plans | None = None
+    ) -> "RequestComparator":
+        """Compile for the binding of *request*, which reads bodies by *codecs*.
+
+        Give the *plans* of the comparators of its schema, so that messages are learned once.
+        """
         binding = request.binding
         tells_unknown = codecs.options.unknown_fields != "ignore"
         if is_raw(binding) or binding.body is Body.NONE:
             return cls(request, None, _nothing, tells_unknown=tells_unknown)
         field = binding.body if isinstance(binding.body, FieldDescriptor) else None
-        body = Comparator.compile(binding.method.input_type, field, CompareOptions())
+        message = binding.method.input_type
+        body = Comparator.compile(message, field, CompareOptions(), plans=plans)
         return cls(request, body, _printer(binding, codecs), tells_unknown=tells_unknown)
 
     def compare(
@@ -160,10 +167,7 @@ class RequestComparator:
         return True
 
     def shape(self, message: Message) -> str:
-        """Which fields of a message are set: a stable text, without any value.
-
-        >>> "{name}"  # doctest: +SKIP
-        """
+        """Which fields of a message are set: a stable text, without any value."""
         names = sorted(_set_fields(message, "", _SHAPE_DEPTH))[:_SHAPE_FIELDS]
         return f"{self._label} {' '.join(names)}"
 

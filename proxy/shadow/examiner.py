@@ -191,19 +191,22 @@ class _Examination:
         """Ask the side that has not answered; now and then legacy too, a second time."""
         primary, theirs = self._sample.primary, self._plain(self._sample.answer)
         other = Side.GRPC if primary is Side.LEGACY else Side.LEGACY
-        legs = [self._leg(other)]
-        if self._asks_twice():
-            legs.append(self._leg(Side.LEGACY, CONTROL))
-        answers = await asyncio.gather(*legs)
-        ours = self._document(answers[0])
-        if isinstance(answers[0], Answered) and self._refusal is None:
-            self._seconds[other] = answers[0].seconds
+        first, again = await self._asked(other)
+        ours = self._document(first)
+        if isinstance(first, Answered) and self._refusal is None:
+            self._seconds[other] = first.seconds
         legacy, grpc = (theirs, ours) if primary is Side.LEGACY else (ours, theirs)
-        again = answers[1] if len(answers) > 1 else None
         return (
             Pair(legacy, grpc, await self._compare(legacy, grpc)),
             again.document if isinstance(again, Answered) else None,
         )
+
+    async def _asked(self, side: Side) -> tuple[Answered | Failed, Answered | Failed | None]:
+        """What *side* answers, and legacy when it is asked twice: at the same time then."""
+        if not self._asks_twice():
+            # Not in a task of its own: what a mirror takes is counted by its steps.
+            return await self._leg(side), None
+        return await asyncio.gather(self._leg(side), self._leg(Side.LEGACY, CONTROL))
 
     def _asks_twice(self) -> bool:
         share = self._mirror.control_basis_points

@@ -35,7 +35,7 @@ from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 
 #: Bytes of a message that are rendered on the event loop; larger ones are in a thread, where no
 #: step holds up the loop for longer than the interpreter's switch interval.
-INLINE_RENDER_BYTES: Final = 32 << 10
+INLINE_RENDER_BYTES: Final = 16 << 10
 #: Characters of a version that are kept; a server may say anything.
 _MAX_VERSION: Final = 64
 #: Seconds beside the calls: the comparisons, of which the helper process is given five at most.
