@@ -43,8 +43,8 @@ ASKING = (
     "cutover suggest-rules",
 )
 
-#: A command, after a variable for it alone.
-_VARIABLE = re.compile(r"(?:(\w+)=(\S+) )?(.*)", re.DOTALL)
+#: What may stand before a command: a variable for it alone.
+_VARIABLE = re.compile(r"(\w+)=(\S+) ")
 _JOBS_LOG = Path("jobs.log")
 _JOB = re.compile(r"(.*) &")
 _SIGNAL = re.compile(r"kill(?: -(\w+))? %(\d)")
@@ -170,14 +170,13 @@ class Walk:
             raise AssertionError(message) from None
 
     def _output(self, command: str) -> str:
-        name, value, own = _VARIABLE.fullmatch(command).groups()
+        environ, own = _variable_of(command)
         if not own.startswith("cutover "):
             done = subprocess.run(
                 ["sh", "-c", command], check=False, capture_output=True, text=True
             )
             assert not done.returncode or command.startswith(ASKING), done
             return self._of_the_page(done.stdout)
-        environ = {name: value} if name else {}
         result = CliRunner(env=environ).invoke(main, shlex.split(own)[1:])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.output
         return self._of_the_page(result.output)
@@ -236,6 +235,12 @@ class Walk:
         for shown, real in self._ports.items():
             text = text.replace(f":{real}", f":{shown}")
         return text
+
+
+def _variable_of(command: str) -> tuple[dict[str, str], str]:
+    """The variable that stands before a command, if one does, and the command without it."""
+    match = _VARIABLE.match(command)
+    return ({match[1]: match[2]}, command[match.end() :]) if match else ({}, command)
 
 
 def _told() -> str:

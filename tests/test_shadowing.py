@@ -104,9 +104,10 @@ def test_every_verdict_is_told() -> None:
 
 
 def test_every_use_of_a_rule_is_told_with_its_keys() -> None:
-    told = {row[0].strip("`"): set(quoted(row[2])) for row in rows("Rules", 3, "`exact`")}
-    assert list(told) == list(get_args(Use))
-    for use, keys in told.items():
+    told = [(row[0].strip("`"), set(quoted(row[2]))) for row in rows("Rules", 3, "`exact`")]
+    uses: tuple[Use, ...] = get_args(Use)
+    assert [use for use, _ in told] == [*uses]
+    for use, (_, keys) in zip(uses, told, strict=True):
         own = {_key(name) for name, owner in _OWNERS.items() if owner == use}
         needed = {_key(name) for name in _NEEDS.get(use, ())}
         formats = {"uuid", "rfc3339", "base64"} if use == "format" else set()
