@@ -52,7 +52,10 @@ class Comparator:
     Nothing of the answer's message is looked at before the first answer comes.
     """
 
-    __slots__ = ("_errors", "_fields", "_plans", "_root", "answer", "field", "options", "streams")
+    __slots__ = (
+        *("_errors", "_fields", "_plans", "_root", "answer", "field", "options", "streams"),
+        "__weakref__",
+    )
 
     def __init__(
         self,

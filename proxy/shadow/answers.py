@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from proxy.comparison.documents import Document
+from proxy.comparison.documents import Document, Obstacle
 from proxy.errors import LimitExceeded, StatusError, UpstreamError
 from proxy.routing.table import Route
 from proxy.shadow.sample import Failed, Life
@@ -39,6 +39,7 @@ _GATEWAY_TIMEOUT: Final = 504
 #: Reasons of `Failed`: all words that a mirrored call can bring into the metrics.
 TIMEOUT: Final = Failed(Life.CANDIDATE_TIMEOUT, "deadline")
 TOO_LARGE: Final = Failed(Life.NOT_COMPARABLE, "response_too_large")
+HELPER: Final = Failed(Life.NOT_COMPARABLE, Obstacle.HELPER.value)
 NO_ROOM: Final = Failed(Life.CANDIDATE_ERROR, "no_room")
 UNREACHABLE: Final = Failed(Life.CANDIDATE_ERROR, "unreachable")
 UNAVAILABLE: Final = Failed(Life.CANDIDATE_ERROR, "unavailable")

@@ -222,7 +222,8 @@ class _Examination:
         elif self._prepared is None:
             return Answered(self._refusal or Document(0), 0.0)
         else:
-            answered = await legs.grpc(sample, self._prepared, mirror)
+            render = self._examiner.comparing.render
+            answered = await legs.grpc(sample, self._prepared, mirror, render)
         if isinstance(answered, Answered):
             leg = name or (LEGACY if side is Side.LEGACY else GRPC)
             self._examiner.metrics.shadow_duration(self._route.name, leg, answered.seconds)

@@ -1,6 +1,6 @@
 """The helper process as its parent sees it: started on first use, replaced when it breaks.
 
-Belongs here: its life, and one comparison by it. Does not: which comparisons it gets (`comparing`).
+Belongs here: its life, and one job done by it. Does not: which comparisons it gets (`comparing`).
 
 What the helper cannot do is not done: a pair on which it ends, or takes too long, is
 `not_comparable{helper}`, and costs the service nothing but the start of another one.
@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final
+from weakref import ref
 
 import structlog
 
@@ -22,22 +23,33 @@ from proxy.comparison.documents import Comparison, Document, Obstacle
 from proxy.shadow.helper_frames import (
     HEADER_BYTES,
     MAX_REPLY_BYTES,
+    Definition,
     Forget,
     Job,
+    RenderDefinition,
+    Rendered,
+    RenderJob,
     definition_of,
     read_reply,
+    render_definition_of,
     request_frame,
 )
+from proxy.transcoding.response import ResponseRenderer
 
 _log: Final = structlog.get_logger("proxy.shadow")
 
-#: Comparators that one helper knows at a time; a service has as many as bindings with a mirror.
-MAX_COMPARATORS: Final = 256
+#: Comparators and renderers that one helper knows at a time: three for each binding whose requests
+#: and answers are large.
+MAX_TOOLS: Final = 256
 #: Helpers that are started within a while: a pair that ends one may come with every request.
 MAX_STARTS: Final = 5
 STARTS_WITHIN_S: Final = 60.0
 
 _HELPER: Final = Comparison(obstacle=Obstacle.HELPER)
+
+#: What a job is done with, and what makes one of its number and its tool's key.
+Tool = Comparator | ResponseRenderer
+MakeJob = Callable[[int, int], Job | RenderJob]
 
 
 def start_process(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
@@ -61,7 +73,7 @@ Start = Callable[[int], tuple[subprocess.Popen[bytes], socket.socket]]
 
 
 class Helper:
-    """Compares pairs in a process of their own, one after the other.
+    """Compares pairs and renders messages in a process of its own, one after the other.
 
     At most *max_jobs* wait or run; one gets *deadline_s* from when it is its turn. *start* starts a
     process that may take *memory_bytes*; *clock* is monotonic, in seconds. Use it from one loop.
@@ -102,30 +114,38 @@ class Helper:
 
     async def compare(self, comparator: Comparator, legacy: Document, grpc: Document) -> Comparison:
         """What *comparator* says of the pair; `Obstacle.HELPER` when the helper cannot say."""
+        reply = await self._asked(comparator, lambda number, key: Job(number, key, legacy, grpc))
+        return reply if isinstance(reply, Comparison) else _HELPER
+
+    async def render(self, renderer: ResponseRenderer, wire: bytes) -> Rendered | None:
+        """What *renderer* makes of a message; None when the helper cannot say."""
+        reply = await self._asked(renderer, lambda number, key: RenderJob(number, key, wire))
+        return reply if isinstance(reply, Rendered) else None
+
+    async def _asked(self, tool: Tool, job: MakeJob) -> Comparison | Rendered | None:
+        """The reply to a job that needs *tool*, in its turn; None without one."""
         if self._is_closed or self.jobs >= self._max_jobs:
-            return _HELPER
+            return None
         self.jobs += 1
         try:
             async with self._turn:
-                return await self._compare(comparator, legacy, grpc)
+                return await self._ask(tool, job)
         finally:
             self.jobs -= 1
 
-    async def _compare(
-        self, comparator: Comparator, legacy: Document, grpc: Document
-    ) -> Comparison:
+    async def _ask(self, tool: Tool, job: MakeJob) -> Comparison | Rendered | None:
         link = await self._linked()
         if link is None:
-            return _HELPER
+            return None
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await link.ask(comparator, legacy, grpc)
+                return await link.ask(tool, job)
         except TimeoutError:
             _log.warning("the helper process took too long", deadline_s=self._deadline_s)
         except (OSError, ValueError, EOFError) as error:
             _log.warning("the helper process ended", error=repr(error))
         await self._drop(link)
-        return _HELPER
+        return None
 
     async def _linked(self) -> "_Link | None":
         """The helper that runs, or a new one; None when too many have ended of late."""
@@ -185,8 +205,8 @@ class _Link:
     ) -> None:
         self.process = process
         self._writer = writer
-        self._known: OrderedDict[int, Comparator] = OrderedDict()
-        self._asked: dict[int, asyncio.Future[Comparison]] = {}
+        self._known: OrderedDict[int, ref[Tool]] = OrderedDict()
+        self._asked: dict[int, asyncio.Future[Comparison | Rendered]] = {}
         self._number = 0
         self._listening = asyncio.create_task(self._listen(reader))
 
@@ -205,29 +225,29 @@ class _Link:
         """Whether it can be asked."""
         return not self._listening.done()
 
-    async def ask(self, comparator: Comparator, legacy: Document, grpc: Document) -> Comparison:
-        """Have a pair compared. Raises `OSError`, `EOFError` or `ValueError` when it cannot be."""
+    async def ask(self, tool: Tool, job: MakeJob) -> Comparison | Rendered:
+        """Have a job done. Raises `OSError`, `EOFError` or `ValueError` when it cannot be."""
         self._number = number = self._number + 1
-        future: asyncio.Future[Comparison] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Comparison | Rendered] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         try:
-            self._tell(comparator)
-            self._writer.write(request_frame(Job(number, id(comparator), legacy, grpc)))
+            self._tell(tool)
+            self._writer.write(request_frame(job(number, id(tool))))
             await self._writer.drain()
             return await future
         finally:
             del self._asked[number]
 
-    def _tell(self, comparator: Comparator) -> None:
-        """Tell of a comparator that the helper does not know; the oldest makes room for it."""
-        key, known = id(comparator), self._known
-        if key in known:
+    def _tell(self, tool: Tool) -> None:
+        """Tell of a tool that the helper does not know; the oldest makes room for it."""
+        key, known = id(tool), self._known
+        if key in known and known[key]() is tool:
             known.move_to_end(key)
             return
-        self._writer.write(request_frame(definition_of(comparator, key)))
-        # It is held on to, so that no other one can get its identity.
-        known[key] = comparator
-        if len(known) > MAX_COMPARATORS:
+        self._writer.write(request_frame(_told_of(tool, key)))
+        # Not held on to: it would keep the schema of a configuration that has been replaced.
+        known[key] = ref(tool)
+        if len(known) > MAX_TOOLS:
             self._writer.write(request_frame(Forget(known.popitem(last=False)[0])))
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
@@ -238,10 +258,10 @@ class _Link:
                 size = int.from_bytes(await reader.readexactly(HEADER_BYTES), "big")
                 if size > MAX_REPLY_BYTES:
                     raise ValueError(f"the helper answers with {size} bytes")
-                number, comparison = read_reply(await reader.readexactly(size))
+                number, reply = read_reply(await reader.readexactly(size))
                 future = self._asked.get(number)
                 if future is not None and not future.done():
-                    future.set_result(comparison)
+                    future.set_result(reply)
         except (OSError, ValueError) as failure:
             error = failure
         except EOFError:
@@ -258,3 +278,10 @@ class _Link:
         self._listening.cancel()
         await asyncio.wait({self._listening})
         await asyncio.to_thread(self.process.wait)
+
+
+def _told_of(tool: Tool, key: int) -> Definition | RenderDefinition:
+    """What the helper is told of a tool."""
+    if isinstance(tool, Comparator):
+        return definition_of(tool, key)
+    return render_definition_of(tool, key)

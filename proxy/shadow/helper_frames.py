@@ -17,11 +17,16 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.kinds import Kind
+from proxy.transcoding.protojson import JsonOptions
+from proxy.transcoding.response import ResponseRenderer
 
 #: Bytes of a frame's length.
 HEADER_BYTES: Final = 4
-#: Largest frame from a helper: 64 differences and some thousand paths take far less.
-MAX_REPLY_BYTES: Final = 16 << 20
+#: Largest frame from a helper. 64 differences and some thousand paths take far less; a message in
+#: JSON may take more, but not usefully.
+MAX_REPLY_BYTES: Final = 64 << 20
+#: JSON in one line has none: it ends what is JSON in a frame.
+_END_OF_LINE: Final = b"\n"
 
 
 class Definition(NamedTuple):
@@ -35,6 +40,31 @@ class Definition(NamedTuple):
     streams: bool
 
 
+class RenderDefinition(NamedTuple):
+    """What a renderer of answers is made from: those of the RPC *method*, or their *field*."""
+
+    key: int
+    files: tuple[bytes, ...]
+    method: str
+    field: str | None
+    options: JsonOptions
+
+
+class RenderJob(NamedTuple):
+    """A message to be rendered by the renderer *key*."""
+
+    number: int
+    key: int
+    wire: bytes
+
+
+class Rendered(NamedTuple):
+    """The JSON of a message, or why it has none."""
+
+    body: bytes
+    problem: str = ""
+
+
 class Job(NamedTuple):
     """A pair to be compared by the comparator *key*."""
 
@@ -45,9 +75,12 @@ class Job(NamedTuple):
 
 
 class Forget(NamedTuple):
-    """The comparator *key* is not needed any more."""
+    """The comparator or renderer *key* is not needed any more."""
 
     key: int
+
+
+Request = Definition | RenderDefinition | Job | RenderJob | Forget
 
 
 def framed(content: bytes) -> bytes:
@@ -55,14 +88,14 @@ def framed(content: bytes) -> bytes:
     return len(content).to_bytes(HEADER_BYTES, "big") + content
 
 
-def request_frame(request: Definition | Job | Forget) -> bytes:
+def request_frame(request: Request) -> bytes:
     """A frame for the helper."""
     return framed(pickle.dumps(request, pickle.HIGHEST_PROTOCOL))
 
 
-def read_request(content: bytes) -> Definition | Job | Forget:
+def read_request(content: bytes) -> Request:
     """What the parent said."""
-    return cast(Definition | Job | Forget, pickle.loads(content))  # noqa: S301 - our parent
+    return cast(Request, pickle.loads(content))  # noqa: S301 - our parent
 
 
 def definition_of(comparator: Comparator, key: int) -> Definition:
@@ -81,6 +114,20 @@ def definition_of(comparator: Comparator, key: int) -> Definition:
     )
 
 
+def render_definition_of(renderer: ResponseRenderer, key: int) -> RenderDefinition:
+    """What the helper has to know to render as *renderer* does."""
+    method, field = renderer.binding.method, renderer.binding.response_body
+    files: dict[str, bytes] = {}
+    _collect(method.containing_service.file, files)
+    return RenderDefinition(
+        key,
+        tuple(files.values()),
+        method.full_name,
+        None if field is None else field.name,
+        renderer.options,
+    )
+
+
 def _collect(file: FileDescriptor, files: dict[str, bytes]) -> None:
     """Add *file* and what it imports, what is imported first. Imports have no circles."""
     if file.name in files:
@@ -91,7 +138,7 @@ def _collect(file: FileDescriptor, files: dict[str, bytes]) -> None:
 
 
 def reply_frame(number: int, comparison: Comparison) -> bytes:
-    """A frame for the parent: what came of a job."""
+    """A frame for the parent: what came of a comparison."""
     content = {
         "number": number,
         "differences": comparison.differences,
@@ -103,10 +150,19 @@ def reply_frame(number: int, comparison: Comparison) -> bytes:
     return framed(json.dumps(content).encode())
 
 
-def read_reply(content: bytes) -> tuple[int, Comparison]:
+def rendered_frame(number: int, rendered: Rendered) -> bytes:
+    """A frame for the parent: a line of JSON, and the rendered bytes behind it as they are."""
+    line = json.dumps({"number": number, "problem": rendered.problem}).encode()
+    return framed(line + _END_OF_LINE + rendered.body)
+
+
+def read_reply(content: bytes) -> tuple[int, Comparison | Rendered]:
     """The number of a job and what came of it. Raises `ValueError` for anything else."""
+    line, newline, body = content.partition(_END_OF_LINE)
     try:
-        reply = json.loads(content)
+        reply = json.loads(line)
+        if newline:
+            return int(reply["number"]), Rendered(body, str(reply["problem"]))
         return int(reply["number"]), _comparison(reply)
     except (TypeError, KeyError) as error:
         raise ValueError("the helper's reply has another form") from error

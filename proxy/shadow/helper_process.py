@@ -1,4 +1,4 @@
-"""The process that compares large answers: `python -m proxy.shadow.helper_process`.
+"""The process that renders and compares large answers: `python -m proxy.shadow.helper_process`.
 
 Belongs here: reading pairs from standard input, comparing them, answering on standard output. Does
 not: who starts it, and how long it may take (`helper`).
@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -18,36 +19,56 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Obstacle
+from proxy.errors import UpstreamError
 from proxy.shadow.helper_frames import (
     HEADER_BYTES,
     Definition,
     Forget,
     Job,
+    RenderDefinition,
+    Rendered,
+    RenderJob,
+    Request,
     read_request,
+    rendered_frame,
     reply_frame,
 )
+from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.response import ResponseRenderer
+from proxy.transcoding.template import parse_template
 
+#: Sets of files whose descriptors are kept: tools of one service share them.
+MAX_POOLS: Final = 16
 #: How much lower its priority is than that of its parent (nice(2)): half of the way down.
 NICENESS: Final = 10
 
 
 class Worker:
-    """Compares pairs by the comparators that it was told of."""
+    """Compares pairs and renders messages by what it was told of."""
 
     def __init__(self) -> None:
         self._comparators: dict[int, Comparator] = {}
+        self._renderers: dict[int, ResponseRenderer] = {}
+        self._pool_of = lru_cache(MAX_POOLS)(pool_of)
 
     def __repr__(self) -> str:
-        return f"<Worker comparators={len(self._comparators)}>"
+        return f"<Worker comparators={len(self._comparators)} renderers={len(self._renderers)}>"
 
-    def take(self, request: Definition | Job | Forget) -> bytes | None:
+    def take(self, request: Request) -> bytes | None:
         """Do what is asked; gives the frame to answer with, None where no answer is wanted."""
-        if isinstance(request, Job):
-            return reply_frame(request.number, self._compare(request))
-        if isinstance(request, Definition):
-            self._comparators[request.key] = compiled(request)
-        else:
-            self._comparators.pop(request.key, None)
+        match request:
+            case Job():
+                return reply_frame(request.number, self._compare(request))
+            case RenderJob():
+                return rendered_frame(request.number, self._render(request))
+            case Definition():
+                self._comparators[request.key] = compiled(request, self._pool_of(request.files))
+            case RenderDefinition():
+                self._renderers[request.key] = renderer_of(request, self._pool_of(request.files))
+            case Forget():
+                self._comparators.pop(request.key, None)
+                self._renderers.pop(request.key, None)
         return None
 
     def _compare(self, job: Job) -> Comparison:
@@ -56,15 +77,36 @@ class Worker:
         except MemoryError:
             return Comparison(obstacle=Obstacle.BUDGET)
 
+    def _render(self, job: RenderJob) -> Rendered:
+        try:
+            return Rendered(self._renderers[job.key].render(job.wire).body)
+        except UpstreamError as error:
+            return Rendered(b"", error.status.message)
 
-def compiled(definition: Definition) -> Comparator:
-    """The comparator of *definition*, over a pool of its own."""
-    pool = DescriptorPool()
-    for file in definition.files:
-        pool.Add(FileDescriptorProto.FromString(file))
+
+def compiled(definition: Definition, pool: DescriptorPool) -> Comparator:
+    """The comparator of *definition*, whose types are in *pool*."""
     answer = pool.FindMessageTypeByName(definition.message)
     field = None if definition.field is None else answer.fields_by_name[definition.field]
     return Comparator.compile(answer, field, definition.options, streams=definition.streams)
+
+
+def renderer_of(definition: RenderDefinition, pool: DescriptorPool) -> ResponseRenderer:
+    """The renderer of *definition*, whose types are in *pool*; the request is of no account."""
+    method = pool.FindMethodByName(definition.method)
+    field = definition.field and method.output_type.fields_by_name[definition.field]
+    binding = Binding(
+        method, "GET", parse_template("/"), (), Body.NONE, field or None, False, "helper"
+    )
+    return ResponseRenderer.compile(binding, Codecs(pool, definition.options))
+
+
+def pool_of(files: tuple[bytes, ...]) -> DescriptorPool:
+    """A pool of *files*, each after those that it imports."""
+    pool = DescriptorPool()
+    for file in files:
+        pool.Add(FileDescriptorProto.FromString(file))
+    return pool
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:

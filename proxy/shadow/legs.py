@@ -5,7 +5,7 @@ answer is (`answers`), what goes with a call (`carried`), comparing (`examiner`)
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -17,6 +17,7 @@ from proxy.cutover.mirror import MirrorOptions
 from proxy.errors import LimitExceeded, StatusError
 from proxy.routing.table import Route
 from proxy.shadow.answers import (
+    HELPER,
     NO_UPSTREAM,
     TIMEOUT,
     TOO_LARGE,
@@ -27,19 +28,20 @@ from proxy.shadow.answers import (
 )
 from proxy.shadow.carried import Carrier
 from proxy.shadow.sample import Failed, Sample
+from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata import Pairs, call_timeout_s
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamFormat, choose_format
 from proxy.upstreams import Call, Metadata, Upstream
 from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 
-#: Bytes of a message that are rendered on the event loop; larger ones are in a thread, where no
-#: step holds up the loop for longer than the interpreter's switch interval.
-INLINE_RENDER_BYTES: Final = 16 << 10
 #: Characters of a version that are kept; a server may say anything.
 _MAX_VERSION: Final = 64
 #: Seconds beside the calls: the comparisons, of which the helper process is given five at most.
 _BESIDE_CALLS_S: Final = 12.0
+
+#: Makes an answer's content of a message; None when it cannot be told what it is.
+Render = Callable[[ResponseRenderer, bytes], Awaitable[Content | None]]
 
 
 def longest_s(mirror: MirrorOptions) -> float:
@@ -110,9 +112,9 @@ class Legs:
         return error_document(error, self._pool, sample.binding.route)
 
     async def grpc(
-        self, sample: Sample, prepared: Prepared, mirror: MirrorOptions
+        self, sample: Sample, prepared: Prepared, mirror: MirrorOptions, render: Render
     ) -> Answered | Failed:
-        """Call the gRPC side. Raises nothing but cancellation."""
+        """Call the gRPC side; *render* renders messages. Raises nothing but cancellation."""
         route = sample.binding.route
         upstream = self._upstreams.get(route.upstream or "")
         if upstream is None:
@@ -126,35 +128,18 @@ class Legs:
         started_s = self._clock()
         try:
             async with asyncio.timeout(mirror.timeout_s):
-                document, metadata = await self._called(upstream, call, sample, mirror)
+                document, metadata = await _Called(sample, mirror, render).read(upstream, call)
         except TimeoutError:
             return TIMEOUT
+        except Unrendered as unrendered:
+            return unrendered.failed
         except StatusError as error:
             failed = grpc_failure(error)
             if failed is not None:
                 return failed
             document = error_document(error, self._pool, route)
             metadata = getattr(error, "metadata", ())
-        if document is None:
-            return TOO_LARGE
         return Answered(document, self._clock() - started_s, self._version(route, metadata))
-
-    async def _called(
-        self, upstream: Upstream, call: Call, sample: Sample, mirror: MirrorOptions
-    ) -> tuple[Document | None, Metadata]:
-        """The document and the metadata of a reply; no document for one that is too large."""
-        binding = sample.binding
-        if binding.route.cardinality.response_streams:
-            return await _Streamed(sample, mirror).read(upstream, call)
-        reply = await upstream.unary(call)
-        metadata = reply.metadata + reply.trailers
-        if len(reply.message) > mirror.max_response_bytes:
-            return None, metadata
-        content_type, body = await rendered(binding.response, reply.message)
-        if len(body) > mirror.max_response_bytes:
-            return None, metadata
-        headers = (("content-type", content_type), *binding.route.headers_of(metadata))
-        return Document(200, headers, body), metadata
 
     def _version(self, route: Route, metadata: Metadata) -> str:
         """What the server calls itself, "" when it does not say or is not asked."""
@@ -210,70 +195,91 @@ async def _whole(response: RestResponse, max_bytes: int) -> bytes | None:
         await response.close()
 
 
-async def rendered(renderer: ResponseRenderer, wire: bytes) -> tuple[str, bytes]:
-    """The content type and the body of a message. Raises `UpstreamError`."""
-    if len(wire) <= INLINE_RENDER_BYTES:
-        return renderer.render(wire)
-    return await asyncio.to_thread(renderer.render, wire)
+class Unrendered(Exception):
+    """An answer that is not to be compared; *failed* says why."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed)
+        self.failed = failed
 
 
-class _Streamed:
-    """The answer of a server-streaming call as one document, up to the mirror's limits.
+class _Called:
+    """The answer of one gRPC call as a document, up to the mirror's limits.
 
-    One message more than is compared is read, so that it can be told that there are more.
+    Of a stream one message more than is compared is read, so that it can be told that there are
+    more.
     """
 
-    def __init__(self, sample: Sample, mirror: MirrorOptions) -> None:
-        accept = ",".join(sample.headers.getall("accept", ()))
+    def __init__(self, sample: Sample, mirror: MirrorOptions, render: Render) -> None:
+        self._sample = sample
         self._binding = sample.binding
         self._mirror = mirror
-        self._format: StreamFormat = choose_format(accept, sample.binding.route.stream_format)
-        self._pieces: list[bytes] = []
-        self._content_type = self._format.content_type
+        self._render = render
         self._size = 0
-        self._count = 0
 
-    async def read(self, upstream: Upstream, call: Call) -> tuple[Document | None, Metadata]:
+    async def read(self, upstream: Upstream, call: Call) -> tuple[Document, Metadata]:
+        """The document and the server's metadata. Raises `StatusError` and `Unrendered`."""
+        if self._binding.route.cardinality.response_streams:
+            return await self._stream(upstream, call)
+        reply = await upstream.unary(call)
+        metadata = reply.metadata + reply.trailers
+        content = await self._rendered(reply.message)
+        return self._document(content.body, content.content_type, metadata), metadata
+
+    def _document(
+        self, body: bytes, content_type: str, metadata: Metadata, *, complete: bool = True
+    ) -> Document:
+        headers = (("content-type", content_type), *self._binding.route.headers_of(metadata))
+        return Document(200, headers, body, complete)
+
+    async def _rendered(self, wire: bytes) -> Content:
+        """A message as it is sent to clients, if there is room for it still."""
+        self._take(len(wire))
+        content = await self._render(self._binding.response, wire)
+        if content is None:
+            raise Unrendered(HELPER)
+        self._take(len(content.body) - len(wire))
+        return content
+
+    def _take(self, size: int) -> None:
+        self._size += size
+        if self._size > self._mirror.max_response_bytes:
+            raise Unrendered(TOO_LARGE)
+
+    async def _stream(self, upstream: Upstream, call: Call) -> tuple[Document, Metadata]:
         replies = upstream.stream(call)
-        metadata: Metadata = ()
+        contents: list[Content] = []
         complete = True
         try:
             metadata = await replies.metadata()
             async for message in replies:
-                await self._take(message)
-                if self._size > self._mirror.max_response_bytes:
-                    return None, metadata
-                if self._count > self._mirror.max_messages:
+                contents.append(await self._rendered(message))
+                if len(contents) > self._mirror.max_messages:
                     break
         except StatusError as error:
-            if not self._count or grpc_failure(error) is not None:
+            if not contents or grpc_failure(error) is not None:
                 raise
             complete = False
         finally:
             replies.cancel()
-        return self._document(metadata, complete=complete), metadata
+        return self._joined(contents, metadata, complete=complete), metadata
 
-    async def _take(self, message: bytes) -> None:
-        self._size += len(message)
-        if self._size > self._mirror.max_response_bytes:
-            return
-        content_type, body = await rendered(self._binding.response, message)
-        if self._binding.response.raw:
-            self._content_type = self._content_type if self._count else content_type
-        elif self._count:
-            body = self._format.next(body)
+    def _joined(
+        self, contents: Sequence[Content], metadata: Metadata, *, complete: bool
+    ) -> Document:
+        """The messages one after another, as the client asked for them."""
+        renderer = self._binding.response
+        if renderer.raw:
+            first = contents[0] if contents else renderer.render(b"")
+            body, content_type = b"".join(each.body for each in contents), first.content_type
         else:
-            body = self._format.first(body)
-        self._size += max(0, len(body) - len(message))
-        self._count += 1
-        self._pieces.append(body)
+            accept = ",".join(self._sample.headers.getall("accept", ()))
+            frames = choose_format(accept, self._binding.route.stream_format)
+            body, content_type = _framed(frames, contents, complete), frames.content_type
+        return self._document(body, content_type, metadata, complete=complete)
 
-    def _document(self, metadata: Metadata, *, complete: bool) -> Document:
-        body, content_type = b"".join(self._pieces), self._content_type
-        if self._binding.response.raw:
-            if not self._count:
-                content_type, _ = self._binding.response.render(b"")
-        else:
-            body = self._format.opening + body + (self._format.closing if complete else b"")
-        headers = (("content-type", content_type), *self._binding.route.headers_of(metadata))
-        return Document(200, headers, body, complete)
+
+def _framed(frames: StreamFormat, contents: Sequence[Content], complete: bool) -> bytes:
+    later = (frames.next(each.body) for each in contents[1:])
+    first = (frames.first(each.body) for each in contents[:1])
+    return b"".join((frames.opening, *first, *later, frames.closing if complete else b""))

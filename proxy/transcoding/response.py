@@ -15,7 +15,7 @@ from proxy.status import Code, Status
 from proxy.transcoding.binding import Binding
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.httpbody import Content, is_http_body, read_http_body
-from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.faults import DecodeFailure
 from proxy.transcoding.protojson.kinds import require_usable_names
 
@@ -26,13 +26,22 @@ class ResponseRenderer:
     """Renders the response messages of one binding. Immutable; safe to share between requests.
 
     *raw* says that answers are `HttpBody` content: a stream of them is their bytes one after
-    another, without framing, and the first one's content type counts.
+    another, without framing, and the first one's content type counts. *options* are those of the
+    codec.
     """
 
-    __slots__ = ("_render", "binding", "raw")
+    __slots__ = ("__weakref__", "_render", "binding", "options", "raw")
 
-    def __init__(self, binding: Binding, render: Callable[[bytes], Content], *, raw: bool) -> None:
+    def __init__(
+        self,
+        binding: Binding,
+        render: Callable[[bytes], Content],
+        options: JsonOptions,
+        *,
+        raw: bool,
+    ) -> None:
         self.binding = binding
+        self.options = options
         self.raw = raw
         self._render = render
 
@@ -45,18 +54,9 @@ class ResponseRenderer:
 
         Raises `ValueError` for a field that hides a method.
         """
-        field, message = binding.response_body, binding.method.output_type
-        require_usable_names(message)
-        parse: Callable[[bytes], Any] = message_class(message).FromString
-        if field is None and is_http_body(message):
-            return cls(binding, lambda wire: read_http_body(parse(wire)), raw=True)
-        if field is None:
-            to_json = codecs.message(message).wire_to_json
-            return cls(binding, lambda wire: Content(JSON_CONTENT, to_json(wire)), raw=False)
-        if is_http_body(field.message_type) and not field.is_repeated:
-            name = field.name
-            return cls(binding, lambda wire: read_http_body(getattr(parse(wire), name)), raw=True)
-        return cls(binding, _field_renderer(field, parse, codecs), raw=False)
+        require_usable_names(binding.method.output_type)
+        render, raw = _renderer(binding, codecs)
+        return cls(binding, render, codecs.options, raw=raw)
 
     def render(self, wire: bytes) -> Content:
         """The HTTP body of one response message, with its content type.
@@ -70,6 +70,21 @@ class ResponseRenderer:
             message = f"the upstream's answer is not a valid {self.binding.method.output_type.name}"
             status = Status(Code.INTERNAL, f"{message}: {error}")
             raise UpstreamError(status, http_status=502) from error
+
+
+def _renderer(binding: Binding, codecs: Codecs) -> tuple[Callable[[bytes], Content], bool]:
+    """What renders a binding's answers, and whether they are raw."""
+    field, message = binding.response_body, binding.method.output_type
+    parse: Callable[[bytes], Any] = message_class(message).FromString
+    if field is None and is_http_body(message):
+        return lambda wire: read_http_body(parse(wire)), True
+    if field is None:
+        to_json = codecs.message(message).wire_to_json
+        return lambda wire: Content(JSON_CONTENT, to_json(wire)), False
+    if is_http_body(field.message_type) and not field.is_repeated:
+        name = field.name
+        return lambda wire: read_http_body(getattr(parse(wire), name)), True
+    return _field_renderer(field, parse, codecs), False
 
 
 def _field_renderer(

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.api.httpbody_pb2 import HttpBody
 
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Document, Obstacle
 from proxy.comparison.kinds import Kind
-from proxy.shadow.comparing import INLINE_BYTES, Comparing
+from proxy.errors import UpstreamError
+from proxy.shadow.comparing import INLINE_BYTES, INLINE_WIRE_BYTES, Comparing, is_closed
 from proxy.shadow.helper import MAX_STARTS, STARTS_WITHIN_S, Helper, start_process
 from proxy.shadow.helper_frames import (
     Forget,
@@ -29,9 +31,11 @@ from proxy.shadow.helper_frames import (
     request_frame,
 )
 from proxy.shadow.helper_process import NICENESS, Worker, serve
+from proxy.transcoding.response import ResponseRenderer
 from tests.fakes import FakeClock
-from tests.live.edge import schema
+from tests.live.edge import item, load, message, schema
 from tests.shadow.samples import JSON
+from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, make, pool_of
 from tests.waiting import until
 
 REFUSED = Comparison(obstacle=Obstacle.HELPER)
@@ -116,6 +120,50 @@ async def test_each_pair_is_compared_by_its_own_comparator() -> None:
 
 def _limits_of(process_id: int) -> str:
     return Path(f"/proc/{process_id}/limits").read_text()
+
+
+async def test_the_helper_renders_as_the_renderer_does() -> None:
+    snapshot = await load()
+    text = "a" * INLINE_WIRE_BYTES
+    async with helper_of() as helper:
+        comparing = Comparing(helper, lambda seconds: None)
+        for path, wire in (
+            ("/v1/items/a", item(id=text, big="7")),
+            ("/v1/items", message("ItemList", items=[{"id": text}])),
+            ("/v1/files/a", HttpBody(content_type="a/b", data=text.encode()).SerializeToString()),
+        ):
+            renderer = snapshot.table.find("GET", path).binding.response
+            assert await comparing.render(renderer, wire) == renderer.render(wire)
+        renderer = snapshot.table.find("GET", "/v1/items/a").binding.response
+        with pytest.raises(UpstreamError) as caught:
+            await comparing.render(renderer, b"\xff" * len(text) * 2)
+        assert caught.value.http_status == 502
+    assert await comparing.render(renderer, item(id=text)) is None
+    assert await comparing.render(renderer, item(id="a")) == renderer.render(item(id="a"))
+
+
+async def test_what_only_the_whole_pool_can_render_is_rendered_here() -> None:
+    rule = bind(pool_of(LIBRARY), "library.v1.Library.Serve", "GET", "/v1/{name}")
+    renderer = ResponseRenderer.compile(rule, codecs_of(pool_of(LIBRARY)))
+    assert not is_closed(renderer)
+    wire = make(pool_of(LIBRARY), "library.v1.BookReply", {"note": "n" * 99_999})
+    async with helper_of() as helper:
+        content = await Comparing(helper, lambda seconds: None).render(
+            renderer, wire.SerializeToString()
+        )
+        assert content == renderer.render(wire.SerializeToString())
+        assert helper.starts == 0
+
+
+async def test_a_tool_that_took_the_place_of_another_is_told_of_anew() -> None:
+    async with helper_of() as helper:
+        for status, kinds in (("exact", [Kind.STATUS_CODE]), ("class", [])) * 3:
+            comparator = comparator_of(status=status)
+            said = await helper.compare(
+                comparator, Document(200, JSON, b"{}"), Document(201, JSON, b"{}")
+            )
+            assert [each.kind for each in said.differences] == kinds
+            del comparator  # the next one may get its place in memory
 
 
 async def test_the_process_gives_way_and_may_not_take_all_memory() -> None:
