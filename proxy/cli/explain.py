@@ -19,6 +19,7 @@ from proxy.cutover.overrides import position_text
 from proxy.cutover.stages import Side
 from proxy.exchange.explanation import (
     ExplainedCall,
+    ExplainedMirror,
     Explanation,
     Inquiry,
     describe,
@@ -162,6 +163,19 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     if asked is not None:
         within = f"within {duration_text(asked.timeout_s)}"
         yield "upstream", f"{asked.name} at {asked.address}, {within}"
+    if explanation.mirror is not None:
+        yield "mirror", _mirror(explanation.mirror)
+
+
+def _mirror(mirror: ExplainedMirror) -> str:
+    """Whether the other side gets the request too, on one line."""
+    what = f"{mirror.side}, depth {mirror.depth}"
+    if mirror.never is not None:
+        return f"{what}: not this one ({mirror.never})"
+    if mirror.sampled is None:
+        return f"{what}: {mirror.percent:g} % of requests"
+    answer = "this one is" if mirror.sampled else "this one is not"
+    return f"{what}: {mirror.percent:g} % of clients, {answer} among them"
 
 
 def _reason(explanation: Explanation) -> str:

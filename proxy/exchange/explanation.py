@@ -13,11 +13,12 @@ import orjson
 from multidict import CIMultiDictProxy
 
 from proxy.config.upstreams import LEGACY, Upstreams
-from proxy.cutover.decision import REFUSED, Decision, decide
+from proxy.cutover.decision import REFUSED, Decision, Reason, decide
+from proxy.cutover.mirror import mirrored_side
 from proxy.cutover.overrides import NOTHING_MOVED, Overrides, position_of, position_text
 from proxy.cutover.position import Position
 from proxy.cutover.stages import Side
-from proxy.cutover.sticky import Caller
+from proxy.cutover.sticky import Caller, sticky_key
 from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.failure import failure
@@ -26,6 +27,9 @@ from proxy.exchange.steering import trusted_side
 from proxy.routing.outcomes import Candidate
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
+from proxy.shadow.mirror import skip_of
+from proxy.shadow.sample import Drop, Skip
+from proxy.shadow.sampling import Sampler
 from proxy.telemetry.tracing import TRACEPARENT, parse_traceparent, without_trace
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.metadata import Pairs, call_timeout_s
@@ -94,6 +98,21 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainedMirror:
+    """Whether a request would be mirrored, to which *side* and how deep.
+
+    *percent* of the requests are sampled, or with *sampled* of the clients: it says whether this
+    one is. *never* says why no request like this one is mirrored, whatever is sampled.
+    """
+
+    side: str
+    depth: str
+    percent: float
+    sampled: bool | None
+    never: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What becomes of a request.
 
@@ -101,7 +120,7 @@ class Explanation:
     method. *asked* is None when the proxy answers by itself. *outcome* is the call, or the answer
     that the proxy gives: a refusal, or that to OPTIONS. On the legacy side it is what the gRPC
     side would make of the request, None when nothing is mapped. *position* is where the route
-    stands, None when nothing is mapped.
+    stands, None when nothing is mapped. *mirror* is None when there is none in this stage.
     """
 
     inquiry: Inquiry
@@ -111,6 +130,7 @@ class Explanation:
     candidates: tuple[Candidate[RouteBinding], ...]
     asked: Asked | None
     outcome: ExplainedCall | Answer | None
+    mirror: ExplainedMirror | None = None
 
 
 def explain(
@@ -128,10 +148,11 @@ def explain(
     position = None if binding is None else _position(snapshot, binding.route, overrides, now_s)
     killed = overrides.is_killed(now_s) and snapshot.config.settings.upstreams.legacy is not None
     header = snapshot.config.override_header
+    caller = Caller(inquiry.headers, inquiry.query, inquiry.client_address)
     decision = decide(
         position,
         None if binding is None else binding.route.canary,
-        Caller(inquiry.headers, inquiry.query, inquiry.client_address),
+        caller,
         killed=killed,
         override=None
         if header is None or binding is None
@@ -149,11 +170,57 @@ def explain(
         tuple(snapshot.table.matcher.candidates(inquiry.path)),
         asked,
         None if binding is None and asked is not None else outcome,
+        None
+        if binding is None or position is None or asked is None
+        else _mirror(snapshot, binding.route, position, decision, inquiry, caller),
     )
 
 
 def _position(snapshot: Snapshot, route: Route, overrides: Overrides, now_s: float) -> Position:
     return position_of(snapshot.plans[route.name], overrides.standing(route.name, now_s))
+
+
+def _mirror(
+    snapshot: Snapshot,
+    route: Route,
+    position: Position,
+    decision: Decision,
+    inquiry: Inquiry,
+    caller: Caller,
+) -> ExplainedMirror | None:
+    options, side = route.mirror, mirrored_side(position.stage, decision.side)
+    if options is None or side is None:
+        return None
+    sampled: bool | None = None
+    if options.sticky:
+        sources = () if route.canary is None else route.canary.sticky
+        key = sticky_key(sources, caller) or caller.client_address
+        sampled = Sampler.of(route, options, random=_never).has(key)
+    return ExplainedMirror(
+        side.value,
+        options.depth.value,
+        options.basis_points / 100,
+        sampled,
+        _never_mirrored(snapshot, route, decision, inquiry),
+    )
+
+
+def _never_mirrored(
+    snapshot: Snapshot, route: Route, decision: Decision, inquiry: Inquiry
+) -> str | None:
+    if decision.reason is Reason.KILL_SWITCH:
+        return Drop.KILL_SWITCH.value
+    if inquiry.http_method == "HEAD":
+        return Skip.HEAD.value
+    upstream = snapshot.config.settings.upstreams.grpc.get(route.upstream or "")
+    has_sink = upstream is not None and upstream.shadow_sink
+    skip = skip_of(route, decision.side, has_sink=has_sink)
+    return None if skip is None else skip.value
+
+
+def _never() -> float:
+    """Stands for chance where it is not asked."""
+    return 1.0
 
 
 def _asked(
@@ -246,6 +313,7 @@ def describe(explanation: Explanation) -> dict[str, Any]:
             _describe_candidate(each.target) | {"matched": each.target is binding}
             for each in explanation.candidates
         ],
+        "mirror": None if explanation.mirror is None else asdict(explanation.mirror),
         "call": _describe_call(outcome) if isinstance(outcome, ExplainedCall) else None,
         "answer": _describe_answer(outcome) if isinstance(outcome, Answer) else None,
     }

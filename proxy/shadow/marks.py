@@ -97,9 +97,9 @@ def _shared_secret(path: Path) -> str:
 
 def _make_secret(path: Path) -> None:
     """Write a secret beside *path*, then give it the name: whoever sees the name sees it whole."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.{token_hex(4)}.new")
     try:
-        with opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+        with opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
             write_all(descriptor, token_hex(_SECRET_BYTES).encode())
         with suppress(FileExistsError):
             path.hardlink_to(temporary)

@@ -5,7 +5,6 @@ the draw itself (`sampling`), what is kept of a request (`capture`).
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import Depth, MirrorOptions
@@ -46,10 +45,9 @@ class RouteMirror:
         self.examiner = examiner
         self.counts = counts
         self.generation = generation
-        group = route.name if route.canary is None else route.canary.group
-        self.sampler: Final = Sampler(options, group, random)
+        self.sampler = Sampler.of(route, options, random)
         self.rate = None if options.max_rps is None else Rate(options.max_rps, clock)
-        self._skips = {side: _skip(route, options.depth, side, has_sink) for side in Side}
+        self._skips = {side: skip_of(route, side, has_sink=has_sink) for side in Side}
 
     def __repr__(self) -> str:
         return f"<RouteMirror {self.route.name} {self.options.depth} {self.sampler!r}>"
@@ -59,9 +57,11 @@ class RouteMirror:
         return self._skips[primary]
 
 
-def _skip(route: Route, depth: Depth, primary: Side, has_sink: bool) -> Skip | None:
+def skip_of(route: Route, primary: Side, *, has_sink: bool) -> Skip | None:
+    """Why no request to *route* that *primary* answers is mirrored; None when they may be."""
     if route.cardinality.request_streams:
         return Skip.STREAMING
+    depth = Depth.TRANSLATE if route.mirror is None else route.mirror.depth
     if route.safety is Safety.SAFE or depth is Depth.TRANSLATE:
         return None
     # A legacy host knows no mirrors: a write that is repeated there is a write that is done twice.

@@ -5,10 +5,11 @@ request from being mirrored (`mirrors`).
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Self
 
 from proxy.cutover.bucket import BUCKETS, bucket
 from proxy.cutover.mirror import MirrorOptions
+from proxy.routing.table import Route
 
 #: What makes the buckets of sampling others than those of a canary: whoever is sampled must say
 #: nothing about who is answered by gRPC. No group of a canary can be taken for it: it is no text
@@ -30,6 +31,11 @@ class Sampler:
         self._group = _SALT + group
         self._random = random
         self.is_sticky = options.sticky
+
+    @classmethod
+    def of(cls, route: Route, options: MirrorOptions, random: Callable[[], float]) -> Self:
+        """The sampler of *route*, whose mirror is *options*."""
+        return cls(options, route.name if route.canary is None else route.canary.group, random)
 
     def __repr__(self) -> str:
         how = "of clients" if self.is_sticky else "of requests"

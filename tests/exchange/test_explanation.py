@@ -352,6 +352,7 @@ def test_a_description_says_all_that_there_is(beside_legacy: Snapshot) -> None:
                 strict=True,
             )
         ],
+        "mirror": None,
         "call": {
             "method": "/dns.v1.RecordService/ListRecords",
             "timeout_s": 2.0,
