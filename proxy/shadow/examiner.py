@@ -362,7 +362,7 @@ class _Examination:
         return self._parts.redactor.about(
             sample.http_method,
             str(binding.template),
-            zip(names, sample.captures, strict=True),
+            zip(names, sample.captures, strict=False),
             sample.query,
             self._parts.comparator.options.headers,
             legacy_status=pair.legacy.http_status if self._knows(Side.LEGACY, called) else None,

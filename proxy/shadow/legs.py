@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from proxy.comparison.documents import Document
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
-from proxy.errors import LimitExceeded, StatusError
+from proxy.errors import LimitExceeded, RequestError, StatusError
 from proxy.routing.table import Route
 from proxy.shadow.answers import (
     HELPER,
@@ -100,6 +100,9 @@ class Legs:
         if len(sample.body) > route.max_request_bytes:
             text = f"the body is larger than {route.max_request_bytes} bytes"
             raise LimitExceeded(text, http_status=413)
+        if len(sample.captures) != len(sample.binding.request.variables):
+            # The table gives none for a path with escapes that nobody can decode.
+            raise RequestError("the path cannot be decoded")
         content_type = headers.get("content-type")
         built = sample.binding.request.build(
             sample.captures, sample.query, sample.body, content_type

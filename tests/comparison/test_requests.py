@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.comparison.documents import ABSENT, Difference
+from proxy.comparison.documents import ABSENT, Comparison, Difference, Excerpt
 from proxy.comparison.kinds import Kind
 from proxy.comparison.requests import MAX_DIFFERENCES, RequestComparator
 from proxy.errors import RequestError
@@ -210,6 +210,37 @@ def test_a_body_with_other_values_than_the_message_is_found_out() -> None:
     found = {each.path for each in WHOLE.comparator.compare(("books/1",), "", body, message)}
     assert {"request:$.book.title", "request:$.validateOnly"} <= found
     assert any(path.startswith("request:$.book.tags") for path in found)
+
+
+def test_a_message_that_cannot_be_printed_is_not_whole() -> None:
+    body = b'{"since": "2024-01-02T03:04:05Z"}'
+    message = WHOLE.request.build(("books/1",), "", body, JSON).message
+    message.since.seconds = 1 << 60
+    pair = WHOLE.comparator.documents(body, message)
+    assert pair is not None
+    assert not pair[1].complete
+
+
+def test_a_number_for_a_text_is_one_value_unless_it_is_another_number() -> None:
+    """Texts of numbers are numbers to a message; what is left of `type` is a real change."""
+    five = Difference(
+        "$.limit", Kind.TYPE, 1, Excerpt("string", 3, '"5"'), Excerpt("number", 1, "5")
+    )
+    six = five._replace(grpc=Excerpt("number", 1, "6"))
+    nested = five._replace(grpc=Excerpt("object", 0, ""))
+    kept = WHOLE.comparator.of_body(Comparison((five, six, nested)))
+    assert [each.grpc for each in kept] == [six.grpc, nested.grpc]
+
+
+def test_what_a_quiet_route_knows_and_yet_lost_is_told() -> None:
+    quiet = Check("PATCH", "/v1/{book.name}", "book", unknown="ignore")
+    paths = ("$.title", "$.author.name", "$.extra.anything.at", "$.title.deeper", "$.colour")
+    lost = [
+        Difference(path, Kind.MISSING_FIELD, 1, Excerpt("null", 0, "null"), ABSENT)
+        for path in paths
+    ]
+    kept = quiet.comparator.of_body(Comparison(tuple(lost)))
+    assert [each.path for each in kept] == [f"request:{path}" for path in paths[:-1]]
 
 
 # --- bounds

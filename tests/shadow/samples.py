@@ -67,9 +67,10 @@ def mirrored(
     compare: CompareOptions,
     unknown: Any,
     route: Mapping[str, Any],
+    codecs: Codecs | None = None,
 ) -> RouteBinding:
     rule = found.binding
-    codecs = Codecs(snapshot.pool, JsonOptions(unknown_fields=unknown))
+    codecs = codecs or Codecs(snapshot.pool, JsonOptions(unknown_fields=unknown))
     request = RequestBuilder.compile(rule, codecs, RequestOptions(unknown_parameters=unknown))
     answer, field = rule.method.output_type, rule.response_body
     streams = rule.cardinality.response_streams

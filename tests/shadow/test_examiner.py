@@ -29,6 +29,8 @@ from proxy.shadow.pairs import compare_status
 from proxy.shadow.sample import Failed, Life
 from proxy.status import Code
 from proxy.telemetry.metrics import Metrics
+from proxy.transcoding.descriptors import message_class
+from proxy.transcoding.response import ResponseRenderer
 from proxy.upstreams.rest import RestUpstream
 from tests.fakes import FakeUpstream, Handler, Served
 from tests.live.edge import HANDLERS, answers, fails, item, method
@@ -40,8 +42,10 @@ from tests.shadow.samples import (
     http_answer,
     legs_of,
     made_legs,
+    mirrored,
     sample_of,
 )
+from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, pool_of
 from tests.upstreams.servers import raw_server
 from tests.waiting import until
 
@@ -62,6 +66,7 @@ class Bench:
     legacy: LegacyScript
     snapshot: Any
     binding: Any
+    helper: Helper
     versions: list[tuple[str, str]] = field(default_factory=list)
     waits_s: list[float] = field(default_factory=list)
     charged_s: list[float] = field(default_factory=list)
@@ -173,6 +178,7 @@ async def bench_of(
             script,
             snapshot,
             binding,
+            helper,
             charged_s=charged_s,
         )
         try:
@@ -290,6 +296,14 @@ async def test_streams_are_compared_message_by_message() -> None:
         assert [each.path for each in observed.findings if each.path.startswith("$")] == ["$[*].id"]
 
 
+async def test_an_answer_beyond_the_helper_is_not_compared() -> None:
+    text = "a" * INLINE_BYTES
+    async with bench_of(answers(item(id=text))) as bench:
+        await bench.helper.close()
+        failed = await bench.examine(json.dumps({"id": text}).encode())
+        assert failed == Failed(Life.NOT_COMPARABLE, Obstacle.HELPER.value)
+
+
 async def test_large_answers_are_compared_by_the_helper() -> None:
     text = "a" * INLINE_BYTES
     async with bench_of(answers(item(id=text))) as bench:
@@ -338,6 +352,13 @@ async def test_a_request_that_is_refused_is_compared_with_what_legacy_made_of_it
         both = Document(400, JSON, b'{"code":3}')
         agreed = await bench.observe(both, "GET", "/v1/items/a?page_size=x")
         assert "status" not in [each.path for each in agreed.findings]
+
+
+async def test_a_path_that_legacy_alone_can_read_is_a_mismatch() -> None:
+    async with bench_of() as bench:
+        observed = await bench.observe(b"{}", "GET", "/v1/items/%ff")
+        assert [each.kind for each in observed.findings] == [Kind.STATUS_CLASS]
+        assert observed.about["grpc_status"] == "400"
 
 
 async def test_the_shape_of_a_request_is_one_whatever_its_values() -> None:
@@ -426,6 +447,36 @@ async def test_only_the_status_of_what_is_not_carried_out_is_compared() -> None:
     assert compare_status(Document(201), Document(200), CompareOptions("class")).differences == ()
     refused = compare_status(Document(201), Document(400), CompareOptions("class"))
     assert [each.kind for each in refused.differences] == [Kind.STATUS_CLASS]
+
+
+async def test_what_can_be_validated_is_called_so_and_its_answer_not_read() -> None:
+    seen: list[bytes] = []
+
+    async def validate(served: Served) -> AsyncIterator[bytes]:
+        seen.append(served.message)
+        yield b"\x22\x02hi"
+
+    mirror = replace(TWICE, depth=Depth.VALIDATE_ONLY, reverify_after_s=1.0)
+    handlers = {method("Create"): validate}
+    async with bench_of(handlers, mirror=mirror, asked=CREATE, safety=Safety.UNSAFE) as bench:
+        pool = pool_of(LIBRARY)
+        rule = bind(pool, "library.v1.Library.Serve", *CREATE, body="book")
+        library = replace(
+            bench.binding,
+            binding=rule,
+            response=ResponseRenderer.compile(rule, codecs_of(pool)),
+        )
+        bench.binding = mirrored(
+            bench.snapshot, library, mirror, CompareOptions(), "reject", {}, codecs_of(pool)
+        )
+        answer = Document(200, JSON, b'{"anything": "else"}')
+        observed = await bench.observe(answer, *CREATE, body=b'{"title":"t"}')
+        assert observed.verdict is Verdict.MATCH
+        sent = message_class(rule.method.input_type).FromString(seen[0])
+        assert (sent.validate_only, sent.book.title) == (True, "t")  # type: ignore[attr-defined]
+        refused = await bench.observe(Document(400, JSON), *CREATE, body=b"{}")
+        assert [each.kind for each in refused.findings] == [Kind.STATUS_CLASS]
+        assert (bench.waits_s, bench.legacy.connections) == ([], 0)
 
 
 # --- the other way round

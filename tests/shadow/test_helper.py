@@ -23,10 +23,13 @@ from proxy.shadow.helper import MAX_STARTS, STARTS_WITHIN_S, Helper, start_proce
 from proxy.shadow.helper_frames import (
     Forget,
     Job,
+    Rendered,
+    RenderJob,
     definition_of,
     framed,
     read_reply,
     read_request,
+    render_definition_of,
     reply_frame,
     request_frame,
 )
@@ -326,6 +329,27 @@ def test_the_worker_serves_frames_until_they_end() -> None:
     sink = BytesIO()
     serve(BytesIO(b"".join(map(request_frame, frames)) + b"\x00\x00"), sink)
     assert sink.getvalue() == reply_frame(1, comparator.compare(*DIFFERENT))
+
+
+async def test_the_worker_renders_and_forgets() -> None:
+    snapshot = await load()
+    worker, wire = Worker(), message("ItemList", items=[{"id": "a"}])
+    for path, body in (("/v1/items", b'[{"id":"a"}]'), ("/v1/items/a", None)):
+        renderer = snapshot.table.find("GET", path).binding.response
+        assert worker.take(render_definition_of(renderer, 4)) is None
+        reply = worker.take(RenderJob(1, 4, wire))
+        assert reply is not None
+        number, rendered = read_reply(reply[4:])
+        assert number == 1
+        assert isinstance(rendered, Rendered)
+        assert rendered.body == (body if body is not None else rendered.body)
+    broken = worker.take(RenderJob(2, 4, b"\xff"))
+    assert broken is not None
+    assert "not a valid Item" in str(read_reply(broken[4:])[1])
+    assert repr(worker) == "<Worker comparators=0 renderers=1>"
+    worker.take(Forget(4))
+    with pytest.raises(KeyError):
+        worker.take(RenderJob(3, 4, wire))
 
 
 def test_what_is_said_is_what_is_heard() -> None:

@@ -159,6 +159,12 @@ async def test_an_answer_that_nobody_can_render_is_not_compared() -> None:
         assert await legs.grpc(sample, legs.prepare(sample, EVERY), EVERY, cannot) == HELPER
 
 
+async def test_metadata_larger_than_anybody_takes_is_an_end_and_nothing_else() -> None:
+    huge = tuple((f"x-{number}", "v" * 1000) for number in range(100))
+    got = await grpc_answer(answers(item(), initial=huge))
+    assert got == TOO_LARGE or document(got).http_status >= 400
+
+
 async def test_a_connection_that_ends_in_the_middle_is_an_error_of_the_mirror() -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(24)
@@ -254,6 +260,13 @@ async def test_a_mirror_is_a_span_of_its_own_in_the_trace_of_its_client() -> Non
     assert sent[1] == TRACE.split("-")[1]
     assert sent[2] != TRACE.split("-")[2]
     assert sent[3] == "01"
+
+
+async def test_a_mirror_of_a_client_without_a_trace_is_in_that_of_its_primary() -> None:
+    snapshot, binding = await binding_of("GET", "/v1/items/a", traced=True)
+    legs = made_legs(snapshot, {}, None)
+    sample = sample_of(snapshot, binding, trace_id="ab" * 16)
+    assert str(dict(legs.prepare(sample, EVERY).metadata)["traceparent"]).split("-")[1] == "ab" * 16
 
 
 async def test_metadata_that_cannot_be_carried_refuses_the_request_as_it_would_the_clients() -> (
