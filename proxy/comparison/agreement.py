@@ -64,9 +64,11 @@ def _number(check: Number, first: Json, second: Json) -> bool:
     one, other = (_EXACT_ENOUGH.create_decimal(text or "") for text in texts)
     context = _EXACT_ENOUGH
     apart = context.abs(context.subtract(one, other))
+    if not apart.is_finite():
+        return False
     larger = context.max(context.abs(one), context.abs(other))
     near = context.multiply(Decimal(str(check.rel)), larger)
-    return bool(apart <= Decimal(str(check.abs)) or (apart <= near and near.is_finite()))
+    return bool(apart <= Decimal(str(check.abs)) or (near.is_finite() and apart <= near))
 
 
 def _timestamp(check: Timestamp, first: Json, second: Json) -> bool:

@@ -18,13 +18,14 @@ from typing import Final, Literal
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from proxy.comparison.documents import ABSENT, Comparison, Difference, Document, Excerpt, Obstacle
+from proxy.comparison.excerpts import excerpt
 from proxy.comparison.kinds import Kind
 from proxy.comparison.paths import ROOT
 from proxy.comparison.places import Keeping, Place
 from proxy.comparison.reading import Json, TooDeep, Unreadable, media_type, read, read_stream
 from proxy.comparison.rules import Rule, RuleTree
 from proxy.comparison.schema import OPEN, Form, Plans, Shape, leaf_paths
-from proxy.comparison.walk import OverBudget, Walk, excerpt
+from proxy.comparison.walk import OverBudget, Walk
 from proxy.transcoding.httpbody import is_http_body
 
 STATUS: Final = "status"

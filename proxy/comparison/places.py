@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.descriptor import Descriptor
 
-from proxy.comparison.paths import ELEMENT, VALUE, step_of
+from proxy.comparison.paths import ELEMENT, VALUE, Step, step_of
 from proxy.comparison.rules import Exact, Held, RuleTree
 from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Shape, fold, leads_on
 from proxy.transcoding.protojson.kinds import Kind as FieldKind
@@ -17,6 +17,9 @@ from proxy.transcoding.protojson.kinds import message_kind
 #: How many places a comparator keeps. Recursive messages have no end of them, and hostile answers
 #: could make them all; beyond this they are made anew each time.
 MOST_KEPT: Final = 20_000
+
+#: Longest path that is made longer, in characters: whoever nests long names pays no more for it.
+LONGEST_PATH: Final = 1000
 
 TYPE_KEY: Final = "@type"
 
@@ -42,9 +45,9 @@ class Keeping:
 class Place:
     """One path of answers.
 
-    *held* is the rule that holds here, *rules* are those further down. *leaf* is the path when it
-    counts for coverage, else None; *fills* says that places below do. *lists* is how many lists
-    the path leads through.
+    *step* is the last of the path. *held* is the rule that holds here, *rules* are those below.
+    *leaf* is the path when it counts for coverage, else None; *fills* says that places below do.
+    *lists* is how many lists the path leads through.
     """
 
     __slots__ = (
@@ -59,7 +62,7 @@ class Place:
             "held",
             "leaf",
         ),
-        *("keys", "lists", "path", "rules", "shape"),
+        *("keys", "lists", "path", "rules", "shape", "step"),
     )
 
     def __init__(
@@ -72,9 +75,11 @@ class Place:
         held: Held | None = None,
         around: tuple[Descriptor, ...] | None = None,
         lists: int = 0,
+        step: Step = "",
     ) -> None:
         self._keeping = keeping
         self.path = path
+        self.step = step
         self.shape = shape
         self.rules = tuple(tree for tree in rules if tree.children)
         self.held = held if held is None or not isinstance(held.check, Exact) else None
@@ -200,10 +205,11 @@ class Place:
             held = self.held.below
         return Place(
             self._keeping,
-            self.path + steps[0],
+            self.path + steps[0] if len(self.path) < LONGEST_PATH else self.path,
             shape,
             rules=rules,
             held=held,
             around=around,
             lists=self.lists + is_list,
+            step=steps[0],
         )

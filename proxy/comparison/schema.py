@@ -95,10 +95,6 @@ class MessagePlan(NamedTuple):
     by_key: dict[str, Member]
     by_fold: dict[str, Member]
 
-    def find(self, key: str) -> Member | None:
-        """The field that a key means: by either name, or in another case."""
-        return self.by_key.get(key) or self.by_fold.get(fold(key))
-
 
 def fold(name: str) -> str:
     """A name without its case, in whichever convention it is written.

@@ -58,7 +58,7 @@ class Signatures:
         if held is not None and not isinstance(held.check, (Set, ListBy)):
             return None
         if isinstance(value, (dict, list)) and place.shape.form is not Form.SCALAR:
-            return self._tokens[id(value)] if value else None
+            return self._tokens[id(value)] if value or not place.shape.implicit else None
         return meaning(place.shape, value)
 
     def _whole(self, place: Place, value: Json) -> Hashable:
@@ -91,7 +91,7 @@ def _members(place: Place, value: Mapping[str, Json]) -> Iterator[tuple[str, Pla
     for key, item in value.items():
         below = known(key) or place.find(key)
         if form is Form.MESSAGE:
-            yield below.path, below, item
+            yield below.step, below, item
         else:
             yield key if form is Form.MAP else fold(key), below, item
 

@@ -8,21 +8,20 @@ Nothing recurses, so that no answer is too deep for Python; depth and the number
 limits of their own.
 """
 
-import json
 from collections.abc import Hashable, Mapping
 from typing import Final, TypeAlias
 
 from proxy.comparison.agreement import agrees
-from proxy.comparison.documents import ABSENT, Difference, Excerpt
+from proxy.comparison.documents import Difference
+from proxy.comparison.excerpts import NOTHING, Found, Nothing, excerpt
 from proxy.comparison.kinds import Kind
 from proxy.comparison.lists import Pairing, pair_sets, pair_up
-from proxy.comparison.notations import classify, is_default, json_type
+from proxy.comparison.notations import classify, is_default
 from proxy.comparison.places import TYPE_KEY, Place
 from proxy.comparison.reading import Ambiguous, Json
 from proxy.comparison.rules import Check, Held, Ignore, ListBy, Present, Set
 from proxy.comparison.schema import Form, fold
 from proxy.comparison.signatures import Signatures, keys_of, list_keys
-from proxy.transcoding.protojson.reader import has_surrogate
 
 #: Most differences of one comparison, one for each path and kind.
 MOST_DIFFERENCES: Final = 64
@@ -34,18 +33,6 @@ MOST_LEVELS: Final = 200
 WHOLE_LISTS: Final = 3
 
 
-class Nothing:
-    """No value: the member is not there."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<Nothing>"
-
-
-NOTHING: Final = Nothing()
-
-Found: TypeAlias = "Json | Nothing"
 Inside: TypeAlias = "tuple[Place, Json]"
 
 
@@ -283,13 +270,13 @@ class Walk:
 
     def _pairing(self, place: Place, legacy: list[Json], grpc: list[Json]) -> Pairing:
         """Which elements belong together: by their key, where they have one, or by all of them."""
+        if len(legacy) == len(grpc) == 1:
+            return Pairing([(0, 0)])
         element = place.element
         check = None if place.held is None else place.held.check
         keys = None if isinstance(check, Set) else self._keys(element, check, legacy, grpc)
         if keys is not None:
             return pair_up(*keys, keyed=True)
-        if len(legacy) == len(grpc) == 1:
-            return Pairing([(0, 0)])
         tokens = self._signatures.of(element, legacy), self._signatures.of(element, grpc)
         return pair_sets(*tokens) if isinstance(check, Set) else pair_up(*tokens)
 
@@ -377,24 +364,4 @@ def identity(place: Place, key: str, members: Mapping[str, Json]) -> tuple[str, 
         return fold(key), below
     if any(other != key and other in members for other in below.keys):
         below = place.unknown(key)
-    return below.path, below
-
-
-def excerpt(value: Found) -> Excerpt:
-    """What is shown of a value.
-
-    >>> excerpt("a"), excerpt([b"1", b"2"])
-    (Excerpt(type='string', length=1, text='"a"'), Excerpt(type='array', length=2, text=''))
-    """
-    if isinstance(value, Nothing):
-        return ABSENT
-    if isinstance(value, Ambiguous):
-        return Excerpt("object", len(value.values), "")
-    if isinstance(value, (dict, list)):
-        return Excerpt(json_type(value), len(value), "")
-    if isinstance(value, bytes):
-        return Excerpt("number", len(value), value.decode())
-    text = json.dumps(value, ensure_ascii=False)
-    if not text.isascii() and has_surrogate(text):
-        text = json.dumps(value)
-    return Excerpt(json_type(value), len(value if isinstance(value, str) else text), text)
+    return below.step, below
