@@ -18,6 +18,7 @@ from proxy.example.schema import Schema, compile_folder
 from proxy.gate.bound import ConfidenceSequence, one_look_needed
 from proxy.gate.evidence import Verdict
 from proxy.gate.judgement import GateVerdict
+from proxy.shadow.comparing import INLINE_BYTES
 from proxy.shadow.sample import Drop, Life, Skip
 from tests.document_examples import ROOT, table_rows
 
@@ -126,6 +127,12 @@ def default_of(text: str) -> object:
     if text.endswith(" %"):
         return pytest.approx(float(text.removesuffix(" %")) / 100)
     return int(text) if text.isdecimal() else parse_duration(text.replace(" ", ""))
+
+
+def test_the_size_that_is_compared_at_once_is_told() -> None:
+    assert f"up to {INLINE_BYTES >> 10} KiB are compared on the event loop" in " ".join(
+        PAGE.read_text(encoding="utf-8").split()
+    )
 
 
 def test_verdicts_of_the_gate_have_their_exit_codes() -> None:
