@@ -16,21 +16,28 @@ from proxy.admin.shadow import ShadowPages
 from proxy.admin.writes import Writes
 from proxy.cli import main
 from proxy.cli.composition import load_snapshot
+from proxy.cli.judging import EXIT_OF_VERDICTS
 from proxy.cli.reloading import _FIXED
 from proxy.cli.service import Service
+from proxy.cli.shadowing import _EVIDENCE_FILE, _KEY_FILE, EVIDENCE_CLOSE_S
 from proxy.config.safeguards import Fallback
 from proxy.config.schema import Settings
 from proxy.config.sections import Admin, Connections, Drain, Limits, Listen
+from proxy.config.shadow import Shadow
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
 from proxy.cutover.decision import Reason
 from proxy.cutover.fallback import BURST
 from proxy.cutover.moves import INTERNAL, MAX_REASON_LENGTH, Action, Move
 from proxy.cutover.pins import DEFAULT_BYTES
 from proxy.cutover.sticky import MAX_KEY_CHARACTERS
+from proxy.evidence import SqliteStore, load_key
+from proxy.evidence.limits import CLIENT_COMPARISONS_PER_HOUR
 from proxy.example.files import folder
 from proxy.exchange.orphans import MAX_ORPHANS
 from proxy.server.admission import LEAST
 from proxy.server.shedding import CONNECTIONS, INFLIGHT, RETRY_AFTER, TELL_EVERY_S
+from proxy.shadow.marks import load_mark
+from proxy.shadow.reporting import READ_TIMEOUT_S, REFRESH_S, REFRESH_SHARE
 from proxy.state.audit import AUDIT_BYTES, AUDIT_FILES
 from proxy.state.directory import Facts, StateDirectory
 from proxy.state.document import AuditEntry
@@ -152,11 +159,25 @@ def test_every_file_of_the_state_directory_is_told(tmp_path: Path) -> None:
         state.shared_memory("pins", DEFAULT_BYTES)
         assert state.lead.try_lead()
         state.accept("digest", Facts("reload", entry.who, entry.why))
+        load_key(tmp_path / _KEY_FILE)
+        load_mark(tmp_path, "x-shadow")
+        evidence = SqliteStore(tmp_path / _EVIDENCE_FILE)
+        evidence.read("route")
         made = {each.name for each in tmp_path.iterdir()}
+        evidence.close()
     shown = [name for row in rows("The state directory", 2) for name in quoted(row[0])]
     assert set(shown) == made
     assert f"full at {AUDIT_BYTES >> 20} MiB, then `audit.1.jsonl` to `audit.{AUDIT_FILES}" in TEXT
     assert f"after a write, {DEFAULT_BYTES >> 20} MiB" in TEXT
+
+
+def test_how_gates_look_at_the_evidence_is_told() -> None:
+    section = TEXT.partition("## Gates")[2].partition("\n## ")[0].replace("\n", " ")
+    assert f"no answer within {READ_TIMEOUT_S:g} s" in section
+    assert f"looks at the evidence every {REFRESH_S:g} s" in section
+    assert (REFRESH_SHARE, "a twentieth of a core" in section) == (1 / 20, True)
+    codes = {row[1].partition(":")[0]: int(row[0]) for row in rows("Gates", 3) if row[0].isdigit()}
+    assert {each: codes[each] for each in EXIT_OF_VERDICTS} == EXIT_OF_VERDICTS
 
 
 def test_what_needs_a_restart_is_told() -> None:
@@ -186,6 +207,7 @@ def defaults() -> dict[str, object]:
         "upstreams.NAME": grpc,
         "upstreams.legacy": legacy,
         "fallback": Fallback(),
+        "shadow": Shadow(),
     }
     return {
         f"{name}.{key.removesuffix('_s')}": value
@@ -216,6 +238,10 @@ def test_limits_without_a_setting_are_those_of_the_code() -> None:
     assert most["sticky key"] == f"{MAX_KEY_CHARACTERS} characters"
     assert most["reason of a move"] == f"{MAX_REASON_LENGTH} characters"
     assert most["log lines that wait for their reader"] == f"{MAX_BATCHES} batches of {MAX_LINES}"
+    assert (
+        most["comparisons of one client that a gate counts"]
+        == f"{CLIENT_COMPARISONS_PER_HOUR} per hour"
+    )
     assert most["loading a folder in a new worker"] == f"{START_LIMIT_S:g} s"
     assert f"`Retry-After: {RETRY_AFTER[1]}`" in TEXT
     assert f"growing intervals, up to {MAX_DELAY_S:g} s" in TEXT
@@ -226,8 +252,12 @@ def test_the_grace_period_covers_the_drain() -> None:
     drain = Drain(**folder["drain"])
     pod = deployment["spec"]["template"]["spec"]
     grace_s = pod["terminationGracePeriodSeconds"]
-    assert grace_s >= drain.wait_s + drain.timeout_s + LEAVE_GRACE_S
-    assert f"`timeout` + {LEAVE_GRACE_S:g} s at least" in TEXT.replace("\n", " ")
+    mirrors_s = Shadow().drain_s + EVIDENCE_CLOSE_S
+    assert grace_s >= drain.wait_s + drain.timeout_s + LEAVE_GRACE_S + mirrors_s
+    text = TEXT.replace("\n", " ")
+    assert f"`timeout` + {LEAVE_GRACE_S:g} s at least" in text
+    assert f"with mirrors `shadow.drain` + {EVIDENCE_CLOSE_S:g} s more" in text
+    assert f"not written yet has {EVIDENCE_CLOSE_S:g} s" in text
     (container,) = pod["containers"]
     ports = {each["containerPort"] for each in container["ports"]}
     settings = Settings.model_fields

@@ -40,7 +40,7 @@ def _tell(told: dict[str, Any]) -> None:
     click.secho(f"{told['route']}: {verdict}", fg=_STYLES[verdict], bold=True)
     for reason in told["because"]:
         click.echo(f"  {reason}")
-    if bound["compared"]:
+    if bound["compared"] and not any(each.startswith("max_mismatch") for each in told["because"]):
         click.echo(
             f"{number_text(bound['mismatches'])} of {number_text(bound['compared'])} comparisons "
             f"differ: at most {at_most_text(bound['upper'])} do, with a confidence of "

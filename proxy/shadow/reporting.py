@@ -246,7 +246,9 @@ class Reporter:
     async def _within(self, answer: Awaitable[_Answer]) -> _Answer:
         """What the store answers, in time. Raises `EvidenceError`."""
         try:
-            return await asyncio.wait_for(answer, self._read_timeout_s)
+            # `wait_for` of Python 3.11 forgets a cancellation that meets an answer.
+            async with asyncio.timeout(self._read_timeout_s):
+                return await answer
         except TimeoutError as error:
             message = f"no answer from the store in {self._read_timeout_s:g} s"
             raise EvidenceError(message) from error

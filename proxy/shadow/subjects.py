@@ -77,11 +77,11 @@ class Subjects:
 
 
 def _subject(route: Route, bindings: Sequence[RouteBinding]) -> Subject:
-    """All bindings of a route have its rules, and may answer with a part of its message."""
+    """What the bindings of a route compare: each may answer with a part of its message."""
     comparators = [each.comparator for each in bindings if each.comparator is not None]
     is_compared = route.mirror is not None and route.mirror.depth is Depth.RPC
     fields = frozenset().union(*(each.fields for each in comparators)) if is_compared else ()
-    rules = comparators[0].options.rules if comparators else ()
+    rules = {rule.text: rule for each in comparators for rule in each.options.rules}
     return Subject(
         route,
         frozenset(fields),
@@ -89,6 +89,6 @@ def _subject(route: Route, bindings: Sequence[RouteBinding]) -> Subject:
             RuleFacts(
                 each.text, each.text.removeprefix(each.path).strip(), each.reason, each.expires
             )
-            for each in rules
+            for each in rules.values()
         ),
     )

@@ -185,8 +185,18 @@ async def test_a_gate_says_what_is_missing_and_how_much(shell: Shell):
     assert head == "list-items: inconclusive"
     assert "max_mismatch 5 %" in reasons[0]
     assert "needs about" in output
-    assert "0 of 21 comparisons differ: at most" in output
+    assert "comparisons differ: at most" not in output, "the reason says it"
     assert "at this rate there is enough by 20" in output
+    shell.stand.compared(300, findings=(FORBIDDEN,), verdict=Verdict.TRANSIENT)
+    shell.stand.compared(300)
+    assert (
+        "0 of 322 comparisons differ: at most"
+        in (await shell.run("gate", "list-items", code=1)).stdout
+    ), "a failure for another reason tells the bound beside it"
+
+
+async def test_a_gate_is_told_to_programs_with_all_that_it_goes_by(shell: Shell):
+    shell.stand.compared(20)
     told = json.loads((await shell.run("gate", "list-items", "--json", code=2)).stdout)
     assert (told["verdict"], told["bound"]["compared"]) == ("inconclusive", 21)
 

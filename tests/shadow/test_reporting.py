@@ -35,6 +35,7 @@ from proxy.telemetry.metrics import Metrics
 from tests.fakes import FakeClock
 from tests.live.control import control_of
 from tests.live.edge import load
+from tests.live.wire import PATIENCE_S
 from tests.waiting import until
 
 NOON = datetime(2999, 6, 16, 12, tzinfo=UTC).timestamp()
@@ -299,6 +300,32 @@ async def test_a_route_that_a_reload_takes_away_leaves_no_bound_and_no_opinion(s
     await stand.reporter.refresh()
     assert stand.bound() is None
     assert stand.reporter.latest("list-items") is None
+
+
+class Answering:
+    """A reader that answers when it is told to, and only once."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[None]] = []
+
+    async def read(self, route: str, digest: str | None = None) -> None:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        await self.asked[-1]
+
+
+async def test_looking_ends_when_it_is_told_to_though_an_answer_comes_at_that_moment(stand: Stand):
+    """Else a service that drains would wait for it, for ever."""
+    reader: Any = Answering()
+    stand.reporter = Reporter(
+        reader, lambda: stand.snapshot, dict, stand.metrics, stand.clock, refresh_s=0.0
+    )
+    refreshing = asyncio.ensure_future(stand.reporter.keep_fresh())
+    await until(lambda: bool(reader.asked))
+    reader.asked[0].set_result(None)
+    asyncio.get_running_loop().call_soon(refreshing.cancel)
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.wait({refreshing})
+    assert refreshing.cancelled()
 
 
 # --- stores that fail
