@@ -83,7 +83,7 @@ def _switched(
 
 def _inherited(own: _Kind | None, defaults: _Kind | None) -> _Kind | None:
     """The keys that *own* gives, then those of *defaults*, then what is built in."""
-    if own is None or defaults is None:
+    if own is None or defaults is None or own is defaults:
         return own or defaults
     given = _given(own)
     replaced = frozenset().union(*(_REPLACES.get(key, ()) for key in given))

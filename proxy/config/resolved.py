@@ -50,6 +50,36 @@ def service_table(settings: Settings) -> ServiceTable:
     return ServiceTable({glob: name for name, up in upstreams for glob in up.services})
 
 
+def _options(settings: Settings, route: Route | None) -> dict[str, Any]:
+    """What a route has of its entry and of `defaults`; all without an entry have the same."""
+    defaults = settings.defaults
+    given = frozenset() if route is None else route.model_fields_set
+    has_legacy = settings.upstreams.legacy is not None
+    mirror = mirror_of(route, defaults) if has_legacy else None
+    own = (route or defaults).max_inflight or defaults.max_inflight
+    return {
+        **{name: getattr(route if name in given else defaults, name) for name in _INHERITED},
+        "listed": route is not None,
+        "has_legacy": has_legacy,
+        "stage": (route or defaults).stage or _default_stage(settings),
+        "safety": None if route is None else route.safety,
+        "safety_reason": None if route is None else route.safety_reason,
+        "canary": canary_of(route, defaults),
+        "fallback": fallback_of(route, defaults) if has_legacy else None,
+        "breaker": breaker_of(route, defaults) if has_legacy else None,
+        "rollback": rollback_of(route, defaults) if has_legacy else None,
+        "mirror": mirror,
+        "compare": compare_of(route, defaults),
+        "gate": gate_of(route, defaults, mirror) if has_legacy else None,
+        # What is not set is what the process has: it refuses for less.
+        "max_inflight": own or settings.limits.max_inflight,
+    }
+
+
+def _default_stage(settings: Settings) -> Stage:
+    return settings.defaults.stage or ("grpc" if settings.upstreams.legacy is None else "legacy")
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """One valid configuration.
@@ -62,6 +92,7 @@ class Config:
     digest: str
     _tree: Tree = field(repr=False)
     _routes: Mapping[str, Route] = field(repr=False)
+    _unlisted: Mapping[str, Any] = field(repr=False)
     _services: ServiceTable = field(repr=False)
     _secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
 
@@ -69,7 +100,8 @@ class Config:
     def of(cls, settings: Settings, digest: str, tree: Tree) -> "Config":
         """Put a configuration together from its checked parts."""
         routes = {route.rpc: route for route in settings.routes}
-        return cls(settings, digest, tree, routes, service_table(settings))
+        unlisted = _options(settings, None)
+        return cls(settings, digest, tree, routes, unlisted, service_table(settings))
 
     def place(self, path: str) -> Place:
         """Where the value at *path* (`routes[2].rpc`) stands, or the nearest thing around it."""
@@ -126,42 +158,18 @@ class Config:
     @property
     def default_stage(self) -> Stage:
         """The stage of a route that sets none."""
-        alone = self.settings.upstreams.legacy is None
-        return self.settings.defaults.stage or ("grpc" if alone else "legacy")
+        return _default_stage(self.settings)
 
     def options_for(self, rpc: str) -> ResolvedRoute:
         """All options of the RPC with the full name *rpc*, whether it has an entry or not."""
-        route, defaults = self._routes.get(rpc), self.settings.defaults
-        given = frozenset() if route is None else route.model_fields_set
-        inherited = {
-            option: getattr(route if option in given else defaults, option) for option in _INHERITED
-        }
-        has_legacy = self.settings.upstreams.legacy is not None
-        mirror = mirror_of(route, defaults) if has_legacy else None
+        route = self._routes.get(rpc)
+        options = self._unlisted if route is None else _options(self.settings, route)
         return ResolvedRoute(
             rpc=rpc,
             name=(route and route.name) or default_route_name(rpc),
-            listed=route is not None,
-            has_legacy=has_legacy,
-            stage=(route and route.stage) or self.default_stage,
-            safety=None if route is None else route.safety,
-            safety_reason=None if route is None else route.safety_reason,
-            canary=canary_of(route, defaults),
-            fallback=fallback_of(route, defaults) if has_legacy else None,
-            breaker=breaker_of(route, defaults) if has_legacy else None,
-            rollback=rollback_of(route, defaults) if has_legacy else None,
-            mirror=mirror,
-            compare=compare_of(route, defaults),
-            gate=gate_of(route, defaults, mirror) if has_legacy else None,
             upstream=(route and route.upstream) or self.upstream_for(service_of(rpc)),
-            max_inflight=self._max_inflight(route),
-            **inherited,
+            **options,
         )
-
-    def _max_inflight(self, route: Route | None) -> int:
-        """What is set for the route; else what the process has: it refuses for less."""
-        own = (route and route.max_inflight) or self.settings.defaults.max_inflight
-        return own or self.settings.limits.max_inflight
 
     def check_rpcs(self, rpcs: Collection[str]) -> tuple[Problem, ...]:
         """Problems that only the descriptors bring to light.

@@ -8,7 +8,6 @@ the same, so is what was compiled. From another schema nothing is taken but the 
 whose generated source is the same.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, MappingProxyType
@@ -17,12 +16,16 @@ from typing import Final, NamedTuple
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+from proxy.comparison.comparator import Comparator
+from proxy.comparison.requests import RequestComparator
 from proxy.config import mirror_policy, policy
 from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
 from proxy.cutover.override_header import DEFAULT_NAME
 from proxy.cutover.stages import Stage
+from proxy.gate.redaction import Redactor
+from proxy.routing.comparisons import ComparisonCompiler, Comparisons
 from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidence_digest
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
@@ -50,7 +53,7 @@ class RouteInputs(NamedTuple):
 
     options: ResolvedRoute
     facts: MethodFacts
-    withheld: str
+    withheld: frozenset[str]
     idempotent: bool
     evidence: EvidenceSettings | None
 
@@ -70,13 +73,17 @@ class BindingInputs(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
-    """What was compiled for a snapshot, and what from; the routes are by their RPC."""
+    """What was compiled for a snapshot, and what from.
+
+    *routes* are by their RPC, *comparisons*, of bindings that are mirrored, by their position.
+    """
 
     schema: Schema
     tables: Mapping[JsonOptions, JsonTables] = field(repr=False)
     routes: Mapping[str, tuple[RouteInputs, Route]] = field(repr=False)
     bindings: Mapping[BindingInputs, RouteBinding] = field(repr=False)
     files: FileDigests
+    comparisons: Mapping[int, Comparisons] = field(repr=False)
 
 
 class Compiler:
@@ -88,17 +95,19 @@ class Compiler:
         self._known = before.tables if before is not None else {}
         same = before is not None and before.schema is schema
         files = FileDigests(schema.descriptors.files)
-        fresh = Compiled(schema, {}, {}, {}, files)
+        fresh = Compiled(schema, {}, {}, {}, files, {})
         self._before = before if before is not None and same else fresh
         self._idempotent = _idempotent_rpcs(schema)
-        override = config.settings.override
-        self._withheld = DEFAULT_NAME if override is None else override.header
+        override, mark = config.settings.override, config.settings.shadow.mark
+        name = DEFAULT_NAME if override is None else override.header
+        #: Headers by which the proxy is told something: no server is.
+        self._withheld = frozenset({name, mark.header})
         self._tables: dict[JsonOptions, JsonTables] = {}
         self._routes: dict[str, tuple[RouteInputs, Route]] = {}
         self._bindings: dict[BindingInputs, RouteBinding] = {}
-        self._by_rpc: defaultdict[str, list[Binding]] = defaultdict(list)
-        for binding in schema.resolution.bindings:
-            self._by_rpc[binding.rpc].append(binding)
+        self._comparing = ComparisonCompiler()
+        self._comparisons: dict[int, Comparisons] = {}
+        #: Of each RPC that is not served, why not.
         self.report: list[str] = []
 
     def compile_all(self, breathe: Callable[[], None]) -> Iterator[RouteBinding]:
@@ -117,7 +126,12 @@ class Compiler:
     def compiled(self) -> Compiled:
         """What a later compiler can take."""
         return Compiled(
-            self._schema, self._tables, self._routes, self._bindings, self._before.files
+            self._schema,
+            self._tables,
+            self._routes,
+            self._bindings,
+            self._before.files,
+            self._comparisons,
         )
 
     def _compile(self, index: int, binding: Binding, breathe: Callable[[], None]) -> RouteBinding:
@@ -134,10 +148,27 @@ class Compiler:
         else:
             request, response = found.request, found.response
         route = self._route(binding, options)
+        compared = self._compared(index, route, options, request, tables.codecs)
         if found is None or found.route is not route:
-            found = RouteBinding(route, binding, request, response)
+            found = RouteBinding(route, binding, request, response, *compared)
         self._bindings[inputs] = found
         return found
+
+    def _compared(
+        self,
+        index: int,
+        route: Route,
+        options: ResolvedRoute,
+        request: RequestBuilder,
+        codecs: Codecs,
+    ) -> tuple[Comparator, RequestComparator, Redactor] | tuple[()]:
+        """What compares the requests of a binding, nothing where none is mirrored."""
+        if route.mirror is None:
+            return ()
+        inputs = self._comparing.inputs(options.compare, route.mirror, request)
+        before = self._before.comparisons.get(index)
+        found = self._comparisons[index] = self._comparing.compile(inputs, codecs, before)
+        return found.comparator, found.requests, found.redactor
 
     def _route(self, binding: Binding, options: ResolvedRoute) -> Route:
         known = self._routes.get(binding.rpc)
@@ -160,7 +191,7 @@ class Compiler:
     def _new_route(self, binding: Binding, inputs: RouteInputs) -> Route:
         mirror, digest = _mirror(inputs), ""
         if mirror is not None and inputs.evidence is not None:
-            bindings = self._by_rpc[binding.rpc]
+            bindings = self._schema.bindings[binding.rpc]
             files = self._before.files
             digest = evidence_digest(bindings, inputs.options, mirror, inputs.evidence, files)
         return _route(binding, inputs, mirror, digest)

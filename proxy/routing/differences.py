@@ -5,7 +5,7 @@ Belongs here: routes, upstreams and settings, set side by side. Does not: what c
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from proxy.config.base import Section
@@ -22,6 +22,8 @@ _TOLD_APART: Final = frozenset({"version", "routes", "defaults", "upstreams", "d
 _IN_STAGE: Final = frozenset({"rpc", "name", "listed", "has_legacy", "stage"})
 #: What of a canary the stage's words tell while the route is in it.
 _IN_CANARY: Final = frozenset({"canary.percent", "canary.steps", "canary.group"})
+#: Keys that are told by their section alone: the one thing that it is about.
+_SHORT: Final = {"mirror.percent": "mirror"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,22 @@ def _of_route(was: Route, now: Route, old: Config, new: Config) -> Iterator[Diff
     before, after = stage_text(was), stage_text(now)
     if before != after:
         yield Difference("route", now.name, "", before, after)
-    options = _options(old.options_for(was.rpc)), _options(new.options_for(now.rpc))
+    before_it, after_it = old.options_for(was.rpc), new.options_for(now.rpc)
     told = _IN_CANARY if now.stage is Stage.CANARY else frozenset[str]()
-    yield from _of_values("route", now.name, *options, told)
+    for each in _of_values("route", now.name, _options(before_it), _options(after_it), told):
+        yield replace(each, key=_SHORT.get(each.key, each.key))
+    yield from _of_hidden_values(now.name, before_it, after_it)
+
+
+def _of_hidden_values(name: str, was: ResolvedRoute, now: ResolvedRoute) -> Iterator[Difference]:
+    """Headers of mirrors whose values alone differ: they may be credentials."""
+    if was.mirror is None or now.mirror is None:
+        return
+    before, after = was.mirror.headers.set, now.mirror.headers.set
+    if before.keys() == after.keys() and before != after:
+        changed = sorted(key for key in before if before[key] != after[key])
+        key = f"mirror.headers.set {', '.join(changed)}"
+        yield Difference("route", name, key, "a value", "another one")
 
 
 def _options(route: ResolvedRoute) -> dict[str, str]:
@@ -184,6 +199,10 @@ def _of_settings(old: Config, new: Config) -> Iterator[Difference]:
         yield Difference("setting", "admin", "token_file", "a token", "another one")
     if old.override_header != new.override_header:
         yield Difference("setting", "override", "secret", "a secret", "another one")
+    if old.mark_secret != new.mark_secret:
+        yield Difference("setting", "shadow", "mark.secret", "a secret", "another one")
+    if old.settings.evidence.url != new.settings.evidence.url:
+        yield Difference("setting", "evidence", "url", "a database", "another one")
 
 
 def _settings(config: Config) -> dict[str, dict[str, str]]:

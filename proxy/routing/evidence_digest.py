@@ -100,7 +100,7 @@ def evidence_digest(
         "files": sorted({files.of(each.method.containing_service.file.name) for each in targets}),
         "bindings": sorted(map(_binding, targets)),
         "options": [getattr(options, name) for name in OPTIONS],
-        "settings": settings,
+        "settings": list(settings),
         "mirror": [mirror.depth, mirror.set_headers, sorted(mirror.remove_headers)],
         "compare": [compare.status, sorted(compare.headers), sorted(map(_rule, compare.rules))],
     }

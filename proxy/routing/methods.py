@@ -5,7 +5,7 @@ against it (`Config.check_methods`), what follows from it (`cutover.fallback`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
@@ -33,20 +33,25 @@ _BY_HTTP_METHOD: Final[dict[str, Safety]] = {
 _ORDER: Final[tuple[Safety, ...]] = ("unsafe", "idempotent", "safe")
 
 
-def facts_of(bindings: Iterable[Binding]) -> Mapping[str, MethodFacts]:
-    """The facts of every RPC that has a binding, by its full name."""
-    by_rpc: defaultdict[str, list[Binding]] = defaultdict(list)
+def by_rpc(bindings: Iterable[Binding]) -> Mapping[str, Sequence[Binding]]:
+    """The bindings of every RPC that has one, by its full name."""
+    found: defaultdict[str, list[Binding]] = defaultdict(list)
     for binding in bindings:
-        by_rpc[binding.rpc].append(binding)
+        found[binding.rpc].append(binding)
+    return found
+
+
+def facts_of(bindings: Mapping[str, Sequence[Binding]]) -> Mapping[str, MethodFacts]:
+    """The facts of every RPC that has a binding, by its full name."""
     return {
         rpc: MethodFacts(
             _safety(own), own[0].cardinality.request_streams, _can_validate(own[0].method)
         )
-        for rpc, own in by_rpc.items()
+        for rpc, own in bindings.items()
     }
 
 
-def _safety(bindings: list[Binding]) -> Safety:
+def _safety(bindings: Sequence[Binding]) -> Safety:
     """What the proto promises, or else the least that one of the HTTP methods does."""
     declared = _BY_OPTION.get(bindings[0].method.GetOptions().idempotency_level)
     if declared is not None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from proxy.config.resolved import MethodFacts
-from proxy.routing.methods import facts_of
+from proxy.routing.methods import by_rpc, facts_of
+from proxy.transcoding.binding import Binding
 from proxy.transcoding.descriptors import DescriptorFile, Descriptors, examine_files
 from proxy.transcoding.httprule import ServiceConfigRules
 from proxy.transcoding.rules import Resolution, resolve
@@ -20,7 +21,7 @@ from proxy.transcoding.rules import Resolution, resolve
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schema:
-    """All RPCs and their HTTP rules; *facts* are by full name.
+    """All RPCs and their HTTP rules; *bindings* and *facts* are by full name.
 
     *report* is what the sources said of what they cannot describe. *key* says all about what it
     was made from: a schema of an equal one need not be made again. "" when nothing says that.
@@ -28,6 +29,7 @@ class Schema:
 
     descriptors: Descriptors = field(repr=False)
     resolution: Resolution = field(repr=False)
+    bindings: Mapping[str, Sequence[Binding]] = field(repr=False)
     facts: Mapping[str, MethodFacts] = field(repr=False)
     report: tuple[str, ...] = field(repr=False)
     key: str = ""
@@ -47,5 +49,6 @@ def examine_schema(
     """
     descriptors = examine_files(files, breathe)
     resolution = resolve(descriptors, service_configs, breathe)
-    facts = MappingProxyType(facts_of(resolution.bindings))
-    return Schema(descriptors, resolution, facts, tuple(report), key)
+    bindings = MappingProxyType(by_rpc(resolution.bindings))
+    facts = MappingProxyType(facts_of(bindings))
+    return Schema(descriptors, resolution, bindings, facts, tuple(report), key)

@@ -15,6 +15,7 @@ from proxy.config.resolved import Config
 from proxy.cutover.plan import RoutePlan
 from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.compiled import Compiled, Compiler
+from proxy.routing.path_problems import PathProblems
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding, RouteTable
 from proxy.routing.trie import DuplicateRoutes, MatcherBuilder
@@ -68,6 +69,7 @@ def build_snapshot(
         problems += config.check_rpcs(tuple(schema.facts))
         breathe()
         problems += config.check_methods(schema.facts)
+        problems += PathProblems(config, schema.bindings, breathe).find()
     compiler = Compiler(config, schema, None if before is None else before.compiled)
     bindings = tuple(compiler.compile_all(breathe))
     try:

@@ -40,6 +40,9 @@ def spelled(name: str, value: object) -> str:
     """
     if name in _HIDDEN and value is not None:
         return "(hidden)"
+    if isinstance(value, dict):
+        # Headers to set: their values may be credentials.
+        return f"[{', '.join(sorted(value))}]"
     if isinstance(value, (tuple, frozenset)):
         items = value if isinstance(value, tuple) else sorted(value)
         return f"[{', '.join(spelled(name, item) for item in items)}]"

@@ -7,8 +7,10 @@ is put together from a configuration (`routing.snapshot`), who answers (`cutover
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from proxy.comparison.comparator import Comparator
+from proxy.comparison.requests import RequestComparator
 from proxy.cutover.canary import Canary
 from proxy.cutover.fallback import FallbackReason, Safety
 from proxy.cutover.guard import GuardOptions
@@ -17,6 +19,7 @@ from proxy.cutover.ramp import Ramp
 from proxy.cutover.stages import Stage
 from proxy.errors import RequestError, StatusError
 from proxy.gate.options import GateOptions
+from proxy.gate.redaction import Redactor
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
 from proxy.status import Code
 from proxy.transcoding.binding import Binding, Cardinality
@@ -88,9 +91,9 @@ class RouteBinding:
     binding: Binding
     request: RequestBuilder
     response: ResponseRenderer
-    comparator: Any = None
-    requests: Any = None
-    redactor: Any = None
+    comparator: Comparator | None = None
+    requests: RequestComparator | None = None
+    redactor: Redactor | None = None
 
     def __repr__(self) -> str:
         rule = f"{self.binding.http_method} {self.binding.template}"

@@ -11,7 +11,7 @@ since grpcio fails with exceptions of its own on any other.
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, ItemsView, Iterable, Iterator
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator
 from typing import Final, Protocol
 
 from proxy.errors import LimitExceeded, RequestError
@@ -88,13 +88,13 @@ def compile_request_metadata(
     *,
     max_bytes: int = MAX_METADATA_BYTES,
     prefixed: bool = True,
-    withheld: str | None = None,
+    withheld: Collection[str] = (),
 ) -> Callable[[HeaderView], Pairs]:
     r"""Compile the function that makes a call's metadata from a request's headers.
 
     A header passes when its name is in *allow*, or, with *prefixed*, as `Grpc-Metadata-name`.
     Values of `-bin` names are base64 (standard alphabet, padding optional, several joined by
-    commas) and become bytes. Everything else is left out, the header *withheld* in any case.
+    commas) and become bytes. Everything else is left out, the headers *withheld* in any case.
 
     The function raises `RequestError` (400) for a value that metadata cannot carry, naming the
     header, and `LimitExceeded` (431) above *max_bytes*.
@@ -103,7 +103,7 @@ def compile_request_metadata(
     >>> make({"Authorization": "Bearer x", "Cookie": "c", "Grpc-Metadata-Trace-Bin": "AQI"})
     (('authorization', 'Bearer x'), ('trace-bin', b'\x01\x02'))
     """
-    allowed = allow_list(allow) - {withheld}
+    allowed = allow_list(allow).difference(withheld)
     plain = frozenset(name for name in allowed if not name.endswith("-bin"))
 
     def make(headers: HeaderView) -> Pairs:
@@ -128,10 +128,12 @@ def compile_request_metadata(
     return make
 
 
-def _unusual_pairs(header: str, value: str, withheld: str | None) -> list[tuple[str, str | bytes]]:
+def _unusual_pairs(
+    header: str, value: str, withheld: Collection[str]
+) -> list[tuple[str, str | bytes]]:
     """The pairs of a header with the prefix, of a binary one, or of both."""
     name = header.lower().removeprefix(PREFIX)
-    if is_denied(name) or name == withheld:
+    if is_denied(name) or name in withheld:
         return []
     if not _NAME.fullmatch(name):
         raise _illegal(header, "its name has characters that metadata names cannot have")

@@ -57,6 +57,11 @@ def test_equal_folders_differ_in_nothing(tmp_path: Path):
         (("  stage: legacy\n", "  breaker: {failures: 7}\n"),
          "get-order: breaker.failures 5 -> 7"),
         (("  stage: legacy\n", "  owner: team-shop\n"), "get-order: owner off -> team-shop"),
+        (("  stage: legacy\n", "  mirror: {percent: 12.5}\n"),
+         "get-order: mirror off -> {percent: 12.5 %, sample_by: request, timeout: 2s"),
+        (("  stage: legacy\n", "  mirror: {percent: 12.5}\n"),
+         "get-order: gate off -> {max_mismatch: 0.001, confidence: 0.95, min_keys: 200"),
+        (("  stage: legacy\n", "  gate: {min_duration: 7d}\n"), "get-order: gate off -> {max"),
         (('"http://old.test:8080"', '"http://older.test"'),
          "legacy: url http://old.test:8080 -> http://older.test"),
         (("plaintext: true", "tls: {}"), "shop: plaintext true -> false"),
@@ -71,6 +76,56 @@ def test_a_difference_is_told_in_words(tmp_path: Path, change: tuple[str, str], 
     result = told(run(tmp_path, change))
     assert result.exit_code == 0
     assert any(each.startswith(f"  {line}") for each in result.stdout.splitlines()), result.stdout
+
+
+MIRROR = """\
+  mirror: {percent: 10, headers: {set: {authorization: "one-long-secret"}}}
+  compare: {rules: [{path: $.id, use: number, abs: 1, reason: rounded}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("percent: 10", "percent: 50", ["mirror 10 % -> 50 %"]),
+        ("percent: 10", "percent: 10, timeout: 5s", ["mirror.timeout 2s -> 5s"]),
+        ("percent: 10", "percent: 10, depth: translate", ["mirror.depth off -> translate"]),
+        ("{authorization:", "{x-a: b, authorization:",
+         ["mirror.headers.set [authorization] -> [authorization, x-a]"]),
+        ("one-long", "other-long",
+         ["mirror.headers.set authorization a value -> another one"]),
+        ("abs: 1", "abs: 2",
+         ["compare.rules [{path: $.id, use: number, reason: rounded, abs: 1}] -> [{path: $.id,"]),
+        ("  compare:", "  gate: {max_mismatch: 0.5%, min_keys: 5}\n  compare:",
+         ["gate.max_mismatch 0.001 -> 0.005", "gate.min_keys 200 -> 5"]),
+        ("  compare:", "  gate: off\n  compare:", ["gate {max_mismatch: 0.001,"]),
+    ],
+)  # fmt: skip
+def test_what_is_mirrored_and_asked_for_is_told_in_words(
+    tmp_path: Path, old: str, new: str, lines: list[str]
+):
+    before, after = (f"{CONFIG}{text}" for text in (MIRROR, MIRROR.replace(old, new)))
+    folders = [
+        str(shop(tmp_path / name, config=text, proto=PROTO))
+        for name, text in (("old", before), ("new", after))
+    ]
+    result = told(folders)
+    found = [line.strip() for line in result.stdout.splitlines()[1:]]
+    assert len(found) == len(lines)
+    for line, begin in zip(found, lines, strict=True):
+        assert line.startswith(f"get-order: {begin}")
+    assert "long-secret" not in result.stdout
+
+
+def test_the_marks_secret_and_the_database_are_told_to_differ(tmp_path: Path):
+    arguments = run(tmp_path)
+    for folder, secret in zip(arguments, ("first-long-secret", "other-long-secret"), strict=True):
+        place = Path(folder)
+        (place / "mark").write_text(secret)
+        with (place / "cutover.yaml").open("a") as file:
+            file.write("shadow: {mark: {secret_file: mark}}\n")
+    result = told(arguments)
+    assert result.stdout == "settings\n  shadow: mark.secret a secret -> another one\n"
 
 
 def test_what_the_environment_gives_is_told_as_it_is_written(tmp_path: Path):

@@ -144,7 +144,7 @@ routes:
     allow: {cookie: c, values: [d]}
     deny: {query: e, values: [f, g]}
 - {rpc: shop.v1.Shop.B, canary: {percent: 12.5}}
-- {rpc: shop.v1.Shop.C, stage: shadow}
+- {rpc: shop.v1.Shop.C, stage: shadow, mirror: {percent: 12.5}}
 """
     rpcs = [rpc(name, f'get: "/{name}"') for name in "ABC"]
     snapshot = await shop(tmp_path, *rpcs, more=more, upstreams=legacy)
@@ -172,7 +172,7 @@ routes:
     assert snapshot.plans == {
         "shop-a": RoutePlan("shop-a", Stage.CANARY, 50, ramping.ramp, True, True, True),
         "shop-b": RoutePlan("shop-b", Stage.LEGACY, 1250, None, True, True, True),
-        "shop-c": RoutePlan("shop-c", Stage.SHADOW, 0, None, True, True, True),
+        "shop-c": RoutePlan("shop-c", Stage.SHADOW, 0, None, True, True, True, True),
     }
 
 

@@ -1,0 +1,106 @@
+"""Paths of rules held against descriptors: whether there is such a field, and how it is called.
+
+Belongs here: one path against one answer or request. Does not: which paths are held against which
+answers (`routing.comparisons`), what a rule does at its path (`comparison`).
+"""
+
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from proxy.comparison.paths import ELEMENT, VALUE, PathPattern, Step, step_of
+from proxy.comparison.schema import Form, Plans, Shape
+from proxy.config.naming import did_you_mean
+from proxy.transcoding.binding import Binding
+from proxy.transcoding.httpbody import is_http_body
+from proxy.transcoding.protojson.kinds import Kind
+
+#: Raw content: no path leads into it.
+_RAW: Final = Shape(Form.SCALAR, Kind.BYTES)
+#: Whose content nobody has described: any path may be there.
+_UNDESCRIBED: Final = frozenset({Form.OPEN, Form.ANY})
+_WHAT: Final = {Form.MESSAGE: "an object", Form.LIST: "a list", Form.MAP: "a map"}
+
+
+class NoSuchField(ValueError):
+    """A path that leads nowhere, with the first step that does not."""
+
+
+#: A path of an answer: its type, the field that is the body, whether it streams, and the steps.
+_Asked = tuple[Descriptor, FieldDescriptor | None, bool, tuple[Step, ...]]
+
+
+class FieldPaths:
+    """Holds paths against the messages of bindings. Use one for all of a schema."""
+
+    def __init__(self) -> None:
+        self._plans = Plans()
+        self._answers: dict[_Asked, str | NoSuchField] = {}
+
+    def __repr__(self) -> str:
+        return f"<FieldPaths over {self._plans!r}>"
+
+    def in_answer(self, pattern: PathPattern, binding: Binding) -> str:
+        """The path as differences have it, with the JSON names of its fields.
+
+        Raises `NoSuchField`. Bodies of errors are described by nothing, and have every path.
+        """
+        if pattern.error:
+            return str(pattern)
+        method, streams = binding.method, binding.cardinality.response_streams
+        asked = method.output_type, binding.response_body, streams, pattern.steps
+        found = self._answers.get(asked)
+        if found is None:
+            found = self._answers[asked] = self._looked_up(binding, pattern)
+        if isinstance(found, NoSuchField):
+            raise found
+        return found
+
+    def in_request(self, pattern: PathPattern, message: Descriptor) -> str:
+        """The same for a path of an RPC's request. Raises `NoSuchField`."""
+        return str(PathPattern(self._named(self._plans.of_message(message), pattern.steps)))
+
+    def _looked_up(self, binding: Binding, pattern: PathPattern) -> "str | NoSuchField":
+        try:
+            return str(PathPattern(self._named(self._answer(binding), pattern.steps)))
+        except NoSuchField as error:
+            return error
+
+    def _answer(self, binding: Binding) -> Shape:
+        """What stands at `$`: of a stream, the list of its messages."""
+        output, field = binding.method.output_type, binding.response_body
+        if is_http_body(output if field is None else field.message_type):
+            shape = _RAW
+        else:
+            shape = self._plans.answer(output, field)
+        streams = binding.cardinality.response_streams
+        return Shape(Form.LIST, element=shape) if streams else shape
+
+    def _named(self, shape: Shape, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        named: list[Step] = []
+        for index, step in enumerate(steps):
+            if shape.form in _UNDESCRIBED:
+                return (*named, *steps[index:])
+            name, shape = self._step(shape, step, str(PathPattern(tuple(named))))
+            named.append(name)
+        return tuple(named)
+
+    def _step(self, shape: Shape, step: Step, path: str) -> tuple[Step, Shape]:
+        """One step down from *path*, with the JSON name where it is a field's."""
+        if step == {Form.LIST: ELEMENT, Form.MAP: VALUE}.get(shape.form):
+            return step, shape.inner
+        if shape.form is not Form.MESSAGE or shape.message is None or step in (ELEMENT, VALUE):
+            raise NoSuchField(_misstep(shape, step, path))
+        members = self._plans.message(shape.message).by_key
+        by_step = {step_of(key): member for key, member in members.items()}
+        if step not in by_step:
+            guess = did_you_mean(step, sorted({step_of(each.name) for each in members.values()}))
+            raise NoSuchField(f"{shape.message.full_name} at {path} has no field {step}{guess}")
+        member = by_step[step]
+        return step_of(member.name), member.shape
+
+
+def _misstep(shape: Shape, step: Step, path: str) -> str:
+    hint = {Form.LIST: f"; {ELEMENT} is its elements", Form.MAP: f"; {VALUE} is its values"}
+    what = _WHAT.get(shape.form, "no object")
+    return f"{path} is {what}, which has no {step}{hint.get(shape.form, '')}"

@@ -1,0 +1,113 @@
+"""Paths of `compare` that lead nowhere, told where they are written.
+
+Belongs here: which paths are held against which answers. Does not: one path against one answer
+(`routing.field_paths`).
+
+A path of an entry has to be in an answer of its RPC; one of `defaults` in an answer of some route
+that is mirrored and has no paths of its own.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from proxy.comparison.paths import PathPattern
+from proxy.config.compare import Compare
+from proxy.config.options import Defaults, Route
+from proxy.config.resolved import Config
+from proxy.errors import Problem
+from proxy.routing.field_paths import FieldPaths, NoSuchField
+from proxy.transcoding.binding import Binding
+
+#: What `reveal` calls the request's message.
+REQUEST: Final = "request:$"
+
+
+@dataclass(frozen=True, slots=True)
+class PathProblems:
+    """Finds the problems of one configuration; *bindings* are by the full name of their RPC.
+
+    *breathe* is called between one entry and the next.
+    """
+
+    config: Config
+    bindings: Mapping[str, Sequence[Binding]]
+    breathe: Callable[[], None]
+    paths: FieldPaths = field(default_factory=FieldPaths)
+
+    def find(self) -> Iterator[Problem]:
+        """Every path that leads nowhere, and every second rule for a path."""
+        settings = self.config.settings
+        yield from self._of("defaults", settings.defaults, self._mirrored())
+        for index, route in enumerate(settings.routes):
+            bindings = self.bindings.get(route.rpc, ())
+            if bindings:
+                self.breathe()
+                yield from self._of(f"routes[{index}]", route, bindings)
+
+    def _mirrored(self) -> list[Binding]:
+        """The bindings of mirrored routes, where paths of `defaults` are asked for."""
+        compare = self.config.settings.defaults.compare
+        if compare is None or not (compare.rules or compare.reveal):
+            return []
+        return [
+            binding
+            for rpc, bindings in self.bindings.items()
+            if self.config.options_for(rpc).mirror is not None
+            for binding in bindings
+        ]
+
+    def _of(
+        self, place: str, options: Defaults | Route, bindings: Sequence[Binding]
+    ) -> Iterator[Problem]:
+        compare = options.compare
+        if compare is None or not bindings:
+            return
+        shared = isinstance(options, Defaults)
+        for key, message in self._faults(compare, bindings, shared=shared):
+            yield Problem(self.config.place(f"{place}.compare.{key}"), message)
+
+    def _faults(
+        self, compare: Compare, bindings: Sequence[Binding], *, shared: bool
+    ) -> Iterator[tuple[str, str]]:
+        first: dict[str, str] = {}
+        for index, rule in enumerate(compare.rules):
+            key, pattern = f"rules[{index}].path", PathPattern.parse(rule.path)
+            named, refusal = self._named(pattern, bindings)
+            if named is None and not rule.legacy_only:
+                yield key, refusal
+            elif named is not None and rule.legacy_only and not shared:
+                yield f"rules[{index}].legacy_only", f"does nothing: the message has {named}"
+            elif named is not None and first.setdefault(named, rule.path) != rule.path:
+                yield key, f"is the same field as {first[named]}, which has a rule already"
+        for index, path in enumerate(compare.reveal):
+            refusal = self._unrevealed(path, bindings)
+            if refusal:
+                yield f"reveal[{index}]", refusal
+
+    def _named(self, pattern: PathPattern, bindings: Sequence[Binding]) -> tuple[str | None, str]:
+        """The path by its JSON names in the first answer that has it; else why none has."""
+        refusal = ""
+        for binding in bindings:
+            try:
+                return self.paths.in_answer(pattern, binding), ""
+            except NoSuchField as error:
+                refusal = refusal or str(error)
+        return None, refusal
+
+    def _unrevealed(self, path: str, bindings: Sequence[Binding]) -> str:
+        """Why a path of `reveal` reveals nothing, "" if it does."""
+        if path.startswith(REQUEST):
+            return self._not_in_request(path, bindings)
+        return self._named(PathPattern.parse(path), bindings)[1] if path.startswith("$") else ""
+
+    def _not_in_request(self, path: str, bindings: Sequence[Binding]) -> str:
+        pattern, refusal = PathPattern.parse(path.removeprefix("request:")), ""
+        for binding in bindings:
+            try:
+                self.paths.in_request(pattern, binding.method.input_type)
+            except NoSuchField as error:
+                refusal = refusal or str(error)
+            else:
+                return ""
+        return refusal
