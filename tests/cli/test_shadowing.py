@@ -66,10 +66,9 @@ async def test_what_legacy_answers_is_compared_with_grpc_and_reported(tmp_path: 
         assert [dict(served.metadata)["x-shadow"] for served in seen] == [secret] * 3
         assert [heard.all("x-shadow") for heard in legacy.heard] == [[], [], []]
         pool.ledger.flush()
-        reporter = service._reporter
-        report = await reporter.report("list-items")
-        while report["counts"].get("match", 0) < 3:
-            report = await reporter.report("list-items")
+        async with asyncio.timeout(30):
+            while (report := await service._reporter.report("list-items"))["counts"]["match"] < 3:
+                continue
         assert report["counts"]["eligible"] == 3
 
 

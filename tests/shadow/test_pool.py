@@ -14,6 +14,7 @@ from proxy.shadow.pool import MirrorPool, PoolLimits
 from proxy.shadow.sample import Failed, Life, Sample
 from tests.fakes import FakeClock
 from tests.shadow.stand import (
+    PLENTY,
     FakeExaminer,
     HeldExaminer,
     Pools,
@@ -140,7 +141,7 @@ async def test_comparisons_over_their_processor_time_are_dropped_until_it_is_mad
 ):
     pool, examiner = pools.make(PoolLimits(max_cpu=0.1)), FakeExaminer()
     mirror = mirror_of(pool, shadowed, examiner, "list-items")
-    pool.cpu.charge(0.3)
+    pool.cpu.charge(0.21)
     pool.submit(capture_of(pool, mirror, shadowed))
     pools.clock.advance(1.9)
     pool.submit(capture_of(pool, mirror, shadowed))
@@ -342,7 +343,7 @@ async def test_ten_thousand_mirrors_that_hang_leave_nothing_behind(
     pools: Pools, shadowed: Snapshot
 ):
     """Memory is bounded by what may run and wait, and comes back whole (`room` too)."""
-    pool = pools.make(PoolLimits(max_concurrency=8, max_pending=64), longest_s=0.0)
+    pool = pools.make(PoolLimits(max_concurrency=8, max_pending=64, max_cpu=PLENTY), longest_s=0.0)
     mirror = mirror_of(pool, shadowed, HeldExaminer(), "list-items")
     before = len(asyncio.all_tasks())
     for number in range(10_000):
@@ -355,4 +356,4 @@ async def test_ten_thousand_mirrors_that_hang_leave_nothing_behind(
     lives = lives_of(pool)
     assert lives["eligible"] == 10_000
     assert lives["candidate_timeout{deadline}"] == lives["sent"] > 1000
-    assert len(asyncio.all_tasks()) == before
+    await until(lambda: len(asyncio.all_tasks()) <= before)
