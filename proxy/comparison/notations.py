@@ -220,6 +220,8 @@ def meaning(shape: Shape, value: Json) -> Hashable:
     """
     if value is None:
         return None
+    if shape.kind is FieldKind.STRING and isinstance(value, str):
+        return value if value or not shape.implicit else None
     senses = senses_of(shape)
     read = senses[0].read(value) if senses else None
     if read is not None:

@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor
 
 from proxy.comparison.paths import ELEMENT, VALUE, Step, step_of
-from proxy.comparison.rules import Exact, Held, RuleTree
+from proxy.comparison.rules import Exact, Held, ListBy, RuleTree, Set
 from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Shape, fold, leads_on
 from proxy.transcoding.protojson.kinds import Kind as FieldKind
 from proxy.transcoding.protojson.kinds import message_kind
@@ -62,7 +62,7 @@ class Place:
             "held",
             "leaf",
         ),
-        *("keys", "lists", "path", "rules", "shape", "step"),
+        *("keys", "lenient", "lists", "path", "rules", "shape", "step"),
     )
 
     def __init__(
@@ -83,6 +83,8 @@ class Place:
         self.shape = shape
         self.rules = tuple(tree for tree in rules if tree.children)
         self.held = held if held is None or not isinstance(held.check, Exact) else None
+        #: Whether a rule lets values differ here, and not only elements change their places.
+        self.lenient = self.held is not None and not isinstance(self.held.check, (Set, ListBy))
         #: The messages around, for the end of recursion; None where nothing is counted.
         self._around = around
         self.lists = lists

@@ -9,8 +9,8 @@ no more than lists. What a rule lets differ is left out, as are nulls and defaul
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from proxy.comparison.notations import meaning
 from proxy.comparison.places import TYPE_KEY, Place
@@ -18,6 +18,9 @@ from proxy.comparison.reading import Json
 from proxy.comparison.rules import ListBy, Set
 from proxy.comparison.schema import Form, fold
 from proxy.transcoding.protojson.kinds import Kind as FieldKind
+
+#: An object or list of JSON.
+Container: TypeAlias = "dict[str, Json] | list[Json]"
 
 #: Members that name an element, the likeliest first, when no two elements have the same.
 NATURAL_KEYS: Final = ("id", "uid", "uuid", "key", "name")
@@ -39,34 +42,51 @@ class Signatures:
 
     def of(self, element: Place, values: Sequence[Json]) -> list[Hashable]:
         """One token for each element."""
+        tokens, numbers = self._tokens, self._numbers
         self._spend(len(values))
-        waiting = [(element, value) for value in values if self._is_new(value)]
+        waiting = [
+            (element, value)
+            for value in values
+            if isinstance(value, (dict, list)) and id(value) not in tokens
+        ]
         for place, value in waiting:  # which grows on the way
-            self._spend(len(value))  # type: ignore[arg-type]
-            waiting += [pair for pair in _below(place, value) if self._is_new(pair[1])]
+            self._spend(len(value))
+            waiting += [each for each in _containers(place, value) if id(each[1]) not in tokens]
         for place, value in reversed(waiting):
-            key = self._whole(place, value)
-            self._tokens[id(value)] = self._numbers.setdefault(key, (len(self._numbers),))
+            whole = self._whole(place, value)
+            tokens[id(value)] = numbers.setdefault(whole, (len(numbers),))
         return [self._token(element, value) for value in values]
-
-    def _is_new(self, value: Json) -> bool:
-        return isinstance(value, (dict, list)) and id(value) not in self._tokens
 
     def _token(self, place: Place, value: Json) -> Hashable:
         """A value's token; None for what may as well not be there."""
-        held = place.held
-        if held is not None and not isinstance(held.check, (Set, ListBy)):
+        if place.lenient:
             return None
-        if isinstance(value, (dict, list)) and place.shape.form is not Form.SCALAR:
-            return self._tokens[id(value)] if value or not place.shape.implicit else None
-        return meaning(place.shape, value)
+        kind, shape = type(value), place.shape
+        if (kind is dict or kind is list) and shape.form is not Form.SCALAR:
+            return self._tokens[id(value)] if value or not shape.implicit else None
+        return meaning(shape, value)
 
-    def _whole(self, place: Place, value: Json) -> Hashable:
-        """What an object or a list means; the tokens of what is in it are there."""
+    def _whole(self, place: Place, value: Container) -> Hashable:
+        """What an object or list means; the tokens of what is in it are there."""
         if isinstance(value, dict):
-            named = ((name, self._token(below, it)) for name, below, it in _members(place, value))
-            return frozenset(pair for pair in named if pair[1] is not None)
-        elements = [self._token(below, item) for below, item in _below(place, value)]
+            return self._object(place, value)
+        return self._list(place, value)
+
+    def _object(self, place: Place, value: dict[str, Json]) -> Hashable:
+        place, token = _object_place(place, value), self._token
+        members, form = place.members, place.shape.form
+        pairs = []
+        for key, item in value.items():
+            below = members.get(key) or place.find(key)
+            found = token(below, item)
+            if found is not None:
+                name = below.step if form is Form.MESSAGE else fold(key)
+                pairs.append((key if form is Form.MAP else name, found))
+        return frozenset(pairs)
+
+    def _list(self, place: Place, value: list[Json]) -> Hashable:
+        element = place.element
+        elements = [self._token(element, item) for item in value]
         check = None if place.held is None else place.held.check
         if isinstance(check, Set):
             return frozenset(elements)
@@ -74,26 +94,25 @@ class Signatures:
         return frozenset(Counter(elements).items()) if unordered else tuple(elements)
 
 
-def _below(place: Place, value: Json) -> Iterator[tuple[Place, Json]]:
-    """The values in an object or list, with their places."""
-    if isinstance(value, dict):
-        yield from ((below, item) for _, below, item in _members(place, value))
-    elif isinstance(value, list):
+def _containers(place: Place, value: Container) -> list[tuple[Place, Container]]:
+    """The objects and lists in an object or list, with their places."""
+    if isinstance(value, list):
         element = place.element
-        yield from ((element, item) for item in value)
+        return [(element, item) for item in value if isinstance(item, (dict, list))]
+    place = _object_place(place, value)
+    members = place.members
+    return [
+        (members.get(key) or place.find(key), item)
+        for key, item in value.items()
+        if isinstance(item, (dict, list))
+    ]
 
 
-def _members(place: Place, value: Mapping[str, Json]) -> Iterator[tuple[str, Place, Json]]:
-    """The members of an object, by a name that does not depend on how the key is written."""
+def _object_place(place: Place, value: Mapping[str, Json]) -> Place:
+    """The place of an object: of an Any, that of the type that it says it holds."""
     if place.shape.form is Form.ANY:
-        place = place.typed(value.get(TYPE_KEY)) or place
-    known, form = place.members.get, place.shape.form
-    for key, item in value.items():
-        below = known(key) or place.find(key)
-        if form is Form.MESSAGE:
-            yield below.step, below, item
-        else:
-            yield key if form is Form.MAP else fold(key), below, item
+        return place.typed(value.get(TYPE_KEY)) or place
+    return place
 
 
 def keys_of(element: Place, values: Sequence[Json], name: str) -> list[Hashable] | None:
