@@ -80,6 +80,8 @@ message Order {
 }
 
 message Names { string first = 1; string first_name = 2; string FirstName = 3; }
+message Box { google.protobuf.Any content = 1; google.protobuf.Struct any = 2; }
+message Boxes { repeated Box boxes = 1; }
 message Download { google.api.HttpBody file = 1; repeated google.api.HttpBody files = 2; }
 """
 
