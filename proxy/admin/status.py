@@ -81,6 +81,8 @@ class _Row:
             "owner": route.owner,
             "target_date": None if route.target_date is None else route.target_date.isoformat(),
             "file": {"stage": route.stage.value, "percent": route.basis_points / 100},
+            "mirror_percent": route.mirror.basis_points / 100 if route.mirror else None,
+            "rules": [{"text": text, "expires": last.isoformat()} for text, last in route.expiries],
             "ramp": self._ramp(),
             "e_value": self._control.e_value_of(route.name),
             "breaker": None if breaker is None else breaker.value,

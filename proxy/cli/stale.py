@@ -66,9 +66,9 @@ def _reasons(route: dict[str, Any], today: date) -> Iterator[str]:
         yield f"rolled back: {route['rolled_back']}"
     if route["paused"]:
         yield "paused"
-    if route["stage"] == "grpc" and route.get("mirror_percent"):
+    if route["stage"] == "grpc" and route["mirror_percent"]:
         yield f"on gRPC, and {route['mirror_percent']:g} % of its requests still go to legacy too"
-    yield from _ending_rules(route.get("rules", ()), today)
+    yield from _ending_rules(route["rules"], today)
 
 
 def _ending_rules(rules: Iterable[dict[str, str]], today: date) -> Iterator[str]:

@@ -5,6 +5,7 @@ where a section comes from (`inheritance`).
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Final
 
@@ -84,6 +85,12 @@ def gate_value(section: Gate | None, depth: Depth | None) -> GateOptions | None:
         max_uncompared=section.max_uncompared,
         forbid=frozenset(map(Kind, section.forbid)),
     )
+
+
+def expiries(section: Compare | None) -> tuple[tuple[str, date], ...]:
+    """The rules that end, by their texts, each with its last day."""
+    own = () if section is None else section.rules
+    return tuple((rule.text, rule.expires) for rule in own if rule.expires is not None)
 
 
 def rule_value(section: Rule) -> rules.Rule:

@@ -78,8 +78,8 @@ class Shadow(Section):
     max_cpu: Annotated[float, Share(0.001, 1)] = Field(
         default=0.2,
         description=(
-            "Share of one processor that comparisons on the event loop may take. Beyond: dropped, "
-            "and counted."
+            "Share of one processor that mirrors may take on the event loop: sampling, calling and "
+            "comparing. Beyond: dropped, and counted."
         ),
         examples=["5%"],
     )
@@ -121,7 +121,10 @@ class Evidence(Section):
     )
     max_bytes: Annotated[int, Quantity(SIZE, "1MiB", "64GiB")] = Field(
         default=256 << 20,
-        description="Size of the store at which old evidence and examples go before their time.",
+        description=(
+            "With `sqlite`: size of the file at which old evidence and examples go before their "
+            "time."
+        ),
         examples=["1GiB"],
     )
     examples_ttl_s: Annotated[float, Quantity(DURATION, "1m", "365d")] = Field(
@@ -134,14 +137,23 @@ class Evidence(Section):
         default=None,
         description=(
             "File with the 32 bytes that hashes of values are keyed with. Without it one is made "
-            "in the state directory. Hosts that share a database need the same one."
+            "in the state directory. With `postgres` it is required, and the same on all hosts: "
+            "otherwise a client would count once for each."
         ),
         examples=["/etc/cutover/evidence.key"],
     )
 
     @model_validator(mode="after")
-    def _url_of_a_database(self) -> "Evidence":
-        if (self.url is not None) != (self.store == "postgres"):
-            message = "must have url with store: postgres, and only then"
-            raise PydanticCustomError("evidence_url", message)
+    def _what_a_database_needs(self) -> "Evidence":
+        shared = self.store == "postgres"
+        if (self.url is not None) != shared:
+            raise _fault("must have url with store: postgres, and only then")
+        if shared and self.key_file is None:
+            raise _fault("must have key_file with store: postgres, the same on all hosts")
+        if shared and "max_bytes" in self.model_fields_set:
+            raise _fault("has max_bytes with store: postgres, whose disk is not bounded here")
         return self
+
+
+def _fault(message: str) -> PydanticCustomError:
+    return PydanticCustomError("evidence", "{message}", {"message": message})

@@ -82,7 +82,7 @@ class ComparisonCompiler:
         return Comparisons(
             inputs,
             Comparator.compile(output, field, inputs.options, streams=streams, plans=self._plans),
-            RequestComparator.compile(inputs.request, codecs),
+            RequestComparator.compile(inputs.request, codecs, self._plans),
             Redactor.compile(output, field, method.input_type, inputs.reveal),
         )
 

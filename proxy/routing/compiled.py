@@ -272,6 +272,7 @@ def _route(
         mirror=mirror,
         gate=mirror_policy.gate_value(options.gate, mirror.depth if mirror else None),
         evidence_digest=digest,
+        expiries=mirror_policy.expiries(options.compare),
         owner=options.owner,
         target_date=options.target_date,
         upstream=options.upstream,

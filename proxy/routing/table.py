@@ -46,7 +46,8 @@ class Route:
 
     *mirror* is None where nothing is mirrored in any stage. *gate* is what `promote` asks for, None
     where it asks for nothing. *evidence_digest* is of all that the route's comparisons follow
-    from, "" without a mirror.
+    from, "" without a mirror. *expiries* are the rules of comparison that end, by their texts,
+    with their last days.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Route:
     mirror: MirrorOptions | None
     gate: GateOptions | None
     evidence_digest: str
+    expiries: tuple[tuple[str, date], ...]
     owner: str | None
     target_date: date | None
     upstream: str | None

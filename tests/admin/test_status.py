@@ -10,6 +10,7 @@ from tests.exchange.test_gatekeeping import FAILS, FakeGate
 KEYS = {
     *("name", "rpc", "stage", "percent", "rolled_back", "paused", "owner", "target_date", "file"),
     *("ramp", "e_value", "breaker", "last_move", "drift", "arms", "gate"),
+    *("mirror_percent", "rules"),
 }
 
 

@@ -21,6 +21,8 @@ def row(**facts: Any) -> dict[str, Any]:
         "target_date": None,
         "rolled_back": None,
         "paused": False,
+        "mirror_percent": None,
+        "rules": [],
     }
     return {**usual, **facts}
 

@@ -11,7 +11,7 @@ from proxy.errors import ConfigError
 from tests.config.loading import BOTH, LEAST, TODAY, load, problems
 from tests.config.test_load import table
 
-ENVIRON = {"SECRET": "0123456789abcdef"}
+ENVIRON = {"SECRET": "0123456789abcdef", "URL": "postgresql://u:hush-hush@db/e"}
 GRPC_ONLY = "version: 1\nupstreams: {dns: {target: a, plaintext: true}}\n"
 SINK = BOTH.replace("plaintext: true}", "plaintext: true, shadow_sink: true}")
 SAFE = MethodFacts("safe", streams_requests=False)
@@ -193,10 +193,10 @@ class TestSecrets:
 
     TEXT = (
         f"{LEAST}shadow: {{mark: {{secret: '${{SECRET}}'}}}}\n"
-        "evidence: {store: postgres, url: '${URL}'}\n"
+        "evidence: {store: postgres, url: '${URL}', key_file: a}\n"
         "defaults: {mirror: {percent: 1, headers: {set: {authorization: '${KEY}'}}}}"
     )
-    ENVIRON = ENVIRON | {"URL": "postgresql://u:hush-hush@db/e", "KEY": "Bearer hush-hush"}
+    ENVIRON = ENVIRON | {"KEY": "Bearer hush-hush"}
 
     def test_they_are_not_shown(self) -> None:
         config = load(self.TEXT, environ=self.ENVIRON)
