@@ -31,7 +31,9 @@ _log: Final = structlog.get_logger("proxy.exchange")
 #: Codes with which a call ends that nobody has answered; with all others a server has.
 UNANSWERED: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED})
 
+# Names for the members: reading one from its class takes longer than what is done with it.
 _ELIGIBLE: Final = Life.ELIGIBLE
+_KILL_SWITCH: Final = Reason.KILL_SWITCH
 _BUG: Final[Leaving] = (Life.DROPPED, Drop.INTERNAL)
 _HEAD: Final[Leaving] = (Life.SKIPPED, Skip.HEAD)
 
@@ -82,7 +84,7 @@ class Mirroring:
         self._keep_body(capture, request)
 
     def _leaving(self, mirror: RouteMirror, request: Request, decision: Decision) -> Leaving | None:
-        if decision.reason is Reason.KILL_SWITCH:
+        if decision.reason is _KILL_SWITCH:
             return KILLED
         leaving = self._mirrors.leaves(mirror, lambda: self._key(mirror.route, request))
         if leaving is not None:

@@ -27,7 +27,7 @@ _CANARY = (
 _FALLBACK = "{on: [not_ready, unimplemented, unavailable, translate_error]}"
 ROUTES = f"""\
 - {{rpc: edge.v1.Items.List, name: list-items, stage: canary, canary: {_CANARY},
-   fallback: {_FALLBACK}}}
+   mirror: {{percent: 0}}, gate: "off", fallback: {_FALLBACK}}}
 - {{rpc: edge.v1.Items.Create, name: create-item, stage: canary, canary: {_CANARY},
    fallback: {{on: [not_ready, translate_error]}}}}
 - {{rpc: edge.v1.Items.Watch, name: watch-item, fallback: {_FALLBACK}}}
