@@ -151,6 +151,7 @@ class Shadowing:
             hasher,
             self._metrics,
             note_version=self._versions.seen,
+            charge=self.pool.cpu.charge,
             clock=time.monotonic,
             random=random.random,
         )
@@ -178,7 +179,7 @@ class Shadowing:
 
     @cached_property
     def _comparing(self) -> Comparing:
-        return Comparing(self._helper, self.pool.cpu.charge)
+        return Comparing(self._helper)
 
     @cached_property
     def _hasher(self) -> Hasher:

@@ -1,14 +1,11 @@
 """Where comparing is done: what is small at once, what is large in the helper process.
 
-Belongs here: that choice, and what it costs the event loop. Does not: what is compared.
+Belongs here: that choice. Does not: what is compared, and what it costs (`metering`).
 
 Large answers are rendered by the helper too: a thread would hold the interpreter, and with it every
 request, for milliseconds at a time.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -29,21 +26,10 @@ INLINE_WIRE_BYTES: Final = 8 << 10
 
 
 class Comparing:
-    """Compares pairs; *charge* is told the processor seconds that each took on the event loop.
+    """Compares pairs, of which *helper* has the large ones."""
 
-    *cpu_clock* gives the processor seconds of the calling thread.
-    """
-
-    def __init__(
-        self,
-        helper: Helper,
-        charge: Callable[[float], None],
-        *,
-        cpu_clock: Callable[[], float] = time.thread_time,
-    ) -> None:
+    def __init__(self, helper: Helper) -> None:
         self._helper = helper
-        self._charge = charge
-        self._cpu_clock = cpu_clock
         self._closed: WeakKeyDictionary[ResponseRenderer, bool] = WeakKeyDictionary()
         #: Pairs that were compared on the event loop, and by the helper.
         self.inline = 0
@@ -52,23 +38,13 @@ class Comparing:
     def __repr__(self) -> str:
         return f"<Comparing inline={self.inline} helped={self.helped} {self._helper!r}>"
 
-    @contextmanager
-    def charged(self) -> Iterator[None]:
-        """Charge what is done within."""
-        began_s = self._cpu_clock()
-        try:
-            yield
-        finally:
-            self._charge(self._cpu_clock() - began_s)
-
     async def compare(self, comparator: Comparator, legacy: Document, grpc: Document) -> Comparison:
         """What *comparator* says of a pair; an obstacle in it where it can say nothing."""
         if len(legacy.body) + len(grpc.body) > INLINE_BYTES:
             self.helped += 1
             return await self._helper.compare(comparator, legacy, grpc)
         self.inline += 1
-        with self.charged():
-            return comparator.compare(legacy, grpc)
+        return comparator.compare(legacy, grpc)
 
     async def render(self, renderer: ResponseRenderer, wire: bytes) -> Content | None:
         """What *renderer* makes of a message; None when the helper cannot say.
@@ -76,8 +52,7 @@ class Comparing:
         Raises `UpstreamError` for a message that has no form as an answer.
         """
         if renderer.raw or len(wire) <= INLINE_WIRE_BYTES or not self._can_help(renderer):
-            with self.charged():
-                return renderer.render(wire)
+            return renderer.render(wire)
         rendered = await self._helper.render(renderer, wire)
         if rendered is None:
             return None

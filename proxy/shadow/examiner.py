@@ -10,10 +10,11 @@ from its own first answer wherever gRPC does, it is noise.
 """
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Difference, Document
@@ -28,6 +29,7 @@ from proxy.shadow.answers import Answered
 from proxy.shadow.coding import Undecodable, plain_document
 from proxy.shadow.comparing import Comparing
 from proxy.shadow.legs import Legs, Prepared
+from proxy.shadow.metering import Metered
 from proxy.shadow.pairs import (
     NOTHING,
     Pair,
@@ -57,12 +59,17 @@ _ALL_BASIS_POINTS: Final = 10_000
 _NO_SHAPE: Final = "untranslatable"
 
 
+#: A call of a mirror.
+_Leg = Coroutine[Any, Any, Answered | Failed]
+
+
 class PairExaminer:
     """Examines samples of one snapshot; implements `sample.Examiner`.
 
     *note_version* is told upstream and version when a server calls itself otherwise than the epoch
-    has it. *clock* is monotonic, in seconds; *random* gives numbers from 0 to 1; *wait* waits for
-    some seconds.
+    has it. *charge* is told the processor seconds of what examinations do in tasks of their own,
+    beside the one that runs them. *clock* is monotonic, in seconds; *random* gives numbers from 0
+    to 1; *wait* waits for some seconds.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class PairExaminer:
         metrics: Metrics,
         *,
         note_version: Callable[[str, str], None],
+        charge: Callable[[float], None],
         clock: Callable[[], float],
         random: Callable[[], float],
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -82,6 +90,7 @@ class PairExaminer:
         self.hasher = hasher
         self.metrics = metrics
         self.note_version = note_version
+        self.charge = charge
         self.clock = clock
         self.random = random
         self.wait = wait
@@ -97,6 +106,13 @@ class PairExaminer:
         if mirror is None:
             raise LookupError(f"{sample.binding!r} has no mirror")
         return await _Examination(self, sample, epoch, mirror).run()
+
+    async def both(self, one: _Leg, other: _Leg) -> tuple[Answered | Failed, Answered | Failed]:
+        """What two legs give that are run at the same time."""
+        return await asyncio.gather(self._metered(one), self._metered(other))
+
+    def _metered(self, leg: _Leg) -> _Leg:
+        return Metered(leg, self.charge, time.thread_time)
 
 
 class _Stopped(Exception):
@@ -129,8 +145,7 @@ class _Examination:
 
     async def run(self) -> Observation | Failed:
         try:
-            with self._examiner.comparing.charged():
-                self._prepare()
+            self._prepare()
             lost = await self._lost()
             if self._depth is Depth.TRANSLATE:
                 return self._translated(lost)
@@ -153,9 +168,8 @@ class _Examination:
             return ()
         sample, requests = self._sample, self._parts.requests
         message = self._prepared.message
-        with self._examiner.comparing.charged():
-            found = requests.of_texts(sample.captures, sample.query, message)
-            documents = requests.documents(sample.body, message)
+        found = requests.of_texts(sample.captures, sample.query, message)
+        documents = requests.documents(sample.body, message)
         if requests.body is None or documents is None:
             return found
         comparison = await self._compared(requests.body, *documents)
@@ -204,9 +218,8 @@ class _Examination:
     async def _asked(self, side: Side) -> tuple[Answered | Failed, Answered | Failed | None]:
         """What *side* answers, and legacy when it is asked twice: at the same time then."""
         if not self._asks_twice():
-            # Not in a task of its own: what a mirror takes is counted by its steps.
             return await self._leg(side), None
-        return await asyncio.gather(self._leg(side), self._leg(Side.LEGACY, CONTROL))
+        return await self._examiner.both(self._leg(side), self._leg(Side.LEGACY, CONTROL))
 
     def _asks_twice(self) -> bool:
         share = self._mirror.control_basis_points
@@ -242,8 +255,7 @@ class _Examination:
 
     def _plain(self, document: Document) -> Document:
         try:
-            with self._examiner.comparing.charged():
-                return plain_document(document, self._mirror.max_response_bytes)
+            return plain_document(document, self._mirror.max_response_bytes)
         except Undecodable as error:
             raise _Stopped(Failed(Life.NOT_COMPARABLE, error.reason)) from error
 
@@ -312,7 +324,7 @@ class _Examination:
             reverifying[name] -= 1
 
     async def _second_round(self) -> Pair:
-        answers = await asyncio.gather(self._leg(Side.LEGACY), self._leg(Side.GRPC))
+        answers = await self._examiner.both(self._leg(Side.LEGACY), self._leg(Side.GRPC))
         legacy, grpc = (self._document(each) for each in answers)
         return Pair(legacy, grpc, await self._compare(legacy, grpc))
 
@@ -325,25 +337,24 @@ class _Examination:
         lost: tuple[Difference, ...],
         control: Control | None,
     ) -> Observation:
-        with self._examiner.comparing.charged():
-            differences = merged((*lost, *pair.comparison.differences))
-            rule_hits = self._rule_hits(pair.comparison)
-            self._count(verdict, differences, rule_hits)
-            hasher, sample = self._examiner.hasher, self._sample
-            return Observation(
-                self._epoch,
-                sample.at_s,
-                hasher.short(sample.key),
-                hasher.short(self._shape()),
-                verdict,
-                tuple(self._parts.redactor.finding(each, hasher) for each in differences),
-                pair.comparison.fields & self._parts.comparator.fields,
-                rule_hits,
-                control,
-                self._seconds.get(Side.LEGACY),
-                self._seconds.get(Side.GRPC),
-                self._about(pair) if differences else {},
-            )
+        differences = merged((*lost, *pair.comparison.differences))
+        rule_hits = self._rule_hits(pair.comparison)
+        self._count(verdict, differences, rule_hits)
+        hasher, sample = self._examiner.hasher, self._sample
+        return Observation(
+            self._epoch,
+            sample.at_s,
+            hasher.short(sample.key),
+            hasher.short(self._shape()),
+            verdict,
+            tuple(self._parts.redactor.finding(each, hasher) for each in differences),
+            pair.comparison.fields & self._parts.comparator.fields,
+            rule_hits,
+            control,
+            self._seconds.get(Side.LEGACY),
+            self._seconds.get(Side.GRPC),
+            self._about(pair) if differences else {},
+        )
 
     def _rule_hits(self, comparison: Comparison) -> dict[str, int]:
         rules = self._parts.comparator.options.rules

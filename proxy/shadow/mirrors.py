@@ -81,11 +81,10 @@ class Mirrors:
         skip = Skip.LOOP if is_loop else mirror.skip(primary)
         if skip is not None:
             return Life.SKIPPED, skip
-        if self._pool.is_closed:
-            return Life.DROPPED, Drop.DRAINING
-        if mirror.rate is not None and not mirror.rate.take():
-            return Life.DROPPED, Drop.RATE
-        return None
+        drop = self._pool.refusal(mirror)
+        if drop is None and mirror.rate is not None and not mirror.rate.take():
+            drop = Drop.RATE
+        return None if drop is None else (Life.DROPPED, drop)
 
     def capture(self, mirror: RouteMirror, sample: Sample) -> Capture:
         """Begin to keep what the mirror of a request needs. `submit` is owed for it."""

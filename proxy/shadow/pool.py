@@ -5,18 +5,22 @@ Belongs here: when a mirror runs, how long, and what is counted of its end. Does
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
 
 from proxy.cutover.mirror import MirrorOptions
 from proxy.gate.evidence import Observation
-from proxy.shadow.budget import CpuBudget, Rate, Room
+from proxy.shadow.budget import CpuBudget, Rate, Room, Work
 from proxy.shadow.capture import Capture
 from proxy.shadow.ledger import Account, Ledger
+from proxy.shadow.metering import Metered
+from proxy.shadow.mirror import RouteMirror
 from proxy.shadow.sample import ENDS, Drop, Failed, Life, Sample
 from proxy.upstreams.closing import until_idle
 
@@ -37,7 +41,7 @@ _LOGGED_PER_S: Final = 0.1
 class PoolLimits:
     """What all mirrors of a process may hold: how many run, how many wait, bytes of bodies.
 
-    *max_cpu* is the part of one core that comparisons on the event loop may take.
+    *max_cpu* is the part of one core that they may take on the event loop.
     """
 
     max_concurrency: int = 64
@@ -58,7 +62,8 @@ class _Lane:
 class MirrorPool:
     """Runs mirrors. Use it from the event loop's thread.
 
-    *longest_s* gives the seconds that a mirror with some options may take at all. Of routes whose
+    *longest_s* gives the seconds that a mirror with some options may take at all, *cpu_clock* the
+    processor seconds of the calling thread. Of routes whose
     mirrors wait, one after the other gets the next place, as far as its own limit goes; of one
     route the oldest.
     """
@@ -70,6 +75,7 @@ class MirrorPool:
         *,
         longest_s: Callable[[MirrorOptions], float],
         clock: Callable[[], float],
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self.ledger = ledger
         self.room = Room(limits.max_total_bytes)
@@ -78,6 +84,7 @@ class MirrorPool:
         self.waiting = 0
         self._limits = limits
         self._longest_s = longest_s
+        self._cpu_clock = cpu_clock
         self._lanes: dict[str, _Lane] = {}
         self._turns: deque[_Lane] = deque()
         self._tasks: dict[asyncio.Task[Observation | Failed], Capture] = {}
@@ -122,22 +129,32 @@ class MirrorPool:
 
     def _refuse(self, capture: Capture) -> None:
         """Stop *capture* if it can neither begin nor wait."""
+        reason = self.refusal(capture.mirror)
+        if reason is not None:
+            capture.stop(Life.DROPPED, reason)
+
+    def refusal(self, mirror: RouteMirror) -> Drop | None:
+        """Why one more of *mirror* could neither begin nor wait just now; None when it could.
+
+        To be asked before a request is captured, too: what is dropped in the end is to cost little.
+        """
         if self.is_closed:
-            capture.stop(Life.DROPPED, Drop.DRAINING)
-        elif self.cpu.is_spent:
-            capture.stop(Life.DROPPED, Drop.CPU)
-        elif not self._has_place(capture) and not self._may_wait(capture):
-            capture.stop(Life.DROPPED, Drop.QUEUE_FULL)
+            return Drop.DRAINING
+        if self.cpu.is_spent:
+            return Drop.CPU
+        return None if self._has_place(mirror) or self._may_wait(mirror) else Drop.QUEUE_FULL
 
-    def _has_place(self, capture: Capture) -> bool:
-        """Whether *capture* could begin at once."""
-        account, options = capture.mirror.counts.account, capture.mirror.options
+    def _has_place(self, mirror: RouteMirror) -> bool:
+        """Whether one more of *mirror* could begin at once."""
+        account = mirror.counts.account
         has_place = self.running < self._limits.max_concurrency
-        return has_place and not account.waiting and account.running < options.max_concurrency
+        return (
+            has_place and not account.waiting and account.running < mirror.options.max_concurrency
+        )
 
-    def _may_wait(self, capture: Capture) -> bool:
-        account, options = capture.mirror.counts.account, capture.mirror.options
-        return account.waiting < options.max_pending and self.waiting < self._limits.max_pending
+    def _may_wait(self, mirror: RouteMirror) -> bool:
+        waiting, limits = mirror.counts.account.waiting, self._limits
+        return waiting < mirror.options.max_pending and self.waiting < limits.max_pending
 
     def _lane_of(self, account: Account) -> _Lane:
         if account.route not in self._lanes:
@@ -181,10 +198,12 @@ class MirrorPool:
         counts = capture.mirror.counts
         counts.add(Life.SENT)
         counts.account.running += 1
-        task = asyncio.get_running_loop().create_task(self._examined(capture, sample))
+        work = self.cpu.begin()
+        steps = Metered(self._examined(capture, sample), work.charge, self._cpu_clock)
+        task = asyncio.get_running_loop().create_task(steps)
         self._tasks[task] = capture
         # In the callback and not in the task: one that is cancelled at once never runs.
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, work))
 
     async def _examined(self, capture: Capture, sample: Sample) -> Observation | Failed:
         mirror = capture.mirror
@@ -197,8 +216,9 @@ class MirrorPool:
                 return Failed(Life.CANDIDATE_TIMEOUT, DEADLINE)
             raise
 
-    def _ended(self, task: asyncio.Task[Observation | Failed]) -> None:
+    def _ended(self, work: Work, task: asyncio.Task[Observation | Failed]) -> None:
         """Count how a mirror ended, and let another one have its place."""
+        work.end()
         capture = self._tasks.pop(task)
         counts = capture.mirror.counts
         result = self._result(task, capture)

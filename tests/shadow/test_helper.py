@@ -129,7 +129,7 @@ async def test_the_helper_renders_as_the_renderer_does() -> None:
     snapshot = await load()
     text = "a" * INLINE_WIRE_BYTES
     async with helper_of() as helper:
-        comparing = Comparing(helper, lambda seconds: None)
+        comparing = Comparing(helper)
         for path, wire in (
             ("/v1/items/a", item(id=text, big="7")),
             ("/v1/items", message("ItemList", items=[{"id": text}])),
@@ -151,7 +151,7 @@ async def test_what_only_the_whole_pool_can_render_is_rendered_here() -> None:
     assert not is_closed(renderer)
     wire = make(pool_of(LIBRARY), "library.v1.BookReply", {"note": "n" * 99_999})
     async with helper_of() as helper:
-        content = await Comparing(helper, lambda seconds: None).render(
+        content = await Comparing(helper).render(
             renderer, wire.SerializeToString()
         )
         assert content == renderer.render(wire.SerializeToString())
@@ -365,23 +365,16 @@ def test_what_is_said_is_what_is_heard() -> None:
 
 
 async def test_nothing_above_the_inline_limit_is_compared_on_the_event_loop() -> None:
-    """I21: the loop is held up by small pairs alone, and is charged for these."""
-    charged: list[float] = []
-    clock = FakeClock()
-
-    def cpu() -> float:
-        clock.advance(1.0)
-        return clock()
-
+    """I21: the loop is held up by small pairs alone."""
     comparator = comparator_of()
     half = INLINE_BYTES // 2
     small = pair(b'{"id":"%b"}' % (b"a" * (half - 9)), b'{"id":"%b"}' % (b"b" * (half - 9)))
     assert len(small[0].body) + len(small[1].body) == INLINE_BYTES
     large = pair(small[0].body, small[1].body + b" ")
     async with helper_of() as helper:
-        comparing = Comparing(helper, charged.append, cpu_clock=cpu)
+        comparing = Comparing(helper)
         one = await comparing.compare(comparator, *small)
-        assert (comparing.inline, comparing.helped, charged) == (1, 0, [1.0])
+        assert (comparing.inline, comparing.helped) == (1, 0)
         other = await comparing.compare(comparator, *large)
-        assert (comparing.inline, comparing.helped, charged) == (1, 1, [1.0])
+        assert (comparing.inline, comparing.helped) == (1, 1)
         assert one == other
