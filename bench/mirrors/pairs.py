@@ -26,6 +26,8 @@ ALLOWED: Final = 1.05
 ALLOWED_MS: Final = 1.0
 SLOW_LOOP: Final = '{le="0.01"}'
 EVERY_LIFE: Final = '{le="+Inf"}'
+#: What mirrors have to do yet.
+BUSY: Final = ("cutover_shadow_inflight", "cutover_shadow_queue_depth")
 #: Ends of a mirror's life, of which each request has just one.
 ENDS: Final = ("not_sampled", "skipped", "dropped", "sent")
 
@@ -66,9 +68,10 @@ class Side:
         return f"<Side {self.service.address} rounds={len(self.rounds)}>"
 
     def round(self, ground: Ground, kinds: Sequence[Kind], rate: float, for_s: float) -> None:
-        """Load it once."""
+        """Load it once, and wait for the last of its mirrors."""
         cpu_s, lives, late = self.service.process.cpu_s(), self.lives(), self.late()
         records = ground.quiet(self.service.address, kinds, rate, for_s)
+        self.service.wait_until(lambda: not any(map(self.service.metric, BUSY)), "mirrors go on")
         self.rounds.append(
             Round(
                 records,
@@ -87,6 +90,11 @@ class Side:
             counts[outcome] = counts.get(outcome, 0.0) + count
         return counts
 
+    def equal(self) -> float:
+        """How many answers were taken for equal so far."""
+        told = metrics(self.service.get("/metrics")).get("cutover_shadow_compared_total", Counter())
+        return sum(count for labels, count in told.items() if 'verdict="match' in labels)
+
     def late(self) -> float:
         """How often the loop ran a timer more than 10 ms late so far."""
         told = metrics(self.service.get("/metrics"))
@@ -96,6 +104,11 @@ class Side:
     def total(self, life: str) -> float:
         """How many mirrors of all rounds came to this end."""
         return sum(each.lives.get(life, 0.0) for each in self.rounds)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of all rounds, in seconds."""
+        return sum(each.cpu_s for each in self.rounds)
 
     @property
     def p99_ms(self) -> float:
