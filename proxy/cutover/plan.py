@@ -43,7 +43,7 @@ class RoutePlan:
         """
         if stage is not Stage.GRPC and not self.has_legacy:
             return "the route has no legacy upstream"
-        if stage in (Stage.CANARY, Stage.GRPC) and not self.has_grpc:
+        if stage is not Stage.LEGACY and not self.has_grpc:
             return "the route has no gRPC upstream"
         if stage is Stage.SHADOW and not self.has_mirror:
             return "the route has no mirror, and shadow without one is legacy"

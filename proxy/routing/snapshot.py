@@ -119,7 +119,7 @@ def _plan(route: Route, has_legacy: bool) -> RoutePlan:
         # Requests that stream are not served by gRPC: to move there would be to lose them.
         has_grpc=route.upstream is not None and not route.cardinality.request_streams,
         has_sticky=route.canary is not None and bool(route.canary.sticky),
-        has_mirror=route.mirror is not None and route.upstream is not None,
+        has_mirror=route.mirror is not None,
     )
 
 

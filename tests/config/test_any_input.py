@@ -5,14 +5,18 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config import Config, SourceText, load_config, policy
+from proxy.config import Config, ResolvedRoute, SourceText, load_config, mirror_policy, policy
 from proxy.config.canary import Canary, HeaderMatch, ValueList
+from proxy.config.compare import Compare, Rule
+from proxy.config.gate import Gate
 from proxy.config.messages import keys_of
+from proxy.config.mirror import Mirror, MirrorHeaders
 from proxy.config.options import Route
 from proxy.config.override import Override
 from proxy.config.resolved import MethodFacts
 from proxy.config.safeguards import Breaker, Fallback, Rollback
 from proxy.config.schema import DescriptorSource, Settings
+from proxy.config.shadow import Evidence, Mark, Shadow
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
 from proxy.cutover.fallback import Safety
 from proxy.errors import ConfigError
@@ -52,6 +56,34 @@ VALUES = st.recursive(
 FILES = st.dictionaries(WORDS, VALUES, max_size=6)
 
 
+FACTS = (
+    MethodFacts("unsafe", streams_requests=True),
+    MethodFacts("unsafe", streams_requests=False, can_validate=True),
+    MethodFacts("safe", streams_requests=False),
+)
+#: Words of the sections about mirrors, and values that some of their keys take.
+SHADOW_WORDS = st.sampled_from(
+    [
+        *(*keys_of(Mirror), *keys_of(MirrorHeaders), *keys_of(Compare), *keys_of(Rule)),
+        *(*keys_of(Gate), *keys_of(Shadow), *keys_of(Mark), *keys_of(Evidence), "off", "sticky"),
+        *(
+            "$",
+            "$.a[*].b{*}",
+            "$.a",
+            "request:$.a",
+            "header:a",
+            "error:$",
+            "$[",
+            "1s",
+            "1d",
+            "1KiB",
+        ),
+        *("0.1%", "100%", "101%", "rpc", "translate", "x-shadow", "a", "A", "${A}", "2099-01-01"),
+        *("set", "number", "format", "regex", "ignore", "one_of", "uuid", "(a+)+", "a{2}", "type"),
+    ]
+)
+
+
 def read(*texts: str) -> None:
     files = [SourceText(f"{number}.yaml", text) for number, text in enumerate(texts)]
     try:
@@ -69,7 +101,8 @@ def read(*texts: str) -> None:
 
 def use(config: Config) -> None:
     config.check_rpcs(["a.B.C"])
-    config.check_methods({"a.B.C": MethodFacts("unsafe", streams_requests=True)})
+    for facts in FACTS:
+        config.check_methods({"a.B.C": facts})
     json.dumps(config.redacted())
     options = config.options_for("a.B.C")
     assert options.name
@@ -78,8 +111,20 @@ def use(config: Config) -> None:
     policy.ramp_value(options.canary)
     policy.fallback_on(options.fallback, Safety.UNSAFE)
     policy.guard_options(options.fallback, options.breaker, options.rollback)
+    for safety in Safety:
+        use_mirror(options, safety)
     if config.settings.override is not None and config.settings.override.secret is not None:
         assert config.override_header
+
+
+def use_mirror(options: ResolvedRoute, safety: Safety) -> None:
+    depth = None
+    if options.mirror is not None:
+        depth = mirror_policy.depth_of(options.mirror, safety, can_validate=True)
+        mirror_policy.mirror_value(options.mirror, options.compare, depth, safety)
+    mirror_policy.gate_value(options.gate, depth)
+    for rule in options.compare.rules if options.compare else ():
+        assert mirror_policy.rule_value(rule).text == rule.text
 
 
 @settings(deadline=None)
@@ -146,3 +191,48 @@ def test_any_value_of_a_safeguard(key: str, section: dict[str, object]) -> None:
 def test_any_value_of_an_override(value: object, key: str) -> None:
     document = {"version": 1, "upstreams": {"legacy": {"url": "http://a"}}}
     read(json.dumps({**document, "override": {"secret": "${LONG}", key: value}}))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(["mirror", "compare", "gate", "headers", "rules", "noise"]),
+    st.dictionaries(
+        SHADOW_WORDS,
+        st.recursive(
+            SHADOW_WORDS | NUMBERS,
+            lambda inner: (
+                st.lists(inner, max_size=2) | st.dictionaries(SHADOW_WORDS, inner, max_size=2)
+            ),
+            max_leaves=4,
+        ),
+        max_size=4,
+    ),
+)
+def test_any_value_of_what_is_mirrored(key: str, section: dict[str, object]) -> None:
+    upstreams = {"legacy": {"url": "http://a"}, "dns": {"target": "a", "plaintext": True}}
+    route: dict[str, object] = {"rpc": "a.B.C", "mirror": {"percent": 5}}
+    rule = {"path": "$.a", "use": "set", "reason": "r"}
+    sections: dict[str, dict[str, object]] = {
+        "mirror": {"mirror": {"percent": 5, **section}},
+        "compare": {"compare": section},
+        "gate": {"gate": section},
+        "headers": {"mirror": {"percent": 5, "headers": section}},
+        "rules": {"compare": {"rules": [{**rule, **section}, rule]}},
+        "noise": {"compare": {"noise": section}},
+    }
+    routes = [route | sections[key]]
+    read(json.dumps({"version": 1, "upstreams": upstreams, "routes": routes}))
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["shadow", "evidence"]),
+    st.dictionaries(
+        SHADOW_WORDS,
+        NUMBERS | SHADOW_WORDS | st.dictionaries(SHADOW_WORDS, SHADOW_WORDS, max_size=2),
+        max_size=3,
+    ),
+)
+def test_any_value_of_the_process_of_mirrors(key: str, section: dict[str, object]) -> None:
+    document = {"version": 1, "upstreams": {"legacy": {"url": "http://a"}}, key: section}
+    read(json.dumps(document))

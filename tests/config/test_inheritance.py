@@ -90,3 +90,65 @@ def test_entry_can_turn_on_what_is_off_for_all() -> None:
 def test_owner_and_date_are_inherited_and_safety_is_the_entrys_own() -> None:
     found = options("owner: team-dns, target_date: 2026-12-01", "owner: me, safety: idempotent")
     assert (found.owner, str(found.target_date), found.safety) == ("me", "2026-12-01", "idempotent")
+
+
+def test_mirror_keys_of_an_entry_go_before_those_of_defaults() -> None:
+    found = options(
+        "mirror: {percent: 5, timeout: 9s, headers: {remove: [cookie], set: {x-a: '1'}}}",
+        "mirror: {percent: 50, headers: {set: {x-b: '2'}}}",
+    ).mirror
+    assert found is not None
+    assert (found.basis_points, found.timeout_s) == (5000, 9.0)
+    assert (found.headers.set, found.headers.remove) == ({"x-b": "2"}, ("cookie",))
+
+
+def test_mirror_can_be_off_for_one_or_for_all_and_on_for_one() -> None:
+    assert options("mirror: {percent: 5}", "mirror: off").mirror is None
+    assert options("mirror: off", "name: x").mirror is None
+    one = options("mirror: off", "mirror: {percent: 5}").mirror
+    assert one is not None
+    assert one.basis_points == 500
+
+
+def test_compare_keys_of_an_entry_go_before_those_of_defaults() -> None:
+    shared = "rules: [{path: $.a, use: set, reason: r}]"
+    found = options(
+        f"mirror: {{percent: 5}}, compare: {{status: class, {shared}, noise: {{control_percent: 5, "
+        "reverify_after: 1s}}",
+        "compare: {headers: [etag], noise: {reverify_after: off}}",
+    ).compare
+    assert found is not None
+    assert (found.status, found.headers, [each.text for each in found.rules]) == (
+        *("class", ("etag",)),
+        ["$.a set"],
+    )
+    noise = found.noise
+    assert (noise.control_basis_points, noise.reverify_after_s) == (500, None)
+
+
+def test_rules_of_an_entry_take_the_place_of_those_of_defaults() -> None:
+    rules = "rules: [{path: $.%s, use: set, reason: r}]"
+    defaults = f"mirror: {{percent: 5}}, compare: {{{rules % 'a'}}}"
+    found = options(defaults, f"compare: {{{rules % 'b'}}}").compare
+    assert found is not None
+    assert [each.text for each in found.rules] == ["$.b set"]
+    none = options(defaults, "compare: {rules: []}").compare
+    assert none is not None
+    assert none.rules == ()
+
+
+def test_gate_keys_of_an_entry_go_before_those_of_defaults() -> None:
+    found = options("gate: {min_keys: 5, confidence: 99%}", "gate: {min_keys: 7}").gate
+    assert found is not None
+    assert (found.min_keys, found.confidence, found.max_mismatch) == (7, 0.99, 0.001)
+
+
+def test_gate_is_built_in_where_there_is_a_mirror_and_only_there() -> None:
+    assert options("timeout: 1s", "mirror: {percent: 5}").gate is not None
+    assert options("mirror: {percent: 5}", "name: x").gate is not None
+    assert options("mirror: {percent: 5}", "mirror: off").gate is None
+    assert options("mirror: {percent: 5}", "gate: off").gate is None
+    assert options("mirror: {percent: 5}, gate: off", "name: x").gate is None
+    on = options("mirror: {percent: 5}, gate: off", "gate: {min_keys: 5}").gate
+    assert on is not None
+    assert on.min_keys == 5

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from proxy.config.base import OrOff, Section
-from proxy.config.scalars import Day, Number, Percent, parse_percent
+from proxy.config.scalars import Day, Number, Percent, Share, parse_percent
 
 PERCENT, RATIO, SWITCHED = Percent(), Number(0.01, 1), Number(1, 100, can_be_off=True)
+SHARE = Share(0.0001, 0.5)
 
 
 @given(st.integers(0, 10_000))
@@ -58,6 +59,29 @@ def test_number_can_be_off_where_that_is_allowed() -> None:
         SWITCHED.validate("never")
 
 
+@given(st.integers(1, 5_000))
+def test_share_is_the_same_as_a_number_and_as_a_percentage(points: int) -> None:
+    written = Decimal(points) / 10_000
+    assert SHARE.validate(float(written)) == SHARE.validate(f"{written * 100:f}%")
+
+
+def test_share_is_exact_and_is_told_as_a_percentage() -> None:
+    assert [SHARE.validate(value) for value in ("0.07%", "50%", 0.001)] == [0.0007, 0.5, 0.001]
+    assert [SHARE.text(value) for value in (0.0007, 0.5, 0.07)] == ["0.07%", "50%", "7%"]
+
+
+@pytest.mark.parametrize("value", ["100%", "0.001%", 5, 0, 1e400, "51%"])
+def test_share_out_of_range_is_refused(value: object) -> None:
+    with pytest.raises(PydanticCustomError, match=r"must be from 0\.01% to 50%$"):
+        SHARE.validate(value)
+
+
+@pytest.mark.parametrize("value", ["5", "5 %", "%", "-1%", "1e1%", True, None, (), "٥%"])
+def test_share_has_one_form_beside_the_number(value: object) -> None:
+    with pytest.raises(PydanticCustomError, match=r"such as 0\.1% or 0\.001"):
+        SHARE.validate(value)
+
+
 def test_day_has_one_spelling() -> None:
     assert Day().validate("2026-12-01") == date(2026, 12, 1)
     for text in ("20261201", "2026-W49-2", "2026-13-01", "01.12.2026", 20261201, None):
@@ -85,5 +109,8 @@ def test_editors_are_told_what_scalars_may_be() -> None:
 
     assert schema(PERCENT) == {"type": "number", "minimum": 0, "maximum": 100}
     assert schema(Day()) == {"type": "string", "format": "date"}
+    share, text = schema(SHARE)["anyOf"]
+    assert share == {"type": "number", "minimum": 0.0001, "maximum": 0.5}
+    assert text["type"] == "string"
     number = {"type": "number", "minimum": 1, "maximum": 100}
     assert schema(SWITCHED) == {"anyOf": [number, {"const": "off"}]}

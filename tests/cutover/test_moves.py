@@ -100,6 +100,12 @@ def test_stage_and_percent_put_a_route_where_they_say(
     assert told(plan, *made) == standing
 
 
+def test_a_move_to_shadow_does_not_count_once_the_file_takes_the_mirror_away():
+    override = override_after(LEGACY, staged(Stage.SHADOW))
+    assert position_of(LEGACY, override).stage is Stage.SHADOW
+    assert position_of(replace(LEGACY, has_mirror=False), override).stage is Stage.LEGACY
+
+
 def test_promote_goes_rung_by_rung_past_the_limit_for_automatic_steps():
     standings = [told(PREPARED, *[move(PROMOTE)] * count) for count in range(7)]
     assert standings == [
@@ -180,6 +186,9 @@ REFUSED = [
     (GRPC_ONLY, [], shared(500), "no legacy upstream"),
     (GRPC_ONLY, [], move(ROLLBACK), "no legacy upstream"),
     (LEGACY_ONLY, [], staged(Stage.GRPC), "no gRPC upstream"),
+    (replace(LEGACY, has_mirror=False), [], staged(Stage.SHADOW), "the route has no mirror"),
+    (replace(GRPC, has_mirror=False), [], staged(Stage.SHADOW), "the route has no mirror"),
+    (LEGACY_ONLY, [], staged(Stage.SHADOW), "no gRPC upstream"),
     (LEGACY_ONLY, [], move(PROMOTE), "no gRPC upstream"),
     (replace(LEGACY, has_sticky=False), [], staged(Stage.CANARY), "no sticky source"),
     (replace(LEGACY, has_sticky=False), [], move(PROMOTE), "no sticky source"),

@@ -242,7 +242,8 @@ class TestPathsOfDefaults:
         [check], [put] = bindings(snapshot, "Check"), bindings(snapshot, "Put")
         assert check.redactor is not None
         assert put.redactor is not None
-        assert (check.redactor.revealed, put.redactor.revealed) == ({"$.price"}, frozenset())
+        assert check.redactor.revealed == {"$.price"}
+        assert put.redactor.revealed == frozenset()
 
     def test_are_refused_when_no_mirrored_route_has_them(self, tmp_path: Path) -> None:
         defaults = f"compare: {{rules: [{rule('$.sku')}]}}"
