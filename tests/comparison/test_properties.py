@@ -31,7 +31,9 @@ PRINTED: list[tuple[dict[str, Any], set[Kind]]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "kinds"), PRINTED, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("options", "kinds"), PRINTED, ids=[" ".join(options) for options, _ in PRINTED]
+)
 @given(data=st.data())
 def test_one_message_printed_in_two_ways_differs_only_in_how_it_is_written(
     options: dict[str, Any], kinds: set[Kind], data: st.DataObject

@@ -151,9 +151,7 @@ async def test_what_only_the_whole_pool_can_render_is_rendered_here() -> None:
     assert not is_closed(renderer)
     wire = make(pool_of(LIBRARY), "library.v1.BookReply", {"note": "n" * 99_999})
     async with helper_of() as helper:
-        content = await Comparing(helper).render(
-            renderer, wire.SerializeToString()
-        )
+        content = await Comparing(helper).render(renderer, wire.SerializeToString())
         assert content == renderer.render(wire.SerializeToString())
         assert helper.starts == 0
 
