@@ -78,8 +78,9 @@ class Shadow(Section):
     max_cpu: Annotated[float, Share(0.001, 1)] = Field(
         default=0.2,
         description=(
-            "Share of one processor that mirrors may take on the event loop: sampling, calling and "
-            "comparing. Beyond: dropped, and counted."
+            "Share that mirrors may take of the processor time that requests leave on the event "
+            "loop, for sampling, calling and comparing; beside requests that take all of it, that "
+            "share of itself. Beyond: dropped, and counted. 100%: no limit."
         ),
         examples=["5%"],
     )

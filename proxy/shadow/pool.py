@@ -41,7 +41,7 @@ _LOGGED_PER_S: Final = 0.1
 class PoolLimits:
     """What all mirrors of a process may hold: how many run, how many wait, bytes of bodies.
 
-    *max_cpu* is the part of one core that they may take on the event loop.
+    *max_cpu* is the share that they may take of the time that others leave on the event loop.
     """
 
     max_concurrency: int = 64
@@ -79,7 +79,7 @@ class MirrorPool:
     ) -> None:
         self.ledger = ledger
         self.room = Room(limits.max_total_bytes)
-        self.cpu = CpuBudget(limits.max_cpu, clock)
+        self.cpu = CpuBudget(limits.max_cpu, clock, cpu_clock)
         self.is_closed = False
         self.waiting = 0
         self._limits = limits

@@ -42,7 +42,7 @@ def test_a_slow_rate_gives_one_at_once():
 
 def test_processor_time_may_be_overdrawn_once_and_is_made_up_for():
     clock = FakeClock()
-    budget = CpuBudget(0.2, clock)
+    budget = CpuBudget(0.2, clock, FakeClock())
     assert not budget.is_spent
     budget.charge(1.02)
     assert budget.is_spent
@@ -50,12 +50,12 @@ def test_processor_time_may_be_overdrawn_once_and_is_made_up_for():
     assert budget.is_spent
     clock.advance(0.2)
     assert not budget.is_spent
-    assert "20%" in repr(budget)
+    assert "20.0%" in repr(budget)
 
 
 def test_processor_time_is_not_saved_up():
     clock = FakeClock()
-    budget = CpuBudget(0.2, clock)
+    budget = CpuBudget(0.2, clock, FakeClock())
     clock.advance(1e6)
     assert not budget.is_spent
     budget.charge(0.0201)
@@ -64,7 +64,7 @@ def test_processor_time_is_not_saved_up():
 
 def test_another_share_of_the_processor_counts_from_then_on():
     clock = FakeClock()
-    budget = CpuBudget(0.2, clock)
+    budget = CpuBudget(0.2, clock, FakeClock())
     budget.charge(0.52)
     clock.advance(1.0)
     budget.limit(0.01)

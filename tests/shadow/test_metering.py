@@ -142,10 +142,15 @@ def test_a_class_of_errors_alone_may_be_thrown(meter: Meter):
 # --- what is set aside
 
 
+def idle() -> float:
+    """The processor time of a thread that does nothing."""
+    return 0.0
+
+
 def test_what_is_expected_is_set_aside_when_work_begins():
     """Else all that wait would begin in the moment in which there is something left."""
     clock = FakeClock()
-    budget = CpuBudget(0.5, clock)
+    budget = CpuBudget(0.5, clock, idle)
     for _ in range(200):
         work = budget.begin()
         work.charge(0.01)
@@ -161,8 +166,8 @@ def test_what_is_expected_is_set_aside_when_work_begins():
 
 def test_what_was_set_aside_and_not_used_is_given_back():
     clock = FakeClock()
-    budget = CpuBudget(0.5, clock)
-    budget.learn(1.0)
+    budget = CpuBudget(0.5, clock, idle)
+    budget.end(0.0, 1.0)
     left = repr(budget)
     work = budget.begin()
     assert budget.is_spent
@@ -172,7 +177,7 @@ def test_what_was_set_aside_and_not_used_is_given_back():
 
 def test_what_is_used_beyond_is_charged_once():
     clock = FakeClock()
-    budget = CpuBudget(0.1, clock)
+    budget = CpuBudget(0.1, clock, idle)
     work = budget.begin()
     work.charge(0.2)
     assert "300.00 ms" in repr(work)
@@ -181,3 +186,44 @@ def test_what_is_used_beyond_is_charged_once():
     assert budget.is_spent
     clock.advance(0.2)
     assert not budget.is_spent
+
+
+# --- what others leave
+
+
+@pytest.mark.parametrize(
+    ("share", "busy", "granted"),
+    [
+        (0.2, 0.0, 0.2),
+        (0.2, 0.6, 0.08),
+        (0.2, 1.0, 0.04),  # some is done on a busy core, too
+        (0.5, 0.6, 0.25),
+        (1.0, 0.9, 1.0),
+    ],
+)
+def test_work_gets_its_share_of_what_others_leave(share: float, busy: float, granted: float):
+    clock, cpu = FakeClock(), FakeClock()
+    budget = CpuBudget(share, clock, cpu)
+    used_s = 0.0
+    for _ in range(10_000):
+        clock.advance(0.01)
+        cpu.advance(0.01 * busy)
+        if not budget.is_spent:
+            work = budget.begin()
+            work.charge(0.01)
+            cpu.advance(0.015)
+            work.end()
+            used_s += 0.015
+    assert used_s / 100.0 == pytest.approx(granted, rel=0.05, abs=0.002)
+    assert f"{granted:.1%}" in repr(budget)
+
+
+def test_work_does_not_take_itself_for_others():
+    clock, cpu = FakeClock(), FakeClock()
+    budget = CpuBudget(0.2, clock, cpu)
+    for _ in range(100):
+        clock.advance(0.1)
+        cpu.advance(0.02)
+        budget.charge(0.02)
+        assert not budget.is_spent or "20.0%" in repr(budget)
+    assert "20.0%" in repr(budget)
