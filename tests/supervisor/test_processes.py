@@ -154,6 +154,36 @@ async def test_a_killed_worker_loses_its_own_requests_only_and_is_replaced(tmp_p
             assert (await workers.until("cutover_workers{}", 2))[DIED] == times
 
 
+EXPIRED = """\
+mirror: {percent: 1}, compare: {rules: [{path: $.id, use: ignore, reason: r, expires: 2020-01-01}]}
+"""
+
+
+async def test_a_rule_that_expired_overnight_leaves_no_host_without_workers(
+    tmp_path: Path,
+) -> None:
+    """Who stays goes on as it was, who comes serves the same; a start refuses the folder."""
+    async with workers_of(tmp_path, answers(ONE)) as workers:
+        config = (tmp_path / "cutover.yaml").read_text()
+        entry = f"name: get-item, {EXPIRED.strip()}}}"
+        expired = config.replace("name: get-item}", entry).replace(
+            'services: ["edge.v1.*"]}', 'services: ["edge.v1.*"]}, legacy: {url: "http://a"}'
+        )
+        assert expired.count("2020-01-01") == expired.count("http://a") == 1
+        (tmp_path / "cutover.yaml").write_text(expired)
+        victim = min(workers.pids())
+        os.kill(victim, signal.SIGKILL)
+        died = await workers.served.tell("worker died", pid=victim)
+        await workers.served.tell("worker serves", worker=died["worker"])
+        await workers.until("cutover_workers{}", 2)
+        async with client_of(workers.url) as client:
+            assert (await client.ask(GET)).status == 200
+    async with serving(tmp_path, "--workers", "2") as served, asyncio.timeout(PATIENCE_S):
+        _, errors = await served.process.communicate()
+        assert served.process.returncode == 1
+        assert b"was the last day of the rule, 2020-01-01" in errors
+
+
 async def test_counters_never_fall_while_workers_are_killed(tmp_path: Path) -> None:
     async with workers_of(tmp_path, answers(ONE)) as workers:
         async with load_on(workers.url, keep_alive=2, close=2):
