@@ -20,9 +20,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from proxy.comparison.documents import ABSENT, Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.excerpts import excerpt
 from proxy.comparison.kinds import Kind
-from proxy.comparison.paths import ROOT
+from proxy.comparison.paths import ROOT, Part
 from proxy.comparison.places import Keeping, Place
 from proxy.comparison.reading import Json, TooDeep, Unreadable, media_type, read, read_stream
+from proxy.comparison.request_walk import RequestWalk
 from proxy.comparison.rules import Rule, RuleTree
 from proxy.comparison.schema import OPEN, Form, Plans, Shape, leaf_paths
 from proxy.comparison.walk import OverBudget, Walk
@@ -38,13 +39,17 @@ class CompareOptions:
     """What is compared, and what may differ.
 
     *status* `class` takes statuses of one class, 2xx, for equal. *headers* are names in lower
-    case; others are not compared. Of a stream *max_messages* are.
+    case; others are not compared. Of a stream *max_messages* are. *sent* says that the pair are no
+    answers but what a client sent and what its message has; *tell_unknown*, whether fields that
+    the message has not are differences then.
     """
 
     status: Literal["exact", "class"] = "exact"
     headers: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     max_messages: int = 100
+    sent: bool = False
+    tell_unknown: bool = True
 
 
 class Comparator:
@@ -169,7 +174,7 @@ class Comparator:
         sides = [self._read(each, errors=errors) for each in (legacy, grpc)]
         if any(isinstance(side, Unreadable) for side in sides):
             return _unreadable(sides, legacy, grpc, found, errors=errors)
-        walk = Walk(errors=errors)
+        walk = self._walk(errors=errors)
         ours, theirs = sides
         walk.compare(self._place(errors=errors), ours, theirs)  # type: ignore[arg-type]
         return Comparison(
@@ -178,6 +183,11 @@ class Comparator:
             rule_hits=walk.hits,
             fields=frozenset() if errors else walk.fields,
         )
+
+    def _walk(self, *, errors: bool) -> Walk:
+        if self.options.sent:
+            return RequestWalk(tell_unknown=self.options.tell_unknown)
+        return Walk(errors=errors)
 
     def _read(self, document: Document, *, errors: bool) -> "Json | Unreadable":
         kind = header(document, CONTENT_TYPE) or ""
@@ -196,7 +206,8 @@ class Comparator:
         """The place of answers, or of error bodies: made when the first one comes."""
         place = self._errors if errors else self._root
         if place is None:
-            rules = RuleTree.compile(self.options.rules, errors=errors)
+            part = Part.ERROR if errors else Part.ANSWER
+            rules = RuleTree.compile(self.options.rules, part)
             shape = OPEN if errors else self._shape()
             place = Place.root(Keeping(self._plans), ROOT, shape, rules)
             if errors:

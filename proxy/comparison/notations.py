@@ -196,6 +196,24 @@ def classify(shape: Shape, first: Json, second: Json) -> tuple[Kind, ...]:
     return (Kind.TYPE,)
 
 
+def is_one_value(shape: Shape, sent: Json, held: Json) -> bool:
+    """Whether a field that holds *held* has all of what was *sent*, however that was written.
+
+    Null is the default. Digits that a float has cut are lost, those that a double has are not:
+    other readers of JSON have no more.
+    """
+    if sent is None or held is None:
+        return is_default(shape, held if sent is None else sent)
+    if shape.form is not Form.SCALAR or shape.kind is FieldKind.STRING:
+        return _same_plain_number(sent, held)
+    if shape.kind is FieldKind.FLOAT:
+        return _same_double(sent, held)
+    return any(sense.same(sent, held) for sense in senses_of(shape))
+
+
+_same_plain_number: Final = _by(_plain_number)
+_same_double: Final = _by(double)
+
 #: The words of `Excerpt.type`.
 TYPES: Final[Mapping[type, str]] = {
     str: "string",

@@ -1,12 +1,13 @@
-"""Paths of fields in an answer: how they are written, read and compared.
+"""Paths of values in answers and requests: how they are written, read and compared.
 
-Belongs here: the grammar, `$.items[*].id` and `$.labels{*}`. Does not: what is at a path
-(`comparison.places`), what a rule does there (`comparison.rules`).
+Belongs here: the grammar, `$.items[*].id`, `$.labels{*}`, `request:?page_size`. Does not: what is
+at a path (`comparison.places`), what a rule does there (`comparison.rules`).
 """
 
 import json
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 #: One step down: `.name` for a member of an object, or one of the next two.
@@ -16,8 +17,36 @@ ELEMENT: Final[Step] = "[*]"
 VALUE: Final[Step] = "{*}"
 
 ROOT: Final = "$"
-#: Before `$`: the path is one of error bodies, which are not of the answer's message.
-ERROR: Final = "error:"
+
+
+class Part(StrEnum):
+    """What a path is about, which is what it begins with."""
+
+    ANSWER = ""
+    ERROR = "error:"  # bodies of errors, which are not of the answer's message
+    REQUEST = "request:"  # the body that a client sent
+    QUERY = "request:?"  # one of its query parameters, by name
+    CAPTURE = "request:/"  # one of the variables of its path, by name
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the rest of such a path is a name: there is text at it, and nothing below."""
+        return self in (Part.QUERY, Part.CAPTURE)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is about requests."""
+        return self.startswith(Part.REQUEST)
+
+    @classmethod
+    def of(cls, path: str) -> "Part":
+        """The part that a path is about, by how it begins."""
+        longest_first = (cls.QUERY, cls.CAPTURE, cls.REQUEST, cls.ERROR)
+        return next((each for each in longest_first if path.startswith(each)), cls.ANSWER)
+
+
+#: The name of a parameter or variable.
+_NAME: Final = re.compile(r"[^\s\x00-\x1f]{1,100}").fullmatch
 
 #: Names that stand in a path as they are; others are in `["…"]`, as JSON writes them.
 PLAIN_NAME: Final = re.compile(r"[A-Za-z_@][A-Za-z0-9_@:-]*").fullmatch
@@ -50,15 +79,15 @@ def step_of(name: str) -> Step:
 class PathPattern:
     """A path as rules have it: steps from `$`, those of names in `step_of`'s one spelling.
 
-    *error* is True for a path of error bodies. The order of patterns is by their length first:
-    the longest that fits wins.
+    Of a *part* that is text the one step is a name. The order of patterns is by their length
+    first: the longest that fits wins.
     """
 
     steps: tuple[Step, ...]
-    error: bool = False
+    part: Part = Part.ANSWER
 
     def __str__(self) -> str:
-        return (ERROR if self.error else "") + ROOT + "".join(self.steps)
+        return self.part + ("" if self.part.is_text else ROOT) + "".join(self.steps)
 
     @classmethod
     def parse(cls, text: str) -> "PathPattern":
@@ -66,14 +95,21 @@ class PathPattern:
 
         >>> PathPattern.parse('$.items[*]["a.b"].labels{*}').steps
         ('.items', '[*]', '["a.b"]', '.labels', '{*}')
+        >>> PathPattern.parse("request:?page.size").steps
+        ('page.size',)
         >>> PathPattern.parse("$.items[0]")
         Traceback (most recent call last):
         ValueError: column 8: expected .name, ["name"], [*] or {*}, not "[0]"
         """
-        start = len(ERROR) if text.startswith(ERROR) else 0
+        part = Part.of(text)
+        start = len(part)
+        if part.is_text:
+            if not _NAME(text, start):
+                raise ValueError(f"column {start + 1}: expected a name of up to 100 characters")
+            return cls((text[start:],), part)
         if not text.startswith(ROOT, start):
             raise ValueError(f"column {start + 1}: a path begins with {ROOT}")
-        return cls(_steps(text, start + 1), error=start > 0)
+        return cls(_steps(text, start + 1), part)
 
 
 def _steps(text: str, position: int) -> tuple[Step, ...]:

@@ -62,7 +62,7 @@ class Place:
             "held",
             "leaf",
         ),
-        *("keys", "lenient", "lists", "path", "rules", "shape", "step"),
+        *("is_known", "keys", "lenient", "lists", "path", "rules", "shape", "step"),
     )
 
     def __init__(
@@ -90,6 +90,8 @@ class Place:
         self.lists = lists
         #: Both names of a field.
         self.keys: tuple[str, ...] = ()
+        #: Whether the schema has such a member, or leaves open which there are.
+        self.is_known = True
         self._element: Place | None = None
         self._members: dict[str, Place] | None = None
         self._wide: frozenset[str] | None = None
@@ -145,7 +147,9 @@ class Place:
 
     def unknown(self, key: str) -> "Place":
         """The place of a member that the message does not have; it is not kept."""
-        return self._below((step_of(key),), OPEN, None)
+        place = self._below((step_of(key),), OPEN, None)
+        place.is_known = self.shape.form is not Form.MESSAGE
+        return place
 
     def typed(self, url: object) -> "Place | None":
         """The place of an Any that holds the type of that URL; None for an unknown type."""

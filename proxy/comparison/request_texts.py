@@ -1,6 +1,7 @@
 """Captures and query parameters as a client sent them, against the message that was made of them.
 
-Belongs here: text against the value of a field. Does not: JSON bodies (`requests`).
+Belongs here: text against the value of a field, and rules for such text. Does not: JSON bodies
+(`request_walk`).
 
 A client's text and the message's value are one thing when reading the text gives the value. How
 an integer is spelled is told all the same, since legacy sees the characters: `5.0` may be no page
@@ -8,13 +9,18 @@ number to it. A number is told as another value when a field of 32 bits has cut 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
+from proxy.comparison.agreement import agrees
 from proxy.comparison.documents import ABSENT, Difference, Excerpt
 from proxy.comparison.kinds import Kind
+from proxy.comparison.numbers import number_text
+from proxy.comparison.paths import Part, PathPattern
+from proxy.comparison.rules import Check, Held, Ignore, Number, Present, Rule
+from proxy.errors import RequestError
 from proxy.transcoding.parameters import Form, Parameter
 from proxy.transcoding.protojson import kinds as protojson
 from proxy.transcoding.protojson.scalars import INTEGERS, float_json
@@ -33,34 +39,102 @@ class _Slot(NamedTuple):
     held: Any
 
 
+class Told(NamedTuple):
+    """A difference, and its path by the proto's names; the difference has the client's."""
+
+    difference: Difference
+    path: str
+
+
+class TextRules:
+    """The rules about captures and parameters of one binding. Immutable, made at load.
+
+    Without *tell_unknown*, parameters that name no field are no differences.
+    """
+
+    __slots__ = ("_held", "_tell_unknown")
+
+    def __init__(
+        self, request: RequestBuilder, rules: Iterable[Rule], *, tell_unknown: bool
+    ) -> None:
+        self._tell_unknown = tell_unknown
+        self._held: dict[str, Held] = {}
+        for index, rule in enumerate(rules):
+            pattern = PathPattern.parse(rule.path)
+            if pattern.part.is_text:
+                held = Held(index, rule.check)
+                self._held |= dict.fromkeys((rule.path, _by_proto_name(request, pattern)), held)
+
+    def __repr__(self) -> str:
+        return f"<TextRules for {', '.join(self._held)}>"
+
+    def held_against(
+        self, found: Iterable[Told]
+    ) -> tuple[tuple[Difference, ...], Mapping[int, int]]:
+        """The differences that no rule forgives, and how often each rule did."""
+        left: list[Difference] = []
+        hits: dict[int, int] = {}
+        for difference, path in found:
+            if difference.kind is Kind.MISSING_FIELD and not self._tell_unknown:
+                continue
+            held = self._held.get(difference.path) or self._held.get(path)
+            if held is not None and _forgives(held.check, difference):
+                hits[held.index] = hits.get(held.index, 0) + difference.times
+            else:
+                left.append(difference)
+        return tuple(left), hits
+
+
+def _by_proto_name(request: RequestBuilder, pattern: PathPattern) -> str:
+    """The path of a parameter whichever way its name is spelled; others have one spelling."""
+    if pattern.part is not Part.QUERY:
+        return str(pattern)
+    try:
+        meant = request.query.meaning(pattern.steps[0])
+    except RequestError:  # a map without a key: all of its entries
+        return str(pattern)
+    return str(pattern) if meant is None else f"{Part.QUERY}{meant.path}"
+
+
+def _forgives(check: Check, difference: Difference) -> bool:
+    if isinstance(check, Number):
+        sent, held = _bare(difference.legacy), _bare(difference.grpc)
+        is_number = number_text(sent) is not None and number_text(held) is not None
+        return is_number and agrees(check, sent.encode(), held.encode())
+    is_there = difference.grpc != ABSENT
+    return isinstance(check, Ignore) or (isinstance(check, Present) and is_there)
+
+
 def capture_differences(
     request: RequestBuilder, captures: Sequence[str], message: Message
-) -> Iterator[Difference]:
+) -> Iterator[Told]:
     """What of the path's captures is not in the message as it was sent."""
     for variable, capture in zip(request.variables, captures, strict=True):
-        slot = _slot(variable.parameter, message)
-        yield from _differences(f"request:/{variable.parameter.path}", capture, slot)
+        path = f"{Part.CAPTURE}{variable.parameter.path}"
+        for each in _differences(path, capture, _slot(variable.parameter, message)):
+            yield Told(each, path)
 
 
-def query_differences(
-    request: RequestBuilder, query: str, message: Message, *, tell_unknown: bool
-) -> Iterator[Difference]:
+def query_differences(request: RequestBuilder, query: str, message: Message) -> Iterator[Told]:
     """What of a raw query is not in the message as it was sent; *query* has been bound to it.
 
-    A parameter that names no field is a missing field where unknown ones are told.
+    A parameter that names no field is a missing field.
     """
     lists: dict[str, tuple[str, Parameter, list[str]]] = {}
     for name, text, parameter in request.query.meanings(query):
-        path = f"request:?{name[:MAX_UNKNOWN_NAME_CHARACTERS]}"
+        path = f"{Part.QUERY}{name[:MAX_UNKNOWN_NAME_CHARACTERS]}"
         if parameter is None:
-            if tell_unknown:
-                yield Difference(path, Kind.MISSING_FIELD, 1, _text(text), ABSENT)
+            yield Told(Difference(path, Kind.MISSING_FIELD, 1, _text(text), ABSENT), path)
         elif parameter.node.is_list:
             lists.setdefault(parameter.path, (path, parameter, []))[2].append(text)
         else:
-            yield from _differences(path, text, _slot(parameter, message))
+            yield from _told(_differences(path, text, _slot(parameter, message)), parameter)
     for path, parameter, texts in lists.values():
-        yield from _list_differences(path, texts, _slot(parameter, message))
+        yield from _told(_list_differences(path, texts, _slot(parameter, message)), parameter)
+
+
+def _told(differences: Iterable[Difference], parameter: Parameter) -> Iterator[Told]:
+    return (Told(each, f"{Part.QUERY}{parameter.path}") for each in differences)
 
 
 def _slot(parameter: Parameter, message: Message) -> _Slot:
@@ -107,6 +181,11 @@ def _reads_as(text: str, slot: _Slot) -> bool:
 
 def _float_text(slot: _Slot) -> str:
     return str(float_json(slot.held) if slot.kind is protojson.Kind.FLOAT else slot.held)
+
+
+def _bare(excerpt: Excerpt) -> str:
+    """A scalar's text, without the quotes that it may stand in."""
+    return str(json.loads(excerpt.text)) if excerpt.text.startswith('"') else excerpt.text
 
 
 def _text(text: str) -> Excerpt:

@@ -4,24 +4,26 @@ Belongs here: what of a request the message has not, or has otherwise. Does not:
 (`transcoding.request`), comparing JSON (`comparator`).
 
 No call is made for it, so that it is safe for every method. The message is printed again as JSON
-and compared with the body, as if it were an answer. The forms that ProtoJSON reads alike, numbers
-and texts of numbers, names and numbers of enums, both spellings of a key, a default and nothing,
-are one value in a message: they are no differences here. What is left was lost or changed on the
-way: fields that no message has, digits that no field holds.
+and compared with the body, see `request_walk`; captures and query parameters are compared by
+themselves, see `request_texts`. Rules whose paths begin with `request:` hold here, and no others.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from proxy.comparison.comparator import Comparator, CompareOptions
-from proxy.comparison.documents import Comparison, Difference, Document, Excerpt
+from proxy.comparison.documents import Comparison, Difference, Document
 from proxy.comparison.kinds import Kind
-from proxy.comparison.request_texts import capture_differences, query_differences
+from proxy.comparison.paths import ROOT, Part, PathPattern, step_of
+from proxy.comparison.request_texts import TextRules, capture_differences, query_differences
+from proxy.comparison.rules import Rule
 from proxy.comparison.schema import Plans
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
@@ -32,28 +34,24 @@ from proxy.transcoding.request import RequestBuilder
 #: Differences of one request that are told, as of one pair of answers.
 MAX_DIFFERENCES: Final = 64
 
-#: What differs in form alone, or is in the message beside the body: the path's captures, defaults.
-_ONE_VALUE: Final = frozenset(
-    {
-        Kind.BYTES_ENCODING,
-        Kind.DEFAULT_VS_ABSENT,
-        Kind.ENUM_REPR,
-        Kind.EXTRA_FIELD,
-        Kind.INT64_STRING,
-        Kind.KEY_CASE,
-        Kind.NULL_VS_ABSENT,
-        Kind.NUMBER_REPR,
-        Kind.TIMESTAMP_FORMAT,
-    }
-)
 _JSON: Final = (("content-type", "application/json"),)
-_STEP: Final = re.compile(r"\.([^.\[{]+)")
-_QUOTED: Final = re.compile(r'"(.*)"', re.DOTALL)
-_SCALARS: Final = frozenset({"string", "number", "bool"})
 
 #: How deep, and over how many fields, the shape of a message is told.
 _SHAPE_DEPTH: Final = 6
 _SHAPE_FIELDS: Final = 200
+
+
+class Lost(NamedTuple):
+    """What of a request was lost or changed; *rule_hits* counts by the index of a rule."""
+
+    differences: tuple[Difference, ...] = ()
+    rule_hits: Mapping[int, int] = MappingProxyType({})
+
+    def and_also(self, other: "Lost") -> "Lost":
+        """Both as one."""
+        hits = Counter(self.rule_hits)
+        hits.update(other.rule_hits)
+        return Lost(merged((*self.differences, *other.differences)), hits)
 
 
 class RequestComparator:
@@ -62,20 +60,24 @@ class RequestComparator:
     *body* compares JSON bodies; None where a body is none, or no JSON.
     """
 
-    __slots__ = ("_label", "_print", "_request", "_tells_unknown", "body")
+    __slots__ = ("_indexes", "_label", "_print", "_request", "_root", "_texts", "body")
 
     def __init__(
         self,
         request: RequestBuilder,
+        rules: Sequence[Rule],
         body: Comparator | None,
         print_body: Callable[[Message], bytes],
         *,
-        tells_unknown: bool,
+        tell_unknown: bool,
     ) -> None:
         self.body = body
         self._request = request
         self._print = print_body
-        self._tells_unknown = tells_unknown
+        self._texts = TextRules(request, rules, tell_unknown=tell_unknown)
+        #: Of the body's rules, by their indexes there, the indexes among all.
+        self._indexes = tuple(index for index, _ in _body_rules(request.binding, rules))
+        self._root = _root(request.binding)
         self._label = f"{request.binding.http_method} {request.binding.template}"
 
     def __repr__(self) -> str:
@@ -83,43 +85,48 @@ class RequestComparator:
 
     @classmethod
     def compile(
-        cls, request: RequestBuilder, codecs: Codecs, plans: Plans | None = None
+        cls,
+        request: RequestBuilder,
+        codecs: Codecs,
+        rules: Sequence[Rule] = (),
+        plans: Plans | None = None,
     ) -> "RequestComparator":
         """Compile for the binding of *request*, which reads bodies by *codecs*.
 
-        Give the *plans* of the comparators of its schema, so that messages are learned once.
+        Of *rules* those about requests hold. Give the *plans* of the comparators of its schema, so
+        that messages are learned once.
         """
         binding = request.binding
-        tells_unknown = codecs.options.unknown_fields != "ignore"
+        tell_unknown = codecs.options.unknown_fields != "ignore"
         if is_raw(binding) or binding.body is Body.NONE:
-            return cls(request, None, _nothing, tells_unknown=tells_unknown)
+            return cls(request, rules, None, _nothing, tell_unknown=tell_unknown)
         field = binding.body if isinstance(binding.body, FieldDescriptor) else None
-        message = binding.method.input_type
-        body = Comparator.compile(message, field, CompareOptions(), plans=plans)
-        return cls(request, body, _printer(binding, codecs), tells_unknown=tells_unknown)
+        options = CompareOptions(
+            rules=tuple(rule for _, rule in _body_rules(binding, rules)),
+            sent=True,
+            tell_unknown=tell_unknown,
+        )
+        body = Comparator.compile(binding.method.input_type, field, options, plans=plans)
+        return cls(request, rules, body, _printer(binding, codecs), tell_unknown=tell_unknown)
 
-    def compare(
-        self, captures: Sequence[str], query: str, body: bytes, message: Message
-    ) -> tuple[Difference, ...]:
+    def compare(self, captures: Sequence[str], query: str, body: bytes, message: Message) -> Lost:
         """Everything that was lost or changed, at most `MAX_DIFFERENCES`.
 
         *message* is what `RequestBuilder.build` made of the rest. Raises nothing.
         """
-        pair = self.documents(body, message)
-        compared = self.of_body(self.body.compare(*pair)) if self.body and pair else ()
-        return merged(chain(self.of_texts(captures, query, message), compared))
+        texts, pair = self.of_texts(captures, query, message), self.documents(body, message)
+        if self.body is None or pair is None:
+            return texts
+        return texts.and_also(self.of_body(self.body.compare(*pair)))
 
-    def of_texts(
-        self, captures: Sequence[str], query: str, message: Message
-    ) -> tuple[Difference, ...]:
-        """The differences in path and query alone."""
+    def of_texts(self, captures: Sequence[str], query: str, message: Message) -> Lost:
+        """What is lost of path and query alone."""
         found = chain(
             capture_differences(self._request, captures, message),
-            query_differences(self._request, query, message, tell_unknown=self._tells_unknown)
-            if query
-            else (),
+            query_differences(self._request, query, message) if query else (),
         )
-        return merged(found)
+        lost, hits = self._texts.held_against(found)
+        return Lost(merged(lost), hits)
 
     def documents(self, body: bytes, message: Message) -> tuple[Document, Document] | None:
         """What `body` is to compare: the client's, and the message's; None where nothing is."""
@@ -131,40 +138,15 @@ class RequestComparator:
             return Document(200, _JSON, body), Document(200, _JSON, complete=False)
         return Document(200, _JSON, body), Document(200, _JSON, printed)
 
-    def of_body(self, comparison: Comparison) -> tuple[Difference, ...]:
-        """What of a comparison of `documents` is a difference between request and message."""
-        return tuple(
-            each._replace(path=f"request:{each.path}")
-            for each in comparison.differences
-            if each.path.startswith("$") and self._is_change(each)
+    def of_body(self, comparison: Comparison) -> Lost:
+        """What a comparison of `documents` tells of request and message."""
+        return Lost(
+            tuple(
+                each._replace(path=self._root + each.path.removeprefix(ROOT))
+                for each in comparison.differences
+            ),
+            {self._indexes[index]: count for index, count in comparison.rule_hits.items()},
         )
-
-    def _is_change(self, difference: Difference) -> bool:
-        kind = difference.kind
-        if kind in _ONE_VALUE:
-            return False
-        if kind is Kind.TYPE:
-            return _bare(difference.legacy) is None or (
-                _bare(difference.legacy) != _bare(difference.grpc)
-            )
-        if kind is Kind.MISSING_FIELD and not self._tells_unknown:
-            return self._is_known(difference.path)
-        return True
-
-    def _is_known(self, path: str) -> bool:
-        """Whether fields of the request's type lead along *path*."""
-        binding = self._request.binding
-        inside: Descriptor | None = binding.method.input_type
-        if isinstance(binding.body, FieldDescriptor):
-            inside = binding.body.message_type
-        for name in _STEP.findall(path):
-            if inside is None or protojson.message_kind(inside) is not protojson.Kind.MESSAGE:
-                return True
-            field = protojson.accepted_names(inside).get(name)
-            if field is None:
-                return False
-            inside = protojson.element(field).message_type
-        return True
 
     def shape(self, message: Message) -> str:
         """Which fields of a message are set: a stable text, without any value."""
@@ -172,7 +154,7 @@ class RequestComparator:
         return f"{self._label} {' '.join(names)}"
 
 
-def merged(differences: Iterator[Difference] | Sequence[Difference]) -> tuple[Difference, ...]:
+def merged(differences: Iterable[Difference]) -> tuple[Difference, ...]:
     """One difference for each path and kind, counted, and no more than `MAX_DIFFERENCES`."""
     found: dict[tuple[str, Kind], Difference] = {}
     for each in differences:
@@ -184,12 +166,19 @@ def merged(differences: Iterator[Difference] | Sequence[Difference]) -> tuple[Di
     return tuple(found.values())
 
 
-def _bare(excerpt: Excerpt) -> str | None:
-    """A scalar's text whether or not it stands between quotes; None of anything else."""
-    if excerpt.type not in _SCALARS:
-        return None
-    quoted = _QUOTED.fullmatch(excerpt.text)
-    return excerpt.text if quoted is None else quoted[1]
+def _root(binding: Binding) -> str:
+    """The path of a body in the request's message."""
+    below = step_of(binding.body.json_name) if isinstance(binding.body, FieldDescriptor) else ""
+    return f"{Part.REQUEST}{ROOT}{below}"
+
+
+def _body_rules(binding: Binding, rules: Iterable[Rule]) -> Iterator[tuple[int, Rule]]:
+    """The rules about bodies with their indexes, and with paths that begin at the body."""
+    depth = int(isinstance(binding.body, FieldDescriptor))
+    for index, rule in enumerate(rules):
+        pattern = PathPattern.parse(rule.path)
+        if pattern.part is Part.REQUEST:
+            yield index, replace(rule, path=str(PathPattern(pattern.steps[depth:])))
 
 
 def _nothing(_message: Message) -> bytes:

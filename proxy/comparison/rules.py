@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, TypeAlias
 
-from proxy.comparison.paths import PathPattern, Step
+from proxy.comparison.paths import Part, PathPattern, Step
 from proxy.comparison.patterns import check_pattern
 
 
@@ -156,12 +156,12 @@ class RuleTree:
         return f"<RuleTree of {len(self.children)} steps>"
 
     @classmethod
-    def compile(cls, rules: Iterable[Rule], *, errors: bool = False) -> "RuleTree":
-        """The rules of answers, or with *errors* those of error bodies. Of equal paths the last."""
+    def compile(cls, rules: Iterable[Rule], part: Part = Part.ANSWER) -> "RuleTree":
+        """The rules of one part. Of equal paths the last."""
         root = cls()
         for index, rule in enumerate(rules):
             pattern = PathPattern.parse(rule.path)
-            if pattern.error == errors:
+            if pattern.part is part:
                 root._add(pattern.steps, Held(index, rule.check))
         return root
 

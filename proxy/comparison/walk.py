@@ -47,6 +47,9 @@ class Walk:
     looked at.
     """
 
+    #: Whether two containers that may differ in all that they hold are one hit, looked at no more.
+    PASSES_OVER = True
+
     __slots__ = (
         *("_errors", "_fields", "_found", "_keys_seen", "_later", "_signatures"),
         *("hits", "truncated", "values"),
@@ -132,13 +135,13 @@ class Walk:
         """A value that gRPC does not have."""
         self._fill(place, value)
         if not self._forgiven(place.held, value, None):
-            kind = _lack(place, value, Kind.MISSING_FIELD)
+            kind = lack(place, value, Kind.MISSING_FIELD)
             self.report(place.path, kind, value, NOTHING)
 
     def _extra(self, place: Place, value: Json) -> None:
         """A value that legacy does not have."""
         if not self._forgiven(place.held, None, value):
-            kind = _lack(place, value, Kind.EXTRA_FIELD)
+            kind = lack(place, value, Kind.EXTRA_FIELD)
             self.report(place.path, kind, NOTHING, value)
 
     def _forgiven(self, held: Held | None, legacy: Json, grpc: Json) -> bool:
@@ -161,7 +164,12 @@ class Walk:
 
     def _containers(self, place: Place, legacy: Json, grpc: Json) -> None:
         held = place.held
-        if held is not None and isinstance(held.check, (Ignore, Present)) and not place.rules:
+        if (
+            self.PASSES_OVER
+            and held is not None
+            and isinstance(held.check, (Ignore, Present))
+            and not place.rules
+        ):
             self._fill(place, legacy)
             if legacy != grpc:
                 self._hit(held)
@@ -341,7 +349,7 @@ class Walk:
             raise OverBudget
 
 
-def _lack(place: Place, value: Json, kind: Kind) -> Kind:
+def lack(place: Place, value: Json, kind: Kind) -> Kind:
     """What it is when a value is not there: *kind*, unless its absence means the same."""
     if value is None:
         return Kind.NULL_VS_ABSENT

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from proxy.comparison.paths import PathPattern
+from proxy.comparison.paths import Part, PathPattern
 from proxy.comparison.patterns import check_pattern
 from proxy.config.base import Distinct, NonEmpty, Section, SomeEntry
 from proxy.config.canary import header_name, regular_expression
@@ -40,13 +40,14 @@ _OWNERS: Final[dict[str, Use]] = {
     "key": "list",
     "values": "one_of",
 }
+#: What a rule can do for text, in which nothing stands beside or below anything else.
+_USES_OF_TEXT: Final[frozenset[Use]] = frozenset({"number", "present", "ignore"})
 #: What a header may be compared by; bodies have paths.
 _UNCOMPARABLE: Final = frozenset({"content-length", "date", "set-cookie", "transfer-encoding"})
 
 #: What a header is called where values are revealed.
 HEADER: Final = "header:"
-#: What else can be revealed than fields.
-_PARTS: Final = re.compile(r"(?:request:[?/]|header:)\S+")
+_HEADER: Final = re.compile(r"header:\S+")
 
 Scalar = str | int | float | bool
 
@@ -68,10 +69,7 @@ def _path(text: str) -> str:
 
 
 def _revealed(text: str) -> str:
-    if _PARTS.fullmatch(text):
-        return text.lower() if text.startswith(HEADER) else text
-    head = "request:" if text.startswith("request:$") else ""
-    return head + _path(text.removeprefix(head))
+    return text.lower() if _HEADER.fullmatch(text) else _path(text)
 
 
 def _pattern(text: str) -> str:
@@ -92,7 +90,9 @@ class Rule(Section):
         description=(
             "Where: `$` is the answer's body and `error:$` that of an error, `[*]` all elements "
             "of a list, `{*}` all values of a map. Fields go by their JSON or proto names; a field "
-            "that the message has not is refused."
+            "that the message has not is refused. `request:$` is the request's message, of which "
+            "the body fills all or one field, `request:?NAME` a query parameter, `request:/NAME` "
+            "a variable of the path; there `ignore` may name what no message has, as clients may."
         ),
         examples=["$.order.items[*].price"],
     )
@@ -176,6 +176,11 @@ class Rule(Section):
         if needed and not given & {*needed}:
             named = " or ".join(map(_key, needed))
             raise _fault(f"must have {named} beside use: {self.use}")
+        part = Part.of(self.path)
+        if part.is_text and self.use not in _USES_OF_TEXT:
+            raise _fault(f"must have use: number, present or ignore for {part}NAME")
+        if part.is_sent and self.legacy_only:
+            raise _fault("must not have legacy_only: it is about requests, which legacy has whole")
         if (self.regex is not None) != (self.format == "regex"):
             raise _fault("must have regex with format: regex, and only then")
         return self

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.paths import PathPattern
 from proxy.comparison.requests import RequestComparator
-from proxy.comparison.rules import Rule
+from proxy.comparison.rules import Ignore, Rule
 from proxy.comparison.schema import Plans
 from proxy.config.compare import Compare
 from proxy.config.mirror_policy import rule_value
@@ -82,7 +82,7 @@ class ComparisonCompiler:
         return Comparisons(
             inputs,
             Comparator.compile(output, field, inputs.options, streams=streams, plans=self._plans),
-            RequestComparator.compile(inputs.request, codecs, self._plans),
+            RequestComparator.compile(inputs.request, codecs, inputs.options.rules, self._plans),
             Redactor.compile(output, field, method.input_type, inputs.reveal),
         )
 
@@ -94,10 +94,10 @@ class ComparisonCompiler:
         return found
 
     def _rules(self, parsed: "_Section", binding: Binding) -> Iterator[Rule]:
-        """The rules whose fields the answer has, or that are about fields which it has not."""
+        """The rules whose fields are there, or that are about fields which are not."""
         for pattern, rule, legacy_only in parsed.rules:
             try:
-                self._paths.in_answer(pattern, binding)
+                self._paths.of_rule(pattern, binding, ignores=isinstance(rule.check, Ignore))
             except NoSuchField:
                 if not legacy_only:
                     continue
@@ -113,8 +113,7 @@ class ComparisonCompiler:
 
     def _named(self, path: str, binding: Binding) -> str:
         if path.startswith(REQUEST):
-            pattern = PathPattern.parse(path.removeprefix("request:"))
-            return f"request:{self._paths.in_request(pattern, binding.method.input_type)}"
+            return self._paths.in_request(PathPattern.parse(path), binding.method.input_type)
         is_field = path.startswith(("$", "error:$"))
         return self._paths.in_answer(PathPattern.parse(path), binding) if is_field else path
 

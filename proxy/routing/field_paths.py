@@ -8,10 +8,11 @@ from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from proxy.comparison.paths import ELEMENT, VALUE, PathPattern, Step, step_of
+from proxy.comparison.paths import ELEMENT, VALUE, Part, PathPattern, Step, step_of
 from proxy.comparison.schema import Form, Plans, Shape
 from proxy.config.naming import did_you_mean
-from proxy.transcoding.binding import Binding
+from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.body import is_raw
 from proxy.transcoding.httpbody import is_http_body
 from proxy.transcoding.protojson.kinds import Kind
 
@@ -24,6 +25,10 @@ _WHAT: Final = {Form.MESSAGE: "an object", Form.LIST: "a list", Form.MAP: "a map
 
 class NoSuchField(ValueError):
     """A path that leads nowhere, with the first step that does not."""
+
+
+class UnknownName(NoSuchField):
+    """A path with a name that a message has not."""
 
 
 #: A path of an answer: its type, the field that is the body, whether it streams, and the steps.
@@ -45,7 +50,7 @@ class FieldPaths:
 
         Raises `NoSuchField`. Bodies of errors are described by nothing, and have every path.
         """
-        if pattern.error:
+        if pattern.part is Part.ERROR:
             return str(pattern)
         method, streams = binding.method, binding.cardinality.response_streams
         asked = method.output_type, binding.response_body, streams, pattern.steps
@@ -58,7 +63,68 @@ class FieldPaths:
 
     def in_request(self, pattern: PathPattern, message: Descriptor) -> str:
         """The same for a path of an RPC's request. Raises `NoSuchField`."""
-        return str(PathPattern(self._named(self._plans.of_message(message), pattern.steps)))
+        steps = self._named(self._plans.of_message(message), pattern.steps)
+        return str(PathPattern(steps, Part.REQUEST))
+
+    def where_sent(self, pattern: PathPattern, binding: Binding) -> str:
+        """The path of what a client may send, as differences have it.
+
+        Raises `NoSuchField` where nothing of the kind is compared, `UnknownName` for a name that
+        the message has not, though a client may send it all the same.
+        """
+        if pattern.part is Part.REQUEST:
+            return self._in_body(pattern, binding)
+        [name] = pattern.steps
+        if pattern.part is Part.QUERY:
+            return f"{Part.QUERY}{self._parameter(name, binding)}"
+        names = [variable.path for variable in binding.variables]
+        if name not in names:
+            guess = did_you_mean(name, names)
+            raise NoSuchField(f"{binding.template} has no variable {name}{guess}")
+        return str(pattern)
+
+    def _in_body(self, pattern: PathPattern, binding: Binding) -> str:
+        body, message = binding.body, binding.method.input_type
+        if body is Body.NONE or is_raw(binding):
+            raise NoSuchField(f"{binding.http_method} {binding.template} takes no JSON body")
+        if isinstance(body, FieldDescriptor) and pattern.steps:
+            own = [step_of(name) for name in (body.json_name, body.name)]
+            if pattern.steps[0] not in own:
+                raise NoSuchField(f"the body of {binding.template} is $" + own[0])
+        return self.in_request(pattern, message)
+
+    def _parameter(self, name: str, binding: Binding) -> str:
+        """The dotted proto names of the field that a parameter's name means."""
+        message = binding.method.input_type
+        if binding.body is Body.WHOLE:
+            raise UnknownName(f'no parameter names a field beside body: "*", so only ignore {name}')
+        dotted, bracket, key = name.partition("[")
+        shape, names = self._plans.of_message(message), list[str]()
+        for each in dotted.split("."):
+            inside = shape.message if shape.form is Form.MESSAGE else None
+            member = self._plans.message(inside).by_key.get(each) if inside is not None else None
+            if member is None:
+                raise UnknownName(f"{message.full_name} has no field {name}")
+            names.append(member.proto_name)
+            shape = member.shape
+        given = shape.inner if shape.form in (Form.LIST, Form.MAP) else shape
+        if given.form in (Form.MESSAGE, Form.ANY):
+            raise NoSuchField(f"no parameter gives {name}: it is a message")
+        return ".".join(names) + bracket + key
+
+    def of_rule(self, pattern: PathPattern, binding: Binding, *, ignores: bool) -> str:
+        """The path of a rule as differences have it. Raises `NoSuchField`.
+
+        What clients send and no message has can only be ignored, whatever it is called.
+        """
+        if not pattern.part.is_sent:
+            return self.in_answer(pattern, binding)
+        try:
+            return self.where_sent(pattern, binding)
+        except UnknownName:
+            if ignores:
+                return str(pattern)
+            raise
 
     def _looked_up(self, binding: Binding, pattern: PathPattern) -> "str | NoSuchField":
         try:
@@ -95,7 +161,7 @@ class FieldPaths:
         by_step = {step_of(key): member for key, member in members.items()}
         if step not in by_step:
             guess = did_you_mean(step, sorted({step_of(each.name) for each in members.values()}))
-            raise NoSuchField(f"{shape.message.full_name} at {path} has no field {step}{guess}")
+            raise UnknownName(f"{shape.message.full_name} at {path} has no field {step}{guess}")
         member = by_step[step]
         return step_of(member.name), member.shape
 

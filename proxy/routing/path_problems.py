@@ -1,10 +1,10 @@
 """Paths of `compare` that lead nowhere, told where they are written.
 
-Belongs here: which paths are held against which answers. Does not: one path against one answer
+Belongs here: which paths are held against which messages. Does not: one path against one answer
 (`routing.field_paths`).
 
-A path of an entry has to be in an answer of its RPC; one of `defaults` in an answer of some route
-that is mirrored and has no paths of its own.
+A path of an entry has to be in an answer, or a request, of its RPC; one of `defaults` in those of
+some route that is mirrored and has no paths of its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ class PathProblems:
         first: dict[str, str] = {}
         for index, rule in enumerate(compare.rules):
             key, pattern = f"rules[{index}].path", PathPattern.parse(rule.path)
-            named, refusal = self._named(pattern, bindings)
+            named, refusal = self._named(pattern, bindings, ignores=rule.use == "ignore")
             if named is None and not rule.legacy_only:
                 yield key, refusal
             elif named is not None and rule.legacy_only and not shared:
@@ -85,12 +85,14 @@ class PathProblems:
             if refusal:
                 yield f"reveal[{index}]", refusal
 
-    def _named(self, pattern: PathPattern, bindings: Sequence[Binding]) -> tuple[str | None, str]:
-        """The path by its JSON names in the first answer that has it; else why none has."""
+    def _named(
+        self, pattern: PathPattern, bindings: Sequence[Binding], *, ignores: bool = False
+    ) -> tuple[str | None, str]:
+        """The path by its JSON names in the first binding that has it; else why none has."""
         refusal = ""
         for binding in bindings:
             try:
-                return self.paths.in_answer(pattern, binding), ""
+                return self.paths.of_rule(pattern, binding, ignores=ignores), ""
             except NoSuchField as error:
                 refusal = refusal or str(error)
         return None, refusal
@@ -102,7 +104,7 @@ class PathProblems:
         return self._named(PathPattern.parse(path), bindings)[1] if path.startswith("$") else ""
 
     def _not_in_request(self, path: str, bindings: Sequence[Binding]) -> str:
-        pattern, refusal = PathPattern.parse(path.removeprefix("request:")), ""
+        pattern, refusal = PathPattern.parse(path), ""
         for binding in bindings:
             try:
                 self.paths.in_request(pattern, binding.method.input_type)

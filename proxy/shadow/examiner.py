@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Difference, Document
-from proxy.comparison.requests import merged
+from proxy.comparison.requests import Lost, merged
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import Depth, MirrorOptions
 from proxy.cutover.stages import Side
@@ -162,10 +162,10 @@ class _Examination:
         except StatusError as error:
             self._refusal = legs.refusal(error, self._sample)
 
-    async def _lost(self) -> tuple[Difference, ...]:
+    async def _lost(self) -> Lost:
         """What of the request is not in its message."""
         if self._prepared is None:
-            return ()
+            return Lost()
         sample, requests = self._sample, self._parts.requests
         message = self._prepared.message
         found = requests.of_texts(sample.captures, sample.query, message)
@@ -173,20 +173,20 @@ class _Examination:
         if requests.body is None or documents is None:
             return found
         comparison = await self._compared(requests.body, *documents)
-        return merged((*found, *requests.of_body(comparison)))
+        return found.and_also(requests.of_body(comparison))
 
-    def _translated(self, lost: tuple[Difference, ...]) -> Observation:
+    def _translated(self, lost: Lost) -> Observation:
         """The observation of a request that is not sent."""
         answer = self._sample.answer
         if self._refusal is not None:
-            lost = refused_by_one(answer, self._refusal)
-        verdict = Verdict.MISMATCH if lost else Verdict.MATCH
+            lost = Lost(refused_by_one(answer, self._refusal))
         pair = Pair(answer, self._refusal or answer, NOTHING)
+        verdict = Verdict.MISMATCH if lost.differences else _matched(lost, pair)
         return self._observation(verdict, pair, lost, None)
 
     # --- the answers
 
-    async def _called(self, lost: tuple[Difference, ...]) -> Observation:
+    async def _called(self, lost: Lost) -> Observation:
         if self._depth is Depth.VALIDATE_ONLY and self._prepared is not None:
             # What is said of an order that is not to be carried out.
             setattr(self._prepared.message, VALIDATE_ONLY, True)
@@ -287,13 +287,11 @@ class _Examination:
 
     # --- the verdict
 
-    async def _verdict(
-        self, lost: tuple[Difference, ...], pair: Pair, control: Comparison | None
-    ) -> Verdict:
-        if lost:
+    async def _verdict(self, lost: Lost, pair: Pair, control: Comparison | None) -> Verdict:
+        if lost.differences:
             return Verdict.MISMATCH  # what is lost is lost at any time
         if not pair.comparison.differences:
-            return Verdict.MATCH_WITH_RULES if pair.comparison.rule_hits else Verdict.MATCH
+            return _matched(lost, pair)
         if control is not None and is_noise(pair, control):
             return Verdict.NOISE
         again = await self._again()
@@ -334,11 +332,11 @@ class _Examination:
         self,
         verdict: Verdict,
         pair: Pair,
-        lost: tuple[Difference, ...],
+        lost: Lost,
         control: Control | None,
     ) -> Observation:
-        differences = merged((*lost, *pair.comparison.differences))
-        rule_hits = self._rule_hits(pair.comparison)
+        differences = merged((*lost.differences, *pair.comparison.differences))
+        rule_hits = self._rule_hits(lost, pair)
         self._count(verdict, differences, rule_hits)
         hasher, sample = self._examiner.hasher, self._sample
         return Observation(
@@ -356,9 +354,11 @@ class _Examination:
             self._about(pair) if differences else {},
         )
 
-    def _rule_hits(self, comparison: Comparison) -> dict[str, int]:
+    def _rule_hits(self, lost: Lost, pair: Pair) -> dict[str, int]:
+        """How often each rule held; those of requests and those of answers are not the same."""
         rules = self._parts.comparator.options.rules
-        return {rules[index].text: count for index, count in comparison.rule_hits.items()}
+        hits = {**lost.rule_hits, **pair.comparison.rule_hits}
+        return {rules[index].text: count for index, count in hits.items()}
 
     def _shape(self) -> str:
         if self._prepared is None:
@@ -394,3 +394,9 @@ class _Examination:
             metrics.shadow_difference(name, each.kind.value, each.times)
         for rule, count in rule_hits.items():
             metrics.shadow_rule_hits(name, rule, count)
+
+
+def _matched(lost: Lost, pair: Pair) -> Verdict:
+    """Which kind of match it is when nothing differs."""
+    by_rules = lost.rule_hits or pair.comparison.rule_hits
+    return Verdict.MATCH_WITH_RULES if by_rules else Verdict.MATCH

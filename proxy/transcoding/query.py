@@ -179,6 +179,13 @@ class QueryBinder:
         meant = [(name, text, resolve(names, name)) for name, text in pairs]
         return [one for one in meant if one[2] is not None or _is_unknown(one[0])]
 
+    def meaning(self, name: str) -> Parameter | None:
+        """The field that a parameter's name means; None for no field.
+
+        Raises `RequestError` for one that cannot be given.
+        """
+        return resolve(self._names, name)
+
     def owner(self, parameter: Parameter) -> str:
         """Who else has taken the field of a parameter: "path", "body" or ""."""
         return self._bound.owner(parameter)

@@ -1,17 +1,20 @@
 """The translation check: what a client sent, and what of it a message has."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.comparison.documents import ABSENT, Comparison, Difference, Excerpt
+from proxy.comparison.documents import ABSENT, Difference
 from proxy.comparison.kinds import Kind
-from proxy.comparison.requests import MAX_DIFFERENCES, RequestComparator
+from proxy.comparison.requests import MAX_DIFFERENCES, Lost, RequestComparator
+from proxy.comparison.rules import Ignore, Number, Present, Rule, Set
 from proxy.errors import RequestError
 from proxy.transcoding.parameters import FieldTables
 from proxy.transcoding.request import RequestBuilder, RequestOptions
+from tests.comparison.messages import answer
 from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, pool_of
 
 NARROW = """
@@ -26,7 +29,9 @@ JSON = "application/json"
 class Check:
     """A binding with its check, as *options* of unknown fields have them."""
 
-    def __init__(self, http_method: str, template: str, body: str = "", **options: Any) -> None:
+    def __init__(
+        self, http_method: str, template: str, body: str = "", *rules: Rule, **options: Any
+    ) -> None:
         method = options.pop("method", "Serve")
         unknown = options.pop("unknown", "warn")
         pool = pool_of(options.pop("source", LIBRARY))
@@ -35,13 +40,23 @@ class Check:
         parameters = RequestOptions(unknown_parameters=unknown)
         tables = FieldTables(self.codecs)
         self.request = RequestBuilder.compile(rule, self.codecs, parameters, tables)
-        self.comparator = RequestComparator.compile(self.request, self.codecs)
+        self.comparator = RequestComparator.compile(self.request, self.codecs, rules)
 
-    def differences(
+    def lost(
         self, *captures: str, query: str = "", body: bytes = b"", content_type: str = JSON
-    ) -> tuple[Difference, ...]:
+    ) -> Lost:
         message = self.request.build(captures, query, body, content_type).message
         return self.comparator.compare(captures, query, body, message)
+
+    def differences(self, *captures: str, **sent: Any) -> tuple[Difference, ...]:
+        return self.lost(*captures, **sent).differences
+
+    def found_in(self, sent: bytes, held: bytes) -> list[tuple[str, Kind]]:
+        """What a body of which a message has something else has lost."""
+        assert self.comparator.body is not None
+        compared = self.comparator.body.compare(answer(sent), answer(held))
+        lost = self.comparator.of_body(compared)
+        return sorted((each.path, each.kind) for each in lost.differences)
 
     def found(self, *captures: str, **sent: Any) -> list[tuple[str, Kind]]:
         return sorted((each.path, each.kind) for each in self.differences(*captures, **sent))
@@ -191,8 +206,8 @@ def test_a_message_with_other_values_than_were_sent_is_found_out() -> None:
     message.name, message.key, message.revision = "books/2", "other", 2
     message.words.append("b")
     del message.counts["a"]
-    found = GET.comparator.compare(("books/1",), sent["query"], b"", message)
-    assert sorted((each.path, each.kind) for each in found) == [
+    lost = GET.comparator.compare(("books/1",), sent["query"], b"", message)
+    assert sorted((each.path, each.kind) for each in lost.differences) == [
         ("request:/name", Kind.VALUE),
         ("request:?counts[a]", Kind.VALUE),
         ("request:?key", Kind.VALUE),
@@ -207,7 +222,8 @@ def test_a_body_with_other_values_than_the_message_is_found_out() -> None:
     message.book.title = "two"
     del message.book.tags[:]
     message.validate_only = False
-    found = {each.path for each in WHOLE.comparator.compare(("books/1",), "", body, message)}
+    lost = WHOLE.comparator.compare(("books/1",), "", body, message)
+    found = {each.path for each in lost.differences}
     assert {"request:$.book.title", "request:$.validateOnly"} <= found
     assert any(path.startswith("request:$.book.tags") for path in found)
 
@@ -222,25 +238,146 @@ def test_a_message_that_cannot_be_printed_is_not_whole() -> None:
 
 
 def test_a_number_for_a_text_is_one_value_unless_it_is_another_number() -> None:
-    """Texts of numbers are numbers to a message; what is left of `type` is a real change."""
-    five = Difference(
-        "$.limit", Kind.TYPE, 1, Excerpt("string", 3, '"5"'), Excerpt("number", 1, "5")
-    )
-    six = five._replace(grpc=Excerpt("number", 1, "6"))
-    nested = five._replace(grpc=Excerpt("object", 0, ""))
-    kept = WHOLE.comparator.of_body(Comparison((five, six, nested)))
-    assert [each.grpc for each in kept] == [six.grpc, nested.grpc]
+    assert WHOLE.found_in(b'{"limit": "5"}', b'{"limit": 5}') == []
+    for sent in (b'{"limit": "6"}', b'{"limit": {}}'):
+        assert WHOLE.found_in(sent, b'{"limit": 5}') == [("request:$.limit", Kind.TYPE)]
+
+
+def test_each_of_many_values_is_looked_at_though_the_first_was_but_written_otherwise() -> None:
+    sent, held = (b'{"authors": [{"born": %s}, {"born": %s}]}' % each for each in
+                  ((b'"5"', b'"6"'), (b"5", b"7")))  # fmt: skip
+    assert WHOLE.found_in(sent, held) == [("request:$.authors[*].born", Kind.TYPE)]
+
+
+def test_an_empty_text_or_list_and_nothing_are_one_value() -> None:
+    assert WHOLE.found_in(b'{"key": "", "words": []}', b"{}") == []
+    assert WHOLE.found_in(b'{"key": null, "revision": null}', b'{"key": "", "revision": "0"}') == []
 
 
 def test_what_a_quiet_route_knows_and_yet_lost_is_told() -> None:
     quiet = Check("PATCH", "/v1/{book.name}", "book", unknown="ignore")
-    paths = ("$.title", "$.author.name", "$.extra.anything.at", "$.title.deeper", "$.colour")
-    lost = [
-        Difference(path, Kind.MISSING_FIELD, 1, Excerpt("null", 0, "null"), ABSENT)
-        for path in paths
+    sent = b'{"title": "t", "colour": 1, "author": {"name": "n", "hat": 1}, "extra": {"a": 1}}'
+    assert quiet.found_in(sent, b'{"author": {}, "extra": {}}') == [
+        ("request:$.book.author.name", Kind.MISSING_FIELD),
+        ("request:$.book.extra.a", Kind.MISSING_FIELD),
+        ("request:$.book.title", Kind.MISSING_FIELD),
     ]
-    kept = quiet.comparator.of_body(Comparison(tuple(lost)))
-    assert [each.path for each in kept] == [f"request:{path}" for path in paths[:-1]]
+
+
+def test_differences_of_form_leave_room_for_what_is_lost() -> None:
+    wide = "".join(f"int64 n{number} = {number};" for number in range(1, 101))
+    source = NARROW.replace("string name = 1; float ratio = 2; double big = 3;", wide)
+    check = Check("POST", "/v1/wide", "*", source=source)
+    numbers = {f"n{number}": number for number in range(1, 101)}
+    body = json.dumps({**numbers, "zebra": 1}).encode()
+    assert check.found(body=body) == [("request:$.zebra", Kind.MISSING_FIELD)]
+
+
+def test_digits_that_a_float_in_a_body_does_not_hold_are_lost() -> None:
+    narrow = Check("POST", "/v1/{name}", "*", source=NARROW)
+    assert narrow.found("a", body=b'{"ratio": 0.1, "big": 0.123456789}') == []
+    lost = narrow.found("a", body=b'{"ratio": 0.123456789}')
+    assert lost == [("request:$.ratio", Kind.VALUE)]
+
+
+def test_a_body_that_is_one_field_has_the_paths_of_the_request() -> None:
+    """So that a path to be revealed or hidden is looked up in the message that it is of."""
+    found = FIELD.found("books/1", body=b'{"colour": "red", "author": {"hat": 1}}')
+    assert found == [
+        ("request:$.book.author.hat", Kind.MISSING_FIELD),
+        ("request:$.book.colour", Kind.MISSING_FIELD),
+    ]
+
+
+# --- rules
+
+
+def rule(path: str, check: Any = Ignore()) -> Rule:  # noqa: B008 - a value
+    return Rule(path, check, "for the test")
+
+
+def test_a_rule_quiets_a_field_that_no_message_has_and_counts() -> None:
+    check = Check(
+        *("POST", "/v1/{name=books/*}", "*"),
+        rule("$.copyMe"),
+        rule("request:$.book.colour"),
+        rule("request:?colour"),
+    )
+    lost = check.lost(
+        "books/1", query="colour=1&shape=2", body=b'{"book": {"colour": 1}, "copyMe": true}'
+    )
+    assert [each.path for each in lost.differences] == ["request:?shape", "request:$.copyMe"]
+    assert lost.rule_hits == {1: 1, 2: 1}
+
+
+def test_a_rule_has_no_hits_where_nothing_was_lost() -> None:
+    rules = rule("request:$"), rule("request:?limit"), rule("request:/name")
+    check = Check("POST", "/v1/{name=books/*}", "book", *rules)
+    body = b'{"pages": 5, "author": {"born": "7"}, "sort_key": "a", "cover": 1, "tags": []}'
+    lost = check.lost("books/1", query="limit=5", body=body)
+    assert (lost.differences, lost.rule_hits) == ((), {})
+
+
+def test_a_rule_for_all_of_a_body_counts_each_loss() -> None:
+    check = Check("POST", "/v1/{name=books/*}", "*", rule("request:$"))
+    lost = check.lost("books/1", body=b'{"a": 1, "book": {"b": 2, "c": {"d": 3}}, "words": ["x"]}')
+    assert (lost.differences, lost.rule_hits) == ((), {0: 3})
+
+
+def test_rules_for_a_body_that_is_one_field_begin_at_the_request() -> None:
+    check = Check(
+        *("PATCH", "/v1/{book.name=books/*}", "book"),
+        rule("request:$.book.author"),
+        rule("request:$.book.author.hat", Present()),
+    )
+    lost = check.lost("books/1", body=b'{"author": {"hat": 1, "cane": 1}, "colour": 1}')
+    assert [each.path for each in lost.differences] == [
+        "request:$.book.author.hat",
+        "request:$.book.colour",
+    ]
+    assert lost.rule_hits == {0: 1}
+
+
+def test_a_number_may_lose_digits_within_its_tolerance() -> None:
+    rules = rule("request:?ratio", Number(rel=1e-6)), rule("request:$.ratio", Number(rel=1e-6))
+    query = Check("GET", "/v1/{name}", "", *rules, source=NARROW)
+    assert query.lost("a", query="ratio=0.123456789") == Lost((), {0: 1})
+    assert query.found("a", query="ratio=NaN") == [("request:?ratio", Kind.VALUE)]
+    body = Check("POST", "/v1/{name}", "*", *rules, source=NARROW)
+    assert body.lost("a", body=b'{"ratio": 0.123456789}') == Lost((), {1: 1})
+    strict = Check("GET", "/v1/{name}", "", rule("request:?ratio", Number(1e-12)), source=NARROW)
+    assert strict.found("a", query="ratio=0.123456789") == [("request:?ratio", Kind.VALUE)]
+
+
+def test_text_that_is_written_otherwise_may_be_so_when_both_are_there() -> None:
+    rules = rule("request:?revision", Present()), rule("request:/book.pages", Present())
+    check = Check("GET", "/v1/{book.pages}", "", *rules)
+    assert check.lost("7.0", query="revision=5.0") == Lost((), {0: 1, 1: 1})
+
+
+@pytest.mark.parametrize("name", ["sort_key", "orderBy"])
+@pytest.mark.parametrize("sent", ["sort_key", "orderBy"])
+def test_a_parameter_has_a_rule_in_either_spelling(name: str, sent: str) -> None:
+    source = NARROW.replace("double big", "int32 sort_key = 4 [json_name = 'orderBy']; double big")
+    check = Check("GET", "/v1/{name}", "", rule(f"request:?{name}"), source=source)
+    assert check.lost("a", query=f"{sent}=5.0") == Lost((), {0: 1})
+
+
+def test_a_rule_for_a_map_is_one_for_all_of_its_entries() -> None:
+    check = Check("GET", "/v1/{name=books/*}", "", rule("request:?counts"))
+    query = "counts[a]=1.0&counts[b]=2.0"
+    assert check.lost("books/1", query=query) == Lost((), {0: 2})
+
+
+def test_what_a_route_ignores_anyway_is_no_hit() -> None:
+    rules = rule("request:?colour"), rule("request:$.colour")
+    quiet = Check("POST", "/v1/{name=books/*}", "*", *rules, unknown="ignore")
+    assert quiet.lost("books/1", query="colour=red", body=b'{"colour": 1}') == Lost((), {})
+
+
+def test_lists_in_bodies_have_the_rules_of_lists() -> None:
+    check = Check("POST", "/v1/{name=books/*}", "*", rule("request:$.words", Set()))
+    assert check.found_in(b'{"words": ["a", "b", "a"]}', b'{"words": ["b", "a"]}') == []
 
 
 # --- bounds
@@ -312,8 +449,6 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
     )
 )
 def test_whatever_the_codec_reads_whole_has_no_difference(content: dict[str, Any]) -> None:
-    import json
-
     body = json.dumps(content).encode()
     try:
         found = WHOLE.found("books/1", body=body)

@@ -78,9 +78,14 @@ MIRROR = "mirror: {percent: 10}"
 
 
 def attempt(
-    place: Path, routes: str, defaults: str, before: Snapshot | None, today: date
+    place: Path,
+    routes: str,
+    defaults: str,
+    before: Snapshot | None,
+    today: date,
+    proto: str = PROTO,
 ) -> Attempt:
-    (place / "shop.binpb").write_bytes(compiled(PROTO))
+    (place / "shop.binpb").write_bytes(compiled(proto))
     (place / "cutover.yaml").write_text(CONFIG.format(routes=routes, defaults=defaults))
     return asyncio.run(attempt_load(place, {}, None, before, today=lambda: today))
 
@@ -91,8 +96,9 @@ def load(
     defaults: str = "",
     before: Snapshot | None = None,
     today: date = TODAY,
+    proto: str = PROTO,
 ) -> Snapshot:
-    loaded = attempt(place, routes, defaults, before, today)
+    loaded = attempt(place, routes, defaults, before, today, proto)
     assert not loaded.problems
     assert loaded.snapshot is not None
     return loaded.snapshot
@@ -225,6 +231,118 @@ class TestPaths:
             "request:?id",
             "header:etag",
         }
+
+
+SENT = """\
+syntax = "proto3";
+package shop.v1;
+import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
+service Shop {
+  rpc Get(Ask) returns (Line) { option (google.api.http) = {get: "/v1/{shelf.name=shelves/*}"}; }
+  rpc Put(Ask) returns (Line) { option (google.api.http) = {put: "/v1/shelf" body: "top_shelf"}; }
+  rpc Post(Ask) returns (Line) { option (google.api.http) = {post: "/v1/ask" body: "*"}; }
+  rpc Up(Ask) returns (Line) { option (google.api.http) = {post: "/v1/up" body: "raw"}; }
+}
+message Ask {
+  Shelf shelf = 1;
+  Shelf top_shelf = 2;
+  int32 page_size = 3;
+  map<string, int32> counts = 4;
+  google.api.HttpBody raw = 5;
+  repeated Shelf rows = 6;
+}
+message Shelf { string name = 1; repeated Line lines = 2; }
+message Line { string sku = 1; }
+"""
+IGNORE = "use: ignore, expires: 2026-07-01"
+
+
+class TestPathsOfRequests:
+    """What clients send may have names that no message has: those can be ignored, and no more."""
+
+    def held(self, place: Path, method: str, *rules: str) -> list[str]:
+        snapshot = load(place, entry(method, f"rules: [{', '.join(rules)}]"), proto=SENT)
+        [target] = bindings(snapshot, method)
+        assert target.comparator is not None
+        return [each.path for each in target.comparator.options.rules]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "use"),
+        [
+            ("Get", "request:/shelf.name", IGNORE),
+            ("Get", "request:?page_size", "use: present"),
+            ("Get", "request:?pageSize", "use: number, rel: 0.1"),
+            ("Get", "request:?topShelf.name", "use: present"),
+            ("Get", "request:?counts[a.b]", "use: present"),
+            ("Get", "request:?counts", "use: present"),
+            ("Get", "request:?utm_source", IGNORE),
+            ("Get", "request:?$filter", IGNORE),
+            ("Put", "request:$", IGNORE),
+            ("Put", "request:$.topShelf.lines", "use: set"),
+            ("Put", "request:$.top_shelf.lines[*].sku", "use: format, format: uuid"),
+            ("Put", "request:$.topShelf.colour", IGNORE),
+            ("Post", "request:$.rows[*].colour.of.all", IGNORE),
+            ("Post", "request:$.pageSize", "use: exact"),
+            ("Post", "request:?utm_source", IGNORE),
+        ],
+    )
+    def test_that_may_be_sent(self, tmp_path: Path, method: str, path: str, use: str) -> None:
+        assert self.held(tmp_path, method, rule(path, use)) == [path]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "use", "message"),
+        [
+            ("Get", "request:/shelf", IGNORE, "/v1/{shelf.name=shelves/*} has no variable shelf"),
+            ("Get", "request:$", IGNORE, "GET /v1/{shelf.name=shelves/*} takes no JSON body"),
+            ("Up", "request:$.raw", IGNORE, "POST /v1/up takes no JSON body"),
+            ("Get", "request:?pagesize", "use: present", "shop.v1.Ask has no field pagesize"),
+            ("Get", "request:?topShelf", IGNORE, "no parameter gives topShelf: it is a message"),
+            ("Get", "request:?rows", IGNORE, "no parameter gives rows: it is a message"),
+            ("Put", "request:$.shelf.name", IGNORE, "the body of /v1/shelf is $.topShelf"),
+            ("Put", "request:$.colour", IGNORE, "the body of /v1/shelf is $.topShelf"),
+            ("Put", "request:$.topShelf.colour", "use: present", "shop.v1.Shelf at $.topShelf has"),
+            ("Put", "request:$.topShelf.lines.sku", IGNORE, "$.topShelf.lines is a list, which"),
+            ("Post", "request:?pageSize", "use: present", "no parameter names a field beside"),
+        ],
+    )  # fmt: skip
+    def test_that_lead_nowhere(
+        self, tmp_path: Path, method: str, path: str, use: str, message: str
+    ) -> None:
+        text = entry(method, f"rules: [{rule(path, use)}]")
+        problems = attempt(tmp_path, text, "", None, TODAY, SENT).problems
+        [problem] = [str(each).split(": ", 1)[1] for each in problems]
+        assert problem.startswith(f"routes[0].compare.rules[0].path: {message}")
+
+    def test_in_two_spellings_are_one_path(self, tmp_path: Path) -> None:
+        rules = f"{rule('request:?page_size', IGNORE)}, {rule('request:?pageSize', IGNORE)}"
+        problems = attempt(tmp_path, entry("Get", f"rules: [{rules}]"), "", None, TODAY, SENT)
+        [problem] = problems.problems
+        assert "is the same field as request:?page_size" in str(problem)
+
+    def test_of_defaults_hold_where_they_can(self, tmp_path: Path) -> None:
+        rules = ", ".join(
+            rule(path, IGNORE) for path in ("request:?utm", "request:$.colour", "request:$.rows")
+        )
+        snapshot = load(tmp_path, defaults=f"{MIRROR}, compare: {{rules: [{rules}]}}", proto=SENT)
+        held = {
+            each.route.rpc.rpartition(".")[2]: len(each.comparator.options.rules)
+            for each in snapshot.bindings
+            if each.comparator is not None
+        }
+        assert held == {"Get": 1, "Put": 1, "Post": 3, "Up": 1}
+
+    def test_quiet_what_is_lost_and_nothing_else(self, tmp_path: Path) -> None:
+        """From the words of a file to what is found of a request."""
+        rules = f"{rule('request:$.colour', IGNORE)}, {rule('request:?utm', IGNORE)}"
+        text = entry("Post", f"rules: [{rules}]", f"{MIRROR}, unknown_fields: warn")
+        [target] = bindings(load(tmp_path, text, proto=SENT), "Post")
+        assert target.requests is not None
+        body = b'{"colour": 1, "shape": 2}'
+        message = target.request.build((), "utm=a", body, "application/json").message
+        lost = target.requests.compare((), "utm=a", body, message)
+        assert [each.path for each in lost.differences] == ["request:$.shape"]
+        assert lost.rule_hits == {0: 1, 1: 1}
 
 
 class TestPathsOfDefaults:

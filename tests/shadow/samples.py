@@ -79,7 +79,7 @@ def mirrored(
         route=replace(found.route, mirror=mirror, **route),
         request=request,
         comparator=Comparator.compile(answer, field, compare, streams=streams),
-        requests=RequestComparator.compile(request, codecs),
+        requests=RequestComparator.compile(request, codecs, compare.rules),
         redactor=Redactor.compile(answer, field, rule.method.input_type),
     )
 

@@ -342,7 +342,7 @@ async def test_what_a_request_loses_is_a_mismatch_though_the_answers_are_equal()
         observed = await bench.observe(b'{"id":"a"}', *asked, body=body)
     assert observed.verdict is Verdict.MISMATCH
     assert [(each.path, each.kind) for each in observed.findings] == [
-        ("request:$.copyMe", Kind.MISSING_FIELD)
+        ("request:$.item.copyMe", Kind.MISSING_FIELD)
     ]
 
 
@@ -405,7 +405,7 @@ async def test_a_translation_opens_no_connection() -> None:
 async def test_a_translation_compares_the_request_alone() -> None:
     async with bench_of(mirror=TRANSLATE, asked=CREATE, unknown="warn") as bench:
         observed = await bench.observe(b'{"id":"of legacy"}', *CREATE, body=b'{"copyMe":1}')
-        assert [each.path for each in observed.findings] == ["request:$.copyMe"]
+        assert [each.path for each in observed.findings] == ["request:$.item.copyMe"]
         assert observed.verdict is Verdict.MISMATCH
         assert observed.fields == frozenset()
         assert (observed.legacy_s, observed.grpc_s) == (0.25, None)
