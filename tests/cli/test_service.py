@@ -30,11 +30,17 @@ async def service_of(
     log: Callable[[bytes], object] = len,
     listen: Listen | None = None,
     admin: Admin | None = None,
+    upstream: str = "",
 ) -> AsyncIterator[Service]:
-    """A service over the API made for tests; with *legacy_url*, Old stays on that side."""
+    """A service over the API made for tests; with *legacy_url*, Old stays on that side.
+
+    *upstream* is what the gRPC upstream has beside its target.
+    """
     legacy = f', legacy: {{url: "{legacy_url}"}}' if legacy_url else ""
     old = "- {rpc: edge.v1.Items.Old, name: old-item, stage: legacy}" if legacy_url else ""
     config = CONFIG.replace("127.0.0.1:1", target) % (legacy, old)
+    if upstream:
+        config = config.replace("plaintext: true", f"plaintext: true, {upstream}", 1)
     (place / "edge.binpb").write_bytes(descriptor_set())
     (place / "cutover.yaml").write_text(config + more)
     snapshot = await load_snapshot(place, {})

@@ -95,9 +95,13 @@ async def stand_of(
     legacy: LegacyScript | None = None,
     more: str = "",
     target: str = "",
+    sink: bool = False,
     log: Callable[[bytes], object] = len,
 ) -> AsyncIterator[Stand]:
-    """A service with these *routes*; *target* takes the place of its gRPC server."""
+    """A service with these *routes*; *target* takes the place of its gRPC server.
+
+    With *sink*, mirrors may write to the gRPC server.
+    """
     counting = Counting(handlers)
     async with (
         grpc_server(counting.counted) as port,
@@ -108,6 +112,7 @@ async def stand_of(
             legacy_url=host.url,
             more=routes + (more or with_shadow()),
             log=log,
+            upstream="shadow_sink: true" if sink else "",
         ) as service,
     ):
         yield Stand(service, host, counting)
