@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -36,19 +37,19 @@ config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
 )
 
 
-def snapshot_or_exit(folder: Path) -> Snapshot:
+def snapshot_or_exit(folder: Path, today: Callable[[], date] = utc_today) -> Snapshot:
     """Load the configuration; print every problem and exit with 1 when there is one."""
     try:
-        return asyncio.run(load_snapshot(folder, os.environ))
+        return asyncio.run(load_snapshot(folder, os.environ, today))
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)
 
 
-def config_or_exit(folder: Path) -> Config:
+def config_or_exit(folder: Path, today: Callable[[], date] = utc_today) -> Config:
     """Read the configuration without its descriptors; exit as `snapshot_or_exit` does."""
     try:
-        return load_config(read_folder(folder), os.environ, utc_today())
+        return load_config(read_folder(folder), os.environ, today())
     except ConfigError as error:
         tell_problems(error)
         sys.exit(EXIT_PROBLEMS)

@@ -14,6 +14,7 @@ import click
 import structlog
 
 from proxy import __version__
+from proxy.cli.composition import utc_today
 from proxy.cli.conduct import Conductor, on_signals, once_then_default
 from proxy.cli.options import (
     EXIT_CANNOT_START,
@@ -23,7 +24,7 @@ from proxy.cli.options import (
     run_loop,
     snapshot_or_exit,
 )
-from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap
+from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap, no_day, tell_expired
 from proxy.cli.service import Service
 from proxy.cli.worker import facts_of, work
 from proxy.routing.snapshot import Snapshot
@@ -89,7 +90,8 @@ def serve(folder: Path, workers: int, log_level: str, check: bool) -> None:
 
 
 def _serve_alone(folder: Path) -> int:
-    snapshot = snapshot_or_exit(folder)
+    snapshot = snapshot_or_exit(folder, no_day)
+    tell_expired(snapshot, utc_today())
     sink = BackgroundSink(partial(write_whole, STDOUT))
     try:
         run_loop(_serve(snapshot, folder, sink))
@@ -148,7 +150,7 @@ def _serve_by_many(folder: Path, workers: int) -> int:
     if left is not None:
         _log.info("the program was replaced", version=__version__)
         return Parent.resumed(plan, left).run()
-    settings = config_or_exit(folder).settings
+    settings = config_or_exit(folder, no_day).settings
     listening = bind(settings.listen.host, settings.listen.port)
     admin_listening = bind(settings.admin.host, settings.admin.port)
     tell = partial(_tell_serving, url_of(listening), url_of(admin_listening), workers)

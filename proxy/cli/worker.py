@@ -10,16 +10,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from proxy.cli.composition import load_snapshot
+from proxy.cli.composition import load_snapshot, utc_today
 from proxy.cli.conduct import Conductor, on_signals, once_then_default
 from proxy.cli.options import EXIT_CANNOT_START, EXIT_PROBLEMS, run_loop, snapshot_or_exit
-from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap
+from proxy.cli.running import LOG_CLOSE_S, deeds_of, freeze_heap, no_day, tell_expired
 from proxy.cli.service import Service
 from proxy.cli.state import state_path
 from proxy.errors import ConfigError
@@ -66,15 +65,13 @@ def work(folder: Path, assignment: Assignment) -> int:
 
 
 def _load(folder: Path, assignment: Assignment) -> Snapshot:
-    """The snapshot; where somebody started us and waits, problems are told as by one process.
-
-    A worker in the place of another serves what the others do: a rule of comparison that expired
-    meanwhile must not leave the host with fewer workers. It refuses the next reload instead.
-    """
+    """The snapshot; where somebody started us and waits, problems are told as by one process."""
     if assignment.first:
-        return snapshot_or_exit(folder)
+        snapshot = snapshot_or_exit(folder, no_day)
+        tell_expired(snapshot, utc_today())
+        return snapshot
     try:
-        return asyncio.run(load_snapshot(folder, os.environ, lambda: date.min))
+        return asyncio.run(load_snapshot(folder, os.environ, no_day))
     except ConfigError as error:
         for problem in error.problems:
             _log.error("the folder cannot be served", problem=str(problem))

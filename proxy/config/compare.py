@@ -113,8 +113,8 @@ class Rule(Section):
     expires: Annotated[date, Day()] | None = Field(
         default=None,
         description=(
-            "The last day of the rule, in UTC. Later, the configuration is refused. `ignore` "
-            "needs it."
+            "The last day of the rule, in UTC. Afterwards the route's gate fails, and `check` and "
+            "reloads are refused; a process that starts only says so. `ignore` needs it."
         ),
         examples=["2099-12-31"],
     )

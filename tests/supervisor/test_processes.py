@@ -162,7 +162,7 @@ mirror: {percent: 1}, compare: {rules: [{path: $.id, use: ignore, reason: r, exp
 async def test_a_rule_that_expired_overnight_leaves_no_host_without_workers(
     tmp_path: Path,
 ) -> None:
-    """Who stays goes on as it was, who comes serves the same; a start refuses the folder."""
+    """Who stays goes on as it was, who comes serves the same, and says why nothing else does."""
     async with workers_of(tmp_path, answers(ONE)) as workers:
         config = (tmp_path / "cutover.yaml").read_text()
         entry = f"name: get-item, {EXPIRED.strip()}}}"
@@ -178,7 +178,14 @@ async def test_a_rule_that_expired_overnight_leaves_no_host_without_workers(
         await workers.until("cutover_workers{}", 2)
         async with client_of(workers.url) as client:
             assert (await client.ask(GET)).status == 200
-    async with serving(tmp_path, "--workers", "2") as served, asyncio.timeout(PATIENCE_S):
+    for count in ("1", "2"):
+        async with serving(tmp_path, "--workers", count) as served:
+            told = await served.tell("a rule has expired: gate and reloads fail")
+            assert (told["rule"], told["expires"]) == ("$.id ignore", "2020-01-01")
+            await served.tell("serving")
+            served.process.terminate()
+            assert (await served.end())[0] == 0
+    async with serving(tmp_path, "--check") as served, asyncio.timeout(PATIENCE_S):
         _, errors = await served.process.communicate()
         assert served.process.returncode == 1
         assert b"was the last day of the rule, 2020-01-01" in errors
