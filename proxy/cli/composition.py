@@ -20,6 +20,7 @@ from proxy.config.resolved import Config
 from proxy.config.schema import Settings
 from proxy.config.secret_files import MAX_SECRET_BYTES
 from proxy.errors import ConfigError, Place, Problem
+from proxy.evidence import EvidenceError, read_key
 from proxy.routing.schema import Schema, examine_schema
 from proxy.routing.snapshot import Snapshot, build_snapshot
 from proxy.sources.fingerprint import Inputs, descriptor_inputs, inputs_of
@@ -193,6 +194,7 @@ class _Loading:
             *self._problems,
             *self._source_problems,
             *_bad_tls_files(config.settings, self._folder),
+            *_bad_key_file(config, self._folder),
             *_unserved_targets(config),
         ]
         try:
@@ -241,6 +243,18 @@ def _bad_tls_files(settings: Settings, folder: Path) -> list[Problem]:
         for problem in () if tls is None else tls_problems(tls):
             problems.setdefault(str(problem), problem)
     return list(problems.values())
+
+
+def _bad_key_file(config: Config, folder: Path) -> list[Problem]:
+    """The key of the evidence, if it is named and is none: hosts without it would each be alone."""
+    named = config.settings.evidence.key_file
+    if named is None:
+        return []
+    try:
+        read_key(folder / named)
+    except EvidenceError as error:
+        return [Problem(config.place("evidence.key_file"), str(error))]
+    return []
 
 
 def _unserved_targets(config: Config) -> list[Problem]:

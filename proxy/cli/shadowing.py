@@ -29,6 +29,7 @@ from proxy.evidence import (
     PostgresStore,
     SqliteStore,
     load_key,
+    read_key,
 )
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.steering import Steering
@@ -184,8 +185,8 @@ class Shadowing:
     @cached_property
     def _hasher(self) -> Hasher:
         named = self._evidence.key_file
-        path = self._state / _KEY_FILE if named is None else self._folder / named
-        return Hasher(load_key(path))
+        key = load_key(self._state / _KEY_FILE) if named is None else read_key(self._folder / named)
+        return Hasher(key)
 
     def _mark(self, config: Config) -> Mark:
         return load_mark(self._state, config.settings.shadow.mark.header, config.mark_secret)

@@ -2,7 +2,7 @@
 
 from proxy.evidence.batch import Batch
 from proxy.evidence.errors import EvidenceError, EvidenceRefused, NewerSchema
-from proxy.evidence.key import load_key
+from proxy.evidence.key import load_key, read_key
 from proxy.evidence.limits import EvidenceLimits
 from proxy.evidence.postgres import PostgresStore
 from proxy.evidence.reader import EvidenceReader
@@ -24,4 +24,5 @@ __all__ = [
     "SqliteStore",
     "Totals",
     "load_key",
+    "read_key",
 ]

@@ -20,17 +20,31 @@ _MOST_BYTES: Final = 64 << 10
 def load_key(path: Path) -> bytes:
     """The 32 bytes that the hashes of a service are keyed with; the file *path* is made if missing.
 
-    Whichever of several processes is first makes it, for its owner alone. A file that was given
-    holds at least 32 bytes, of any form; one of just 32 is the key itself. Replicas with one store
-    need one key: else the same client is several to them. Raises EvidenceError.
+    Whichever of several processes is first makes it, for its owner alone. Not for a file that
+    somebody named: that is `read_key`'s. Raises EvidenceError.
     """
     try:
         if not path.exists():
             _make(path)
+    except OSError as error:
+        raise EvidenceError(f"the key of the evidence cannot be made: {error}") from error
+    return read_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """The 32 bytes that the hashes of a service are keyed with, from a file that is there.
+
+    It holds at least 32 bytes, of any form; one of just 32 is the key itself. Replicas with one
+    store need one key, else the same client is several to them: so none is made in the place of
+    one that is missing. Raises EvidenceError.
+    """
+    try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise EvidenceError(f"the key of the evidence cannot be read: {error}") from error
+    except (OSError, ValueError) as error:
+        # No path can hold a NUL: that is a ValueError.
+        why = getattr(error, "strerror", None) or error
+        raise EvidenceError(f"cannot read {path}: {why}") from error
     if not KEY_BYTES <= len(content) <= _MOST_BYTES:
         raise EvidenceError(f"{path} is no key: {KEY_BYTES} to {_MOST_BYTES} bytes are one")
     return content if len(content) == KEY_BYTES else _digest(content)

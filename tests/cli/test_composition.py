@@ -63,6 +63,20 @@ async def test_tls_files_that_cannot_be_read_are_told_at_load(place: Path):
     ]
 
 
+async def test_a_key_of_evidence_that_is_missing_or_short_is_told_at_load(place: Path):
+    """None is made in its place: each host would have one of its own, and one client be several."""
+    config = BARE + "evidence: {key_file: evidence.key}\n"
+    (missing,) = await problems(place, config)
+    assert missing.startswith(f"{place / 'cutover.yaml'}:")
+    assert missing.endswith("evidence.key: No such file or directory")
+    assert not (place / "evidence.key").exists()
+    (place / "evidence.key").write_bytes(b"k" * 31)
+    (short,) = await problems(place, config)
+    assert short.endswith("is no key: 32 to 65536 bytes are one")
+    (place / "evidence.key").write_bytes(b"k" * 32)
+    assert (await load_snapshot(place, {})).config.settings.evidence.key_file == "evidence.key"
+
+
 async def test_tls_files_that_cannot_be_used_are_told_at_load(place: Path):
     (place / "ca.pem").write_text("no certificate")
     config = BARE.replace("plaintext: true", "tls: {ca: ca.pem}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.evidence import EvidenceError, load_key
+from proxy.evidence import EvidenceError, load_key, read_key
 from proxy.gate.redaction import Hasher
 from tests.evidence.faults import no_file_beyond
 
@@ -40,8 +40,16 @@ def test_what_is_no_key_is_refused(tmp_path: Path, size: int):
 
 
 def test_a_disk_that_is_full_leaves_no_half_a_key(tmp_path: Path):
-    with no_file_beyond(0), pytest.raises(EvidenceError, match="cannot be read"):
+    with no_file_beyond(0), pytest.raises(EvidenceError, match="cannot be made"):
         load_key(tmp_path / "key")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(EvidenceError):
         load_key(tmp_path / "missing" / "key")
+
+
+def test_no_key_is_made_in_the_place_of_one_that_was_named(tmp_path: Path):
+    with pytest.raises(EvidenceError, match=r"cannot read .*: No such file"):
+        read_key(tmp_path / "key")
+    with pytest.raises(EvidenceError, match="cannot read"):
+        read_key(tmp_path / "a\0b")
+    assert list(tmp_path.iterdir()) == []
