@@ -62,3 +62,21 @@ HINTS: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.UNPARSABLE: "a body is not the JSON that its content type promises",
     }
 )
+
+#: Where paths of what clients send begin: there the other side is the message, and no server.
+_OF_REQUESTS: Final = "request:"
+_LOST: Final = "the message has no such member: add it, or ignore it by a rule or unknown_fields"
+_CHANGED: Final = "the message cannot hold it as clients send it: look at the type of the field"
+
+
+def hint(path: str, kind: Kind) -> str:
+    """One line that says which setting or change ends a difference of *kind* at *path*.
+
+    >>> hint("request:?utm_source", Kind.MISSING_FIELD)
+    'the message has no such member: add it, or ignore it by a rule or unknown_fields'
+    >>> hint("$.total", Kind.INT64_STRING)
+    'set int64_as_numbers: true'
+    """
+    if path.startswith(_OF_REQUESTS) and kind is not Kind.UNPARSABLE:
+        return _LOST if kind is Kind.MISSING_FIELD else _CHANGED
+    return HINTS[kind]

@@ -73,13 +73,29 @@ def _loose(name: str) -> str:
 
 
 def blob(value: Json) -> bytes | None:
-    """Bytes from base64 of either alphabet, padded or not."""
+    """Bytes from base64 of either alphabet, padded or not, in one line or in several."""
     if not isinstance(value, str):
         return None
     try:
-        return base64_bytes(value)
+        return base64_bytes("".join(value.split()))
     except ValueError:
         return None
+
+
+#: How truths are written where there is no word for them, or one of another language.
+_TRUTHS: Final[Mapping[str, bool]] = {"true": True, "false": False, "1": True, "0": False}
+
+
+def truth(value: Json) -> bool | None:
+    """A truth: from one, its word in any case, or 1 and 0.
+
+    >>> truth(True), truth("False"), truth(b"1"), truth("yes")
+    (True, False, True, None)
+    """
+    if isinstance(value, bool):
+        return value
+    text = value.decode() if isinstance(value, bytes) else value
+    return _TRUTHS.get(text.lower()) if isinstance(text, str) else None
 
 
 def _hex_blob(value: Json) -> bytes | None:
@@ -143,6 +159,7 @@ SENSES: Final[Mapping[FieldKind, tuple[Sense, ...]]] = {
     FieldKind.UINT64: _LONG,
     FieldKind.DOUBLE: (_sense(double, Kind.NUMBER_REPR, Kind.TYPE), _WRITTEN),
     FieldKind.FLOAT: (_sense(single, Kind.NUMBER_REPR, Kind.TYPE),),
+    FieldKind.BOOL: (_sense(truth, Kind.TYPE, Kind.TYPE),),
     FieldKind.STRING: (_WRITTEN._replace(read=lambda _: None),),
     FieldKind.BYTES: (_sense(blob, Kind.BYTES_ENCODING, Kind.BYTES_ENCODING, _same_blob),),
     FieldKind.FIELD_MASK: (_sense(_mask, Kind.KEY_CASE, Kind.KEY_CASE),),
@@ -191,7 +208,7 @@ def classify(shape: Shape, first: Json, second: Json) -> tuple[Kind, ...]:
     if alike:
         return (Kind.VALUE,)
     for sense in senses[:1] if shape.form is Form.SCALAR else ():
-        if sense.unlike is not Kind.TYPE and None not in (sense.read(first), sense.read(second)):
+        if None not in (sense.read(first), sense.read(second)):
             return (sense.unlike, Kind.VALUE)
     return (Kind.TYPE,)
 
@@ -265,7 +282,9 @@ def is_default(shape: Shape, value: Json) -> bool:
         return senses_of(shape)[0].read(value) == number(str(shape.enum.values[0].number))
     if shape.kind in _NUMBERS:
         return number(value) == ZERO or value == ""
-    return value is False or (isinstance(value, (str, list, dict)) and not value)
+    if shape.kind is FieldKind.BOOL:
+        return truth(value) is False or value == ""
+    return isinstance(value, (str, list, dict)) and not value
 
 
 _NUMBERS: Final = frozenset(

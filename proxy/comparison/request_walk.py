@@ -9,7 +9,7 @@ changed on the way: fields that no message has, digits that no field holds. A ru
 for what is left, and has hits only there.
 """
 
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Final
 
 from proxy.comparison.excerpts import Found
@@ -17,12 +17,11 @@ from proxy.comparison.kinds import Kind
 from proxy.comparison.notations import is_one_value
 from proxy.comparison.places import Place
 from proxy.comparison.reading import Json
+from proxy.comparison.schema import Form
 from proxy.comparison.walk import Walk, lack
 
-#: What differs in form alone. A value that differs as well is told as such.
-_FORMS: Final = frozenset({Kind.ENUM_REPR, Kind.INT64_STRING, Kind.TIMESTAMP_FORMAT})
-#: What is equal as far as the field can tell, and yet was cut.
-_KINDS: Final = MappingProxyType({Kind.NUMBER_REPR: Kind.VALUE})
+#: Kinds that are told of a value that has changed; all others are a form of it.
+_CHANGES: Final = frozenset({Kind.TYPE, Kind.UNPARSABLE})
 
 
 class RequestWalk(Walk):
@@ -40,14 +39,20 @@ class RequestWalk(Walk):
         super().__init__()
         self._tell_unknown = tell_unknown
 
-    def report(self, path: str, kind: Kind, legacy: Found, grpc: Found) -> None:
-        """Note one difference, unless it is one of form: a number that has lost digits is none."""
-        if kind not in _FORMS:
-            super().report(path, _KINDS.get(kind, kind), legacy, grpc)
-
     def _unequal(self, place: Place, legacy: Json, grpc: Json) -> None:
         if not is_one_value(place.shape, legacy, grpc):
             super()._unequal(place, legacy, grpc)
+
+    def _kinds(self, place: Place, legacy: Json, grpc: Json) -> tuple[Kind, ...]:
+        kind = super()._kinds(place, legacy, grpc)[-1]
+        return (kind if kind in _CHANGES else Kind.VALUE,)
+
+    def _identity(self, place: Place, key: str, members: Mapping[str, Json]) -> tuple[str, Place]:
+        """A field by either of its names, and by no other: in another case it was not read."""
+        if place.shape.form is Form.MESSAGE and key not in place.members:
+            below = place.unknown(key)
+            return below.step, below
+        return super()._identity(place, key, members)
 
     def _missing(self, place: Place, value: Json) -> None:
         is_lost = lack(place, value, Kind.MISSING_FIELD) is Kind.MISSING_FIELD

@@ -20,20 +20,31 @@ SECOND_NS: Final = 1_000_000_000
 #: it is the year 5138, as milliseconds 1973.
 SECONDS_BELOW: Final = 100_000_000_000
 
+DAY_S: Final = 86_400
+
+#: ISO 8601 and what is close to it: a day alone, a space for the T, no offset, the name of a zone
+#: after it (Java's `[Europe/Berlin]`, Go's ` CET`).
 _MOMENT: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?"
-    r"\s?(?:[Zz]|UTC|([+-])(\d\d):?(\d\d)?)?",
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?"
+    r"\s?(?:[Zz]|UTC|([+-])(\d\d):?(\d\d)?(?: [A-Z]{3,5})?)?(?:\[[\w/+-]{1,40}\])?)?",
     re.ASCII,
 ).fullmatch
+#: RFC 9110 section 5.6.7, and mail's with an offset in digits (RFC 5322 section 3.3).
 _HTTP_DATE: Final = re.compile(
-    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII
+    r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC?|[+-]\d{4})", re.ASCII
 ).fullmatch
+#: What .NET wrote before it wrote ISO 8601: milliseconds since 1970, whatever the offset says.
+_NET_DATE: Final = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{4})?\)/", re.ASCII).fullmatch
 _ISO_SPAN: Final = re.compile(
     r"(-?)P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,12})(?:\.(\d{1,9}))?S)?)?",
     re.ASCII,
 ).fullmatch
 _PLAIN_SPAN: Final = re.compile(
     r"(-?)()(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,12})(?:\.(\d{1,9}))?s)?", re.ASCII
+).fullmatch
+#: Hours, minutes and seconds, with days as .NET or Python writes them.
+_COLON_SPAN: Final = re.compile(
+    r"(-?)(?:(\d{1,9})(?:\.| days?, ))?(\d{1,9}):(\d\d):(\d\d)(?:\.(\d{1,9}))?", re.ASCII
 ).fullmatch
 
 
@@ -64,20 +75,26 @@ def moment(value: Json) -> Moment | None:
 
 
 def written_moment(text: str) -> Moment | None:
-    """An instant that is written as a date and time."""
-    if not 16 <= len(text) <= LONGEST:
+    """An instant that is written as a date, with or without a time.
+
+    >>> written_moment("2024-01-02") == written_moment("/Date(1704153600000)/")
+    False
+    >>> same_moment("2024-01-02", "/Date(1704153600000)/")
+    True
+    """
+    if not 10 <= len(text) <= LONGEST:
         return None
     match = _MOMENT(text)
     if match is None:
-        return _http_date(text)
-    *_, second, fraction, sign, hours, minutes = match.groups(default="")
+        return _http_date(text) or _net_date(text)
+    date, time, second, fraction, sign, hours, minutes = match.groups(default="")
     try:
-        at = datetime.fromisoformat(f"{text[:10]}T{text[11:16]}:{second or '00'}+00:00")
+        at = datetime.fromisoformat(f"{date}T{time or '00:00'}:{second or '00'}+00:00")
     except ValueError:
         return None
     offset_s = int(hours or 0) * 3600 + int(minutes or 0) * 60
     whole_s = _since_epoch_s(at) - (-offset_s if sign == "-" else offset_s)
-    unit_ns = SECOND_NS // 10 ** len(fraction) if second else 60 * SECOND_NS
+    unit_ns = SECOND_NS // 10 ** len(fraction) if second else (60 if time else DAY_S) * SECOND_NS
     return Moment(whole_s * SECOND_NS + int(fraction.ljust(9, "0")), unit_ns)
 
 
@@ -85,9 +102,16 @@ def _http_date(text: str) -> Moment | None:
     if not _HTTP_DATE(text):
         return None
     try:
-        return Moment(_since_epoch_s(parsedate_to_datetime(text)) * SECOND_NS, SECOND_NS)
+        at = parsedate_to_datetime(text)
     except ValueError:
         return None
+    # An offset of -0000 says that there is none (RFC 5322).
+    return Moment(_since_epoch_s(at.replace(tzinfo=at.tzinfo or UTC)) * SECOND_NS, SECOND_NS)
+
+
+def _net_date(text: str) -> Moment | None:
+    match = _NET_DATE(text)
+    return Moment(int(match[1]) * 1_000_000, 1_000_000) if match else None
 
 
 def _since_epoch_s(at: datetime) -> int:
@@ -136,21 +160,25 @@ def same_written_moment(first: Json, second: Json) -> bool:
 
 
 def span(value: Json) -> int | None:
-    """A span of time in nanoseconds: "1.5s", "PT1M", "1m30s", seconds as a number, an object.
+    """A span of time in nanoseconds: "1.5s", "PT1M", "1m30s", "0:01:30", a number, an object.
 
-    >>> span("90s") == span("PT1M30S") == span("1m30s") == span(b"90")
+    A number counts seconds.
+
+    >>> span("90s") == span("PT1M30S") == span("1m30s") == span("0:01:30") == span(b"90")
     True
     """
     if isinstance(value, dict):
         return _parts(value)
     if not isinstance(value, str):
         return scaled(value.decode()) if isinstance(value, bytes) else None
-    match = (_ISO_SPAN(value) or _PLAIN_SPAN(value)) if 1 < len(value) <= LONGEST else None
+    if not 1 < len(value) <= LONGEST:
+        return None
+    match = _ISO_SPAN(value) or _PLAIN_SPAN(value) or _COLON_SPAN(value)
     if match is None or not any(match.groups()[1:]):
         return None
     sign, *parts, fraction = match.groups(default="")
     days, hours, minutes, seconds = (int(part or 0) for part in parts)
-    total_s = days * 86_400 + hours * 3600 + minutes * 60 + seconds
+    total_s = days * DAY_S + hours * 3600 + minutes * 60 + seconds
     total_ns = total_s * SECOND_NS + int(fraction.ljust(9, "0"))
     return -total_ns if sign else total_ns
 

@@ -121,15 +121,17 @@ class Walk:
         self._fill(place, legacy)
         if self._forgiven(place.held, legacy, grpc):
             return
-        kinds: tuple[Kind, ...] = (Kind.VALUE,)
-        if isinstance(legacy, Ambiguous) or isinstance(grpc, Ambiguous):
-            kinds = (Kind.UNPARSABLE,)
-        elif legacy is not None and grpc is not None:
-            kinds = classify(place.shape, legacy, grpc)
-        elif is_default(place.shape, grpc if legacy is None else legacy):
-            kinds = (Kind.DEFAULT_VS_ABSENT,)
+        kinds = self._kinds(place, legacy, grpc)
         for kind in kinds[:1] if self._errors else kinds:
             self.report(place.path, kind, legacy, grpc)
+
+    def _kinds(self, place: Place, legacy: Json, grpc: Json) -> tuple[Kind, ...]:
+        if isinstance(legacy, Ambiguous) or isinstance(grpc, Ambiguous):
+            return (Kind.UNPARSABLE,)
+        if legacy is not None and grpc is not None:
+            return classify(place.shape, legacy, grpc)
+        value = grpc if legacy is None else legacy
+        return (Kind.DEFAULT_VS_ABSENT if is_default(place.shape, value) else Kind.VALUE,)
 
     def _missing(self, place: Place, value: Json) -> None:
         """A value that gRPC does not have."""
@@ -226,12 +228,12 @@ class Walk:
         theirs: dict[str, tuple[str, Place]] = {}
         for key in grpc:
             if key not in legacy:
-                name, below = identity(place, key, grpc)
+                name, below = self._identity(place, key, grpc)
                 theirs[name if name not in theirs else f"={key}"] = (key, below)
         for key, value in legacy.items():
             if key in grpc:
                 continue
-            name, below = identity(place, key, legacy)
+            name, below = self._identity(place, key, legacy)
             other, its = theirs.pop(name, (None, below))
             if other is None:
                 self._missing(below, value)
@@ -241,6 +243,18 @@ class Walk:
                 self._pair(below, value, grpc[other])
         for key, below in theirs.values():
             self._extra(below, grpc[key])
+
+    def _identity(self, place: Place, key: str, members: Mapping[str, Json]) -> tuple[str, Place]:
+        """What a key means without its case, and its place.
+
+        A field that the object has under its other name too is not the one that this key means.
+        """
+        below = place.find(key)
+        if place.shape.form is not Form.MESSAGE:
+            return fold(key), below
+        if any(other != key and other in members for other in below.keys):
+            below = place.unknown(key)
+        return below.step, below
 
     def _maps(self, place: Place, legacy: dict[str, Json], grpc: dict[str, Json]) -> None:
         """Maps, whose keys are data; in order, so that no server's order decides what is shown."""
@@ -360,16 +374,3 @@ def type_name(value: Mapping[str, Json]) -> str | None:
     """The full name of the type that an Any says it holds."""
     url = value.get(TYPE_KEY)
     return url.rpartition("/")[2] if isinstance(url, str) else None
-
-
-def identity(place: Place, key: str, members: Mapping[str, Json]) -> tuple[str, Place]:
-    """What a key means without its case, and its place.
-
-    A field that the object has under its other name too is not the one that this key means.
-    """
-    below = place.find(key)
-    if place.shape.form is not Form.MESSAGE:
-        return fold(key), below
-    if any(other != key and other in members for other in below.keys):
-        below = place.unknown(key)
-    return below.step, below

@@ -68,9 +68,9 @@ def backwards(document: Document) -> Document:
     try:
         text = document.body.decode()
         value = json.loads(text, object_pairs_hook=Pairs, parse_float=Digits, parse_int=Digits)
+        return replace(document, body=written(value).encode())
     except ValueError:
         return document
-    return replace(document, body=written(value).encode())
 
 
 class Pairs(list[tuple[str, Any]]):

@@ -37,6 +37,11 @@ INSTANT = 1704164645 * SECOND_NS
         (b"1.704164645e9", 0),
         ({"seconds": "1704164645", "nanos": b"5"}, 5),
         ({"seconds": b"1704164645"}, 0),
+        ("Tue, 2 Jan 2024 03:04:05 -0000", 0),
+        ("Tue, 02 Jan 2024 02:04:05 -0100", 0),
+        ("2024-01-02 04:04:05.5 +0100 CET", 500_000_000),
+        ("2024-01-02T03:04:05Z[Etc/GMT+1]", 0),
+        ("/Date(1704164645123)/", 123_000_000),
     ],
 )
 def test_a_time_is_read_however_it_is_written(text: Any, nanos: int) -> None:
@@ -48,7 +53,15 @@ def test_a_time_is_read_however_it_is_written(text: Any, nanos: int) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("", "2024-01-02", "2024-02-30T00:00:00Z", "2024-01-02T25:00:00Z", "noon"),
+        *(
+            "",
+            "2024-01",
+            "2024-01-02T",
+            "2024-02-30",
+            "2024-02-30T00:00:00Z",
+            "2024-01-02T25:00:00Z",
+            "noon",
+        ),
         *("٢٠٢٤-01-02T03:04:05Z", "Tue, 99 Jan 2024 03:04:05 GMT", "1" * 50, "1e99999"),
         *({}, {"seconds": "x"}, {"seconds": b"1", "other": b"1"}, [], None, True),
         "2024-01-02T03:04:05" + "0" * 60,
@@ -135,7 +148,8 @@ def test_defaults_are_those_of_the_kind() -> None:
         if name != "createTime":
             assert not any(is_default(shape(name), value) for value in defaults.values()), name
     assert not is_default(shape("id"), b"0")
-    assert not is_default(shape("paid"), b"0")
+    assert is_default(shape("paid"), b"0")
+    assert not is_default(shape("paid"), b"1")
     assert not is_default(shape("count"), False)
 
 

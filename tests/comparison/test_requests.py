@@ -1,9 +1,11 @@
 """The translation check: what a client sent, and what of it a message has."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from proxy.comparison.rules import Ignore, Number, Present, Rule, Set
 from proxy.errors import RequestError
 from proxy.transcoding.parameters import FieldTables
 from proxy.transcoding.request import RequestBuilder, RequestOptions
+from tests.comparison.corpus_cases import rule as corpus_rule
 from tests.comparison.messages import answer
 from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, pool_of
 
@@ -60,6 +63,24 @@ class Check:
 
     def found(self, *captures: str, **sent: Any) -> list[tuple[str, Kind]]:
         return sorted((each.path, each.kind) for each in self.differences(*captures, **sent))
+
+
+CASES = yaml.safe_load((Path(__file__).parent / "requests.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_what_a_person_would_miss_is_found_and_nothing_else(case: dict[str, Any]) -> None:
+    selector = dict(case["rule"])
+    body = selector.pop("body", "")
+    [(http_method, template)] = selector.items()
+    rules = [corpus_rule(each) for each in case.get("rules", ())]
+    unknown = case.get("unknown", "warn")
+    check = Check(http_method.upper(), template, body, *rules, unknown=unknown)
+    sent = case.get("body", "").encode()
+    lost = check.lost(*case.get("captures", ()), query=case.get("query", ""), body=sent)
+    found = sorted([each.path, str(each.kind), each.times] for each in lost.differences)
+    assert found == sorted(case["expect"])
+    assert lost.rule_hits == case.get("hits", {})
 
 
 GET = Check("GET", "/v1/{name=books/*}")
@@ -239,14 +260,15 @@ def test_a_message_that_cannot_be_printed_is_not_whole() -> None:
 
 def test_a_number_for_a_text_is_one_value_unless_it_is_another_number() -> None:
     assert WHOLE.found_in(b'{"limit": "5"}', b'{"limit": 5}') == []
-    for sent in (b'{"limit": "6"}', b'{"limit": {}}'):
-        assert WHOLE.found_in(sent, b'{"limit": 5}') == [("request:$.limit", Kind.TYPE)]
+    held = b'{"limit": 5}'
+    assert WHOLE.found_in(b'{"limit": "6"}', held) == [("request:$.limit", Kind.VALUE)]
+    assert WHOLE.found_in(b'{"limit": {}}', held) == [("request:$.limit", Kind.TYPE)]
 
 
 def test_each_of_many_values_is_looked_at_though_the_first_was_but_written_otherwise() -> None:
     sent, held = (b'{"authors": [{"born": %s}, {"born": %s}]}' % each for each in
                   ((b'"5"', b'"6"'), (b"5", b"7")))  # fmt: skip
-    assert WHOLE.found_in(sent, held) == [("request:$.authors[*].born", Kind.TYPE)]
+    assert WHOLE.found_in(sent, held) == [("request:$.authors[*].born", Kind.VALUE)]
 
 
 def test_an_empty_text_or_list_and_nothing_are_one_value() -> None:

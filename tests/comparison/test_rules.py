@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.comparison.agreement import agrees
-from proxy.comparison.paths import MOST_STEPS, PathPattern, step_of
+from proxy.comparison.paths import MOST_STEPS, Part, PathPattern, step_of
 from proxy.comparison.patterns import LONGEST_MATCHED, check_pattern
 from proxy.comparison.rules import Exact, Format, Ignore, Number, OneOf, Rule, RuleTree, Timestamp
 from tests.comparison.corpus_cases import checks
@@ -42,6 +42,29 @@ def test_a_path_is_written_as_it_was_read(text: str) -> None:
     assert str(PathPattern.parse(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "part", "steps"),
+    [
+        ("$", Part.ANSWER, ()),
+        ("error:$.a", Part.ERROR, (".a",)),
+        ("request:$.a[*]", Part.REQUEST, (".a", "[*]")),
+        ("request:?a.b[c]", Part.QUERY, ("a.b[c]",)),
+        ("request:?$filter", Part.QUERY, ("$filter",)),
+        ("request:/zone.id", Part.CAPTURE, ("zone.id",)),
+    ],
+)
+def test_a_path_says_what_it_is_about(text: str, part: Part, steps: tuple[str, ...]) -> None:
+    pattern = PathPattern.parse(text)
+    assert (pattern.part, pattern.steps, str(pattern)) == (part, steps, text)
+    assert pattern.part.is_sent == text.startswith("request:")
+
+
+@pytest.mark.parametrize("text", ["request:a", "request:", "request:?", "request:/a b", "error:?a"])
+def test_a_path_about_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="column"):
+        PathPattern.parse(text)
+
+
 def test_a_name_has_one_spelling() -> None:
     assert PathPattern.parse('$["ab"]') == PathPattern.parse("$.ab")
     assert PathPattern.parse('$["\\u00e9"]').steps == (step_of("é"),)
@@ -56,9 +79,10 @@ def test_a_rule_is_known_by_its_path_and_its_use() -> None:
     ]
 
 
-def test_rules_of_answers_and_of_errors_are_apart() -> None:
-    rules = [Rule("$.a", Exact()), Rule("error:$.b", Ignore())]
-    answers, errors = (RuleTree.compile(rules, errors=errors) for errors in (False, True))
+def test_rules_of_answers_errors_and_requests_are_apart() -> None:
+    paths = "$.a", "error:$.b", "request:$.c", "request:?d", "request:/e"
+    rules = [Rule(path, Ignore()) for path in paths]
+    answers, errors, *_ = (RuleTree.compile(rules, part) for part in Part)
     assert (list(answers.children), list(errors.children)) == ([".a"], [".b"])
     held = errors.children[".b"].held
     assert held is not None
