@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
-from proxy.comparison.kinds import HINTS
+from proxy.comparison.kinds import hint
 from proxy.gate.coverage import coverage_of
 from proxy.gate.evidence import FieldEvidence, RouteEvidence, Verdict
 from proxy.gate.judgement import Judgement
@@ -215,7 +215,7 @@ def _difference(each: FieldEvidence) -> dict[str, Any]:
         "mismatches": each.mismatches,
         "first": time_text(each.first_s),
         "last": time_text(each.last_s),
-        "hint": HINTS[each.kind],
+        "hint": hint(each.path, each.kind),
         "examples": list(each.examples),
     }
 
