@@ -18,8 +18,9 @@ _POLICY: Final = (
 )
 #: Width of a drawing, in its own units.
 _WIDTH: Final = 1000.0
-#: How far beyond the limit the drawing of the bound goes.
+#: How far beyond the limit, and beyond the least that the rate may be, the drawing of it goes.
 _LIMITS: Final = 4.0
+_LEASTS: Final = 2.0
 _VERDICTS: Final = ("match", "match_with_rules", "noise", "transient", "mismatch")
 
 
@@ -155,7 +156,8 @@ def _bound(report: Values) -> str:
     bound = report["bound"]
     if not bound["compared"]:
         return ""
-    scale = _WIDTH / (_LIMITS * bound["limit"])
+    end = min(max(_LIMITS * bound["limit"], _LEASTS * bound["lower"]), 1.0)
+    scale = _WIDTH / end
     low, high, limit = (min(bound[key] * scale, _WIDTH) for key in ("lower", "upper", "limit"))
     seen = min(bound["mismatches"] / bound["compared"] * scale, _WIDTH)
     marks = [
@@ -167,7 +169,7 @@ def _bound(report: Values) -> str:
     words = (
         f"Rate of mismatches: {at_least_text(bound['lower'])} to {at_most_text(bound['upper'])} "
         f"(the bar), limit {share_text(bound['limit'])} (the long mark); the scale ends at "
-        f"{share_text(_LIMITS * bound['limit'])}."
+        f"{share_text(end)}."
     )
     return f"<figure>{_drawing(20, marks)}<figcaption>{escape(words)}</figcaption></figure>"
 

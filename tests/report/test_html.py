@@ -1,6 +1,8 @@
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -107,8 +109,8 @@ def test_several_routes_begin_with_an_overview() -> None:
     assert "Routes" not in Reader(as_html([REPORTS["good"]])).text
 
 
-def rectangles(name: str) -> Iterator[tuple[str, float, float]]:
-    for tag, attributes in Reader(as_html([REPORTS[name]])).elements:
+def rectangles(report: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    for tag, attributes in Reader(as_html([report])).elements:
         if tag == "rect":
             at, width = float(attributes["x"] or 0), float(attributes["width"] or 0)
             yield attributes["class"] or "", at, width
@@ -122,7 +124,7 @@ PLACES = {"good": "within", "different": "beyond", "few": "open"}
 def test_the_drawing_of_the_bound_is_within_its_frame_and_says_where_the_limit_is(
     name: str,
 ) -> None:
-    marks = {kind: (at, at + width) for kind, at, width in rectangles(name)}
+    marks = {kind: (at, at + width) for kind, at, width in rectangles(REPORTS[name])}
     assert all(0 <= begin <= end <= 1_002 for begin, end in marks.values())
     begin, end = marks[PLACES[name]]
     limit = sum(marks["limit"]) / 2
@@ -131,9 +133,19 @@ def test_the_drawing_of_the_bound_is_within_its_frame_and_says_where_the_limit_i
     ]
 
 
+@pytest.mark.parametrize("lower", [0.002, 0.0136, 0.6, 1.0])
+def test_a_rate_far_beyond_the_limit_is_drawn_and_not_left_outside(lower: float) -> None:
+    report = deepcopy(REPORTS["different"])
+    report["bound"] |= {"lower": lower, "upper": 1.0, "limit": 0.001}
+    marks = {kind: (at, at + width) for kind, at, width in rectangles(report)}
+    begin, end = marks["beyond"]
+    assert begin >= sum(marks["limit"]) / 2
+    assert end - begin >= 300 or lower == 1.0
+
+
 def test_the_bar_of_verdicts_is_full() -> None:
     kinds = {"match", "match_with_rules", "noise", "transient", "mismatch"}
-    widths = [width for kind, _, width in rectangles("different") if kind in kinds]
+    widths = [width for kind, _, width in rectangles(REPORTS["different"]) if kind in kinds]
     assert sum(widths) == pytest.approx(1_000, abs=0.05)
 
 
