@@ -158,11 +158,11 @@ def _cells(route: dict[str, Any], details: tuple[str, ...]) -> Iterator[str | Te
 
 
 def _gate(gate: dict[str, Any] | None) -> Text:
-    """The verdict, and of how many comparisons."""
+    """The verdict, and how many of the comparisons were mismatches."""
     if gate is None:
         return Text()
-    compared = f" {gate['compared']:,}" if gate["compared"] else ""
-    return Text(f"{gate['verdict']}{compared}", style=_OF_VERDICTS[gate["verdict"]])
+    counts = f" {gate['mismatches']:,}/{gate['compared']:,}" if gate["compared"] else ""
+    return Text(f"{gate['verdict']}{counts}", style=_OF_VERDICTS[gate["verdict"]])
 
 
 def _share(arm: dict[str, Any]) -> str:

@@ -265,7 +265,10 @@ def _promote(case: _Case) -> Override:
 def _entered(plan: RoutePlan) -> Override:
     after = _into(plan, Stage.CANARY)
     if not plan.first_basis_points:
-        raise MoveRefused(f"the file gives no percentage for {plan.name}: move it by percent")
+        raise MoveRefused(
+            f"{plan.name} has no canary.steps and no canary.percent in the file to be promoted to: "
+            "give it some, or move it by percent"
+        )
     return after
 
 

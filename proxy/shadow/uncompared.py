@@ -34,7 +34,7 @@ def why_uncompared(
     if stage is Stage.LEGACY:
         return "stage legacy"
     if evidence is None or not _eligible(evidence.outcomes):
-        return "no traffic yet"
+        return "no traffic yet under this configuration"
     return _losses_text(evidence.outcomes)
 
 

@@ -52,6 +52,18 @@ async def test_what_an_operator_must_see_is_in_the_table(shell: Shell):
     assert "the state cannot be read" in (await shell.run("status")).stdout
 
 
+async def test_a_gate_is_shown_with_its_mismatches_and_comparisons(shell: Shell):
+    told = (await shell.stand.get("/admin/v1/status")).json()
+    for row in told["routes"]:
+        row["gate"] = {"verdict": "fail", "because": ["x"], "compared": 1200, "mismatches": 38}
+    told["routes"][0]["gate"] |= {"verdict": "inconclusive", "compared": 0, "mismatches": 0}
+    output = io.StringIO()
+    Console(file=output, width=200).print(StatusTable(told))
+    assert output.getvalue().count("fail 38/1,200") == len(told["routes"]) - 1
+    assert "inconclusive " in output.getvalue()
+    assert "0/0" not in output.getvalue()
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 async def test_the_name_and_the_stage_can_be_read_at_any_width(shell: Shell, width: int):
     told = (await shell.stand.get("/admin/v1/status")).json()

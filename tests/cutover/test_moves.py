@@ -195,7 +195,7 @@ REFUSED = [
     (LEGACY, [], move(PERCENT), "from 0 to 100"),
     (LEGACY, [], shared(-1), "from 0 to 100"),
     (LEGACY, [], shared(WHOLE + 1), "from 0 to 100"),
-    (replace(LEGACY, basis_points=0), [], move(PROMOTE), "the file gives no percentage"),
+    (replace(LEGACY, basis_points=0), [], move(PROMOTE), "no canary.steps and no canary.percent"),
     (GRPC, [], move(PROMOTE), "nothing further"),
     (CANARY, [], move(PAUSE), "has no steps in the file"),
     (PREPARED, [], move(PAUSE), "not on its ramp: it stands at legacy"),

@@ -237,7 +237,9 @@ async def test_evidence_of_another_configuration_is_none(stand: Stand):
     opinion = await stand.reporter.opinion("list-items")
     assert opinion is not None
     assert (opinion.verdict, opinion.compared) == (GateVerdict.INCONCLUSIVE, 0)
-    assert (await stand.reporter.report("list-items"))["uncompared"] == "no traffic yet"
+    assert (await stand.reporter.report("list-items"))["uncompared"] == (
+        "no traffic yet under this configuration"
+    )
 
 
 async def test_a_rule_that_expires_while_the_process_runs_fails_the_gate(stand: Stand):
@@ -443,8 +445,8 @@ ELIGIBLE = {("eligible", ""): 10}
         (None, Stage.GRPC, None, "no mirror"),
         (replace(MIRROR, basis_points=0), Stage.SHADOW, None, "mirror at 0 %"),
         (MIRROR, Stage.LEGACY, None, "stage legacy"),
-        (MIRROR, Stage.SHADOW, None, "no traffic yet"),
-        (MIRROR, Stage.SHADOW, seen({}), "no traffic yet"),
+        (MIRROR, Stage.SHADOW, None, "no traffic yet under this configuration"),
+        (MIRROR, Stage.SHADOW, seen({}), "no traffic yet under this configuration"),
         (MIRROR, Stage.SHADOW, seen(ELIGIBLE), "mirrors are under way"),
         (
             MIRROR,
