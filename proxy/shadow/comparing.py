@@ -1,36 +1,76 @@
-"""Where comparing is done: what is small at once, what is large in the helper process.
+"""Where the work on requests and answers is done: what is small at once, the rest in the helper.
 
 Belongs here: that choice. Does not: what is compared, and what it costs (`metering`).
 
-Large answers are rendered by the helper too: a thread would hold the interpreter, and with it every
-request, for milliseconds at a time.
+Large ones are built and rendered by the helper too: a thread would hold the interpreter, and with
+it every request, for milliseconds at a time. What the helper cannot do is not done.
 """
 
-from typing import Final
+from enum import Enum
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
 
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Document
-from proxy.errors import UpstreamError
+from proxy.comparison.requests import RequestComparator
+from proxy.errors import RequestError, UpstreamError
 from proxy.shadow.helper import Helper
+from proxy.shadow.helper_frames import Built, Refusal
+from proxy.shadow.sample import Sample
 from proxy.status import Code, Status
+from proxy.transcoding.binding import Body
+from proxy.transcoding.body import is_raw
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.protojson import kinds as protojson
+from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import JSON_CONTENT, ResponseRenderer
 
-#: Bytes of both bodies up to which a pair is compared on the event loop: no longer than it takes
-#: to answer a few requests.
-INLINE_BYTES: Final = 16 << 10
+#: Bytes of both bodies up to which a pair is compared on the event loop. Where every element of a
+#: list differs, that takes a microsecond for each byte: no longer than to answer some dozen
+#: requests.
+INLINE_BYTES: Final = 8 << 10
 #: Bytes of a message up to which it is rendered there. In JSON it has several times as many.
 INLINE_WIRE_BYTES: Final = 8 << 10
+#: Bytes of a request's body up to which its message is made and printed there: as much work, where
+#: it holds many small messages.
+INLINE_BODY_BYTES: Final = 8 << 10
+#: Bytes of a message or a body with which it is done there all the same, when the helper cannot: it
+#: may hold messages of any type, and only the whole pool knows all. Beyond, it is not done.
+INLINE_UNCLOSED_BYTES: Final = 16 << 10
+
+_JSON: Final = (("content-type", JSON_CONTENT),)
+
+
+class Where(Enum):
+    """Where some work is done."""
+
+    HERE = "event loop"
+    HELPER = "helper"
+    NOWHERE = "nowhere"
+
+
+class Made(NamedTuple):
+    """A request's *message*; *documents* are its body and what the message makes of it.
+
+    There are none where nothing of a body is to be compared.
+    """
+
+    message: Message
+    documents: tuple[Document, Document] | None
 
 
 class Comparing:
-    """Compares pairs, of which *helper* has the large ones."""
+    """Compares pairs, makes and renders messages, of which *helper* has the large ones."""
 
     def __init__(self, helper: Helper) -> None:
         self._helper = helper
-        self._closed: WeakKeyDictionary[ResponseRenderer, bool] = WeakKeyDictionary()
+        self._closed: WeakKeyDictionary[ResponseRenderer | RequestBuilder, bool] = (
+            WeakKeyDictionary()
+        )
         #: Pairs that were compared on the event loop, and by the helper.
         self.inline = 0
         self.helped = 0
@@ -46,13 +86,36 @@ class Comparing:
         self.inline += 1
         return comparator.compare(legacy, grpc)
 
+    async def build(self, sample: Sample, requests: RequestComparator) -> Made | None:
+        """The message of a request; None when the helper cannot say.
+
+        Raises `RequestError` for a request that has none.
+        """
+        builder, body = sample.binding.request, sample.body
+        content_type = sample.headers.get("content-type")
+        input_type = builder.binding.method.input_type
+        where = self._where(builder, input_type, len(body), INLINE_BODY_BYTES)
+        if where is Where.HERE or _is_passed_on(builder):
+            built = builder.build(sample.captures, sample.query, body, content_type)
+            return Made(built.message, requests.documents(body, built.message))
+        if where is Where.NOWHERE:
+            return None
+        helped = await self._helper.build(
+            builder, sample.captures, sample.query, body, content_type
+        )
+        return None if helped is None else _made(builder, body, helped)
+
     async def render(self, renderer: ResponseRenderer, wire: bytes) -> Content | None:
         """What *renderer* makes of a message; None when the helper cannot say.
 
         Raises `UpstreamError` for a message that has no form as an answer.
         """
-        if renderer.raw or len(wire) <= INLINE_WIRE_BYTES or not self._can_help(renderer):
+        output_type = renderer.binding.method.output_type
+        where = self._where(renderer, output_type, len(wire), INLINE_WIRE_BYTES)
+        if where is Where.HERE or renderer.raw:
             return renderer.render(wire)
+        if where is Where.NOWHERE:
+            return None
         rendered = await self._helper.render(renderer, wire)
         if rendered is None:
             return None
@@ -60,20 +123,52 @@ class Comparing:
             raise UpstreamError(Status(Code.INTERNAL, rendered.problem), http_status=502)
         return Content(JSON_CONTENT, rendered.body)
 
-    def _can_help(self, renderer: ResponseRenderer) -> bool:
-        """Whether the helper can render as *renderer* does; looked up but once."""
-        known = self._closed.get(renderer)
+    def _where(
+        self, tool: ResponseRenderer | RequestBuilder, message: Descriptor, size: int, inline: int
+    ) -> Where:
+        """Where *tool* does its work on *size* bytes of a *message*."""
+        if size <= inline:
+            return Where.HERE
+        known = self._closed.get(tool)
         if known is None:
-            known = self._closed[renderer] = is_closed(renderer)
-        return known
+            known = self._closed[tool] = is_closed(message)
+        if known:
+            return Where.HELPER
+        return Where.HERE if size <= INLINE_UNCLOSED_BYTES else Where.NOWHERE
 
 
-def is_closed(renderer: ResponseRenderer) -> bool:
-    """Whether the files that an RPC leads to are all that its answers can need.
+def _is_passed_on(builder: RequestBuilder) -> bool:
+    """Whether bodies are no JSON, so that hardly anything is to be done with them."""
+    return builder.binding.body is Body.NONE or is_raw(builder.binding)
 
-    Not where a message may hold one of any type, or extensions: only the whole pool knows these.
+
+def _made(builder: RequestBuilder, body: bytes, helped: Built) -> Made:
+    """What the helper made. Raises `RequestError` where it was one."""
+    if helped.refusal is not None:
+        raise _error_of(helped.refusal)
+    message = message_class(builder.binding.method.input_type).FromString(helped.wire)
+    if helped.printed is None:
+        return Made(message, None)
+    printed = Document(200, _JSON, helped.printed, helped.complete)
+    return Made(message, (Document(200, _JSON, body), printed))
+
+
+def _error_of(refusal: Refusal) -> RequestError:
+    return RequestError(
+        refusal.message,
+        field=refusal.field,
+        code=Code(refusal.code),
+        http_status=refusal.http_status,
+        headers=refusal.headers,
+    )
+
+
+def is_closed(message: Descriptor) -> bool:
+    """Whether the files that lead to *message* are all that it can need.
+
+    Not where it may hold messages of any type, or extensions: only the whole pool knows these.
     """
-    every = protojson.reachable(renderer.binding.method.output_type)
-    fields = (field for message in every for field in message.fields)
+    every = protojson.reachable(message)
+    fields = (field for each in every for field in each.fields)
     kinds = {protojson.field_kind(protojson.element(field)) for field in fields}
     return protojson.Kind.ANY not in kinds and not any(each.is_extendable for each in every)

@@ -17,24 +17,24 @@ from dataclasses import replace
 from typing import Any, Final
 
 from proxy.comparison.comparator import Comparator
-from proxy.comparison.documents import Comparison, Difference, Document
-from proxy.comparison.requests import Lost, merged
+from proxy.comparison.documents import Comparison, Document
+from proxy.comparison.requests import Lost
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import Depth, MirrorOptions
 from proxy.cutover.stages import Side
 from proxy.errors import StatusError
-from proxy.gate.evidence import Control, Epoch, Observation, Verdict
+from proxy.gate.evidence import Epoch, Observation, Verdict
 from proxy.gate.redaction import Hasher
 from proxy.shadow.answers import Answered
 from proxy.shadow.coding import Undecodable, plain_document
-from proxy.shadow.comparing import Comparing
+from proxy.shadow.comparing import Comparing, Made
 from proxy.shadow.legs import Legs, Prepared
 from proxy.shadow.metering import Metered
+from proxy.shadow.observing import Examined, Observing
 from proxy.shadow.pairs import (
     NOTHING,
     Pair,
     compare_status,
-    control_of,
     is_noise,
     obstructed,
     parts_of,
@@ -55,9 +55,6 @@ VALIDATE_ONLY: Final = "validate_only"
 #: differs, the others are to go on; what is not asked again stays a mismatch.
 _REVERIFYING_SHARE: Final = 2
 _ALL_BASIS_POINTS: Final = 10_000
-#: The shape of a request that has no message.
-_NO_SHAPE: Final = "untranslatable"
-
 
 #: A call of a mirror.
 _Leg = Coroutine[Any, Any, Answered | Failed]
@@ -109,7 +106,14 @@ class PairExaminer:
 
     async def both(self, one: _Leg, other: _Leg) -> tuple[Answered | Failed, Answered | Failed]:
         """What two legs give that are run at the same time."""
-        return await asyncio.gather(self._metered(one), self._metered(other))
+        legs = [asyncio.ensure_future(self._metered(leg)) for leg in (one, other)]
+        try:
+            first, second = await asyncio.gather(*legs)
+        finally:
+            # A bug that ends one must not leave the other to itself: nobody would bound it.
+            for leg in legs:
+                leg.cancel()
+        return first, second
 
     def _metered(self, leg: _Leg) -> _Leg:
         return Metered(leg, self.charge, time.thread_time)
@@ -145,7 +149,7 @@ class _Examination:
 
     async def run(self) -> Observation | Failed:
         try:
-            self._prepare()
+            await self._prepare()
             lost = await self._lost()
             if self._depth is Depth.TRANSLATE:
                 return self._translated(lost)
@@ -155,12 +159,19 @@ class _Examination:
 
     # --- the request
 
-    def _prepare(self) -> None:
+    async def _prepare(self) -> None:
         legs = self._examiner.legs
         try:
-            self._prepared = legs.prepare(self._sample, self._mirror)
+            prepared = await legs.prepare(self._sample, self._mirror, self._build)
         except StatusError as error:
             self._refusal = legs.refusal(error, self._sample)
+            return
+        if isinstance(prepared, Failed):
+            raise _Stopped(prepared)
+        self._prepared = prepared
+
+    async def _build(self, sample: Sample) -> Made | None:
+        return await self._examiner.comparing.build(sample, self._parts.requests)
 
     async def _lost(self) -> Lost:
         """What of the request is not in its message."""
@@ -169,7 +180,7 @@ class _Examination:
         sample, requests = self._sample, self._parts.requests
         message = self._prepared.message
         found = requests.of_texts(sample.captures, sample.query, message)
-        documents = requests.documents(sample.body, message)
+        documents = self._prepared.documents
         if requests.body is None or documents is None:
             return found
         comparison = await self._compared(requests.body, *documents)
@@ -182,7 +193,7 @@ class _Examination:
             lost = Lost(refused_by_one(answer, self._refusal))
         pair = Pair(answer, self._refusal or answer, NOTHING)
         verdict = Verdict.MISMATCH if lost.differences else _matched(lost, pair)
-        return self._observation(verdict, pair, lost, None)
+        return self._observed(verdict, pair, lost, None)
 
     # --- the answers
 
@@ -193,13 +204,16 @@ class _Examination:
         pair, asked_twice = await self._first_round()
         control = None if asked_twice is None else await self._control(pair, asked_twice)
         verdict = await self._verdict(lost, pair, control)
-        return self._observation(verdict, pair, lost, self._kept_control(pair, control))
+        return self._observed(verdict, pair, lost, control)
 
-    def _kept_control(self, pair: Pair, control: Comparison | None) -> Control | None:
-        if control is None:
-            return None
-        redactor, hasher = self._parts.redactor, self._examiner.hasher
-        return control_of(pair, control, lambda path: redactor.path(path, hasher))
+    def _observed(
+        self, verdict: Verdict, pair: Pair, lost: Lost, control: Comparison | None
+    ) -> Observation:
+        message = None if self._prepared is None else self._prepared.message
+        called = self._depth is not Depth.TRANSLATE or self._refusal is not None
+        examined = Examined(self._epoch, self._sample, message, called, self._seconds)
+        observing = Observing(self._parts, self._examiner.hasher, self._examiner.metrics)
+        return observing.observation(examined, verdict, pair, lost, control)
 
     async def _first_round(self) -> tuple[Pair, Document | None]:
         """Ask the side that has not answered; now and then legacy too, a second time."""
@@ -325,75 +339,6 @@ class _Examination:
         answers = await self._examiner.both(self._leg(Side.LEGACY), self._leg(Side.GRPC))
         legacy, grpc = (self._document(each) for each in answers)
         return Pair(legacy, grpc, await self._compare(legacy, grpc))
-
-    # --- what is kept
-
-    def _observation(
-        self,
-        verdict: Verdict,
-        pair: Pair,
-        lost: Lost,
-        control: Control | None,
-    ) -> Observation:
-        differences = merged((*lost.differences, *pair.comparison.differences))
-        rule_hits = self._rule_hits(lost, pair)
-        self._count(verdict, differences, rule_hits)
-        hasher, sample = self._examiner.hasher, self._sample
-        return Observation(
-            self._epoch,
-            sample.at_s,
-            hasher.short(sample.key),
-            hasher.short(self._shape()),
-            verdict,
-            tuple(self._parts.redactor.finding(each, hasher) for each in differences),
-            pair.comparison.fields & self._parts.comparator.fields,
-            rule_hits,
-            control,
-            self._seconds.get(Side.LEGACY),
-            self._seconds.get(Side.GRPC),
-            self._about(pair) if differences else {},
-        )
-
-    def _rule_hits(self, lost: Lost, pair: Pair) -> dict[str, int]:
-        """How often each rule held; those of requests and those of answers are not the same."""
-        rules = self._parts.comparator.options.rules
-        hits = {**lost.rule_hits, **pair.comparison.rule_hits}
-        return {rules[index].text: count for index, count in hits.items()}
-
-    def _shape(self) -> str:
-        if self._prepared is None:
-            return _NO_SHAPE
-        return self._parts.requests.shape(self._prepared.message)
-
-    def _about(self, pair: Pair) -> dict[str, str]:
-        """What an example shows of the request."""
-        binding, sample = self._sample.binding.binding, self._sample
-        called = self._depth is not Depth.TRANSLATE or self._refusal is not None
-        names = (variable.path for variable in binding.variables)
-        return self._parts.redactor.about(
-            sample.http_method,
-            str(binding.template),
-            zip(names, sample.captures, strict=False),
-            sample.query,
-            self._parts.comparator.options.headers,
-            legacy_status=pair.legacy.http_status if self._knows(Side.LEGACY, called) else None,
-            grpc_status=pair.grpc.http_status if self._knows(Side.GRPC, called) else None,
-            hasher=self._examiner.hasher,
-        )
-
-    def _knows(self, side: Side, called: bool) -> bool:
-        """Whether *side* has answered, or would have in one way only."""
-        return called or side is self._sample.primary
-
-    def _count(
-        self, verdict: Verdict, differences: tuple[Difference, ...], rule_hits: dict[str, int]
-    ) -> None:
-        metrics, name = self._examiner.metrics, self._route.name
-        metrics.shadow_compared(name, verdict.value)
-        for each in differences:
-            metrics.shadow_difference(name, each.kind.value, each.times)
-        for rule, count in rule_hits.items():
-            metrics.shadow_rule_hits(name, rule, count)
 
 
 def _matched(lost: Lost, pair: Pair) -> Verdict:

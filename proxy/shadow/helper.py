@@ -7,12 +7,13 @@ What the helper cannot do is not done: a pair on which it ends, or takes too lon
 """
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from weakref import ref
 
@@ -23,33 +24,59 @@ from proxy.comparison.documents import Comparison, Document, Obstacle
 from proxy.shadow.helper_frames import (
     HEADER_BYTES,
     MAX_REPLY_BYTES,
+    BuildDefinition,
+    BuildJob,
+    Built,
     Definition,
     Forget,
     Job,
     RenderDefinition,
     Rendered,
     RenderJob,
+    Reply,
+    build_definition_of,
     definition_of,
     read_reply,
     render_definition_of,
     request_frame,
 )
+from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import ResponseRenderer
 
 _log: Final = structlog.get_logger("proxy.shadow")
 
-#: Comparators and renderers that one helper knows at a time: three for each binding whose requests
-#: and answers are large.
+#: Comparators, renderers and builders that one helper knows at a time: four for each binding whose
+#: requests and answers are large.
 MAX_TOOLS: Final = 256
 #: Helpers that are started within a while: a pair that ends one may come with every request.
 MAX_STARTS: Final = 5
 STARTS_WITHIN_S: Final = 60.0
 
+#: What of the environment an interpreter goes by, and what begins so. The rest is not passed on:
+#: secrets of the configuration are in it, and the helper reads what strangers sent.
+_PASSED: Final = frozenset(
+    {"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV"}
+)
+_PASSED_PREFIXES: Final = ("COVERAGE_PROCESS_", "LC_", "PYTHON")
+
 _HELPER: Final = Comparison(obstacle=Obstacle.HELPER)
 
 #: What a job is done with, and what makes one of its number and its tool's key.
-Tool = Comparator | ResponseRenderer
-MakeJob = Callable[[int, int], Job | RenderJob]
+Tool = Comparator | ResponseRenderer | RequestBuilder
+MakeJob = Callable[[int, int], Job | RenderJob | BuildJob]
+
+
+def environment_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of *environ* a helper gets.
+
+    >>> environment_of({"PATH": "/bin", "PYTHONPATH": "/app", "EVIDENCE_URL": "postgres://…"})
+    {'PATH': '/bin', 'PYTHONPATH': '/app'}
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
+    }
 
 
 def start_process(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
@@ -62,6 +89,7 @@ def start_process(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.so
                 [sys.executable, "-P", "-m", "proxy.shadow.helper_process", str(memory_bytes)],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
+                env=environment_of(os.environ),
             )
         except BaseException:
             ours.close()
@@ -73,7 +101,7 @@ Start = Callable[[int], tuple[subprocess.Popen[bytes], socket.socket]]
 
 
 class Helper:
-    """Compares pairs and renders messages in a process of its own, one after the other.
+    """Does what is large for mirrors in a process of its own, one job after the other.
 
     At most *max_jobs* wait or run; one gets *deadline_s* from when it is its turn. *start* starts a
     process that may take *memory_bytes*; *clock* is monotonic, in seconds. Use it from one loop.
@@ -122,7 +150,20 @@ class Helper:
         reply = await self._asked(renderer, lambda number, key: RenderJob(number, key, wire))
         return reply if isinstance(reply, Rendered) else None
 
-    async def _asked(self, tool: Tool, job: MakeJob) -> Comparison | Rendered | None:
+    async def build(
+        self,
+        builder: RequestBuilder,
+        captures: tuple[str, ...],
+        query: str,
+        body: bytes,
+        content_type: str | None,
+    ) -> Built | None:
+        """What *builder* makes of a request; None when the helper cannot say."""
+        request = captures, query, body, content_type
+        reply = await self._asked(builder, lambda number, key: BuildJob(number, key, *request))
+        return reply if isinstance(reply, Built) else None
+
+    async def _asked(self, tool: Tool, job: MakeJob) -> Reply | None:
         """The reply to a job that needs *tool*, in its turn; None without one."""
         if self._is_closed or self.jobs >= self._max_jobs:
             return None
@@ -133,7 +174,7 @@ class Helper:
         finally:
             self.jobs -= 1
 
-    async def _ask(self, tool: Tool, job: MakeJob) -> Comparison | Rendered | None:
+    async def _ask(self, tool: Tool, job: MakeJob) -> Reply | None:
         link = await self._linked()
         if link is None:
             return None
@@ -206,7 +247,7 @@ class _Link:
         self.process = process
         self._writer = writer
         self._known: OrderedDict[int, ref[Tool]] = OrderedDict()
-        self._asked: dict[int, asyncio.Future[Comparison | Rendered]] = {}
+        self._asked: dict[int, asyncio.Future[Reply]] = {}
         self._number = 0
         self._listening = asyncio.create_task(self._listen(reader))
 
@@ -225,10 +266,10 @@ class _Link:
         """Whether it can be asked."""
         return not self._listening.done()
 
-    async def ask(self, tool: Tool, job: MakeJob) -> Comparison | Rendered:
+    async def ask(self, tool: Tool, job: MakeJob) -> Reply:
         """Have a job done. Raises `OSError`, `EOFError` or `ValueError` when it cannot be."""
         self._number = number = self._number + 1
-        future: asyncio.Future[Comparison | Rendered] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         try:
             self._tell(tool)
@@ -280,8 +321,10 @@ class _Link:
         await asyncio.to_thread(self.process.wait)
 
 
-def _told_of(tool: Tool, key: int) -> Definition | RenderDefinition:
+def _told_of(tool: Tool, key: int) -> Definition | RenderDefinition | BuildDefinition:
     """What the helper is told of a tool."""
     if isinstance(tool, Comparator):
         return definition_of(tool, key)
+    if isinstance(tool, RequestBuilder):
+        return build_definition_of(tool, key)
     return render_definition_of(tool, key)

@@ -17,7 +17,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.kinds import Kind
+from proxy.errors import Place
+from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.httprule import HttpRule, Pattern
 from proxy.transcoding.protojson import JsonOptions
+from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer
 
 #: Bytes of a frame's length.
@@ -25,6 +29,8 @@ HEADER_BYTES: Final = 4
 #: Largest frame from a helper. 64 differences and some thousand paths take far less; a message in
 #: JSON may take more, but not usefully.
 MAX_REPLY_BYTES: Final = 64 << 20
+#: How a rule spells the bodies that are no field.
+_SELECTORS: Final = {Body.NONE: "", Body.WHOLE: Body.WHOLE.value}
 #: JSON in one line has none: it ends what is JSON in a frame.
 _END_OF_LINE: Final = b"\n"
 
@@ -58,6 +64,51 @@ class RenderJob(NamedTuple):
     wire: bytes
 
 
+class BuildDefinition(NamedTuple):
+    """What a builder of requests is made from: an RPC *method*, its *rule*, both options."""
+
+    key: int
+    files: tuple[bytes, ...]
+    method: str
+    rule: HttpRule
+    options: RequestOptions
+    json_options: JsonOptions
+
+
+class BuildJob(NamedTuple):
+    """A request whose message is to be made by the builder *key*, and printed again."""
+
+    number: int
+    key: int
+    captures: tuple[str, ...]
+    query: str
+    body: bytes
+    content_type: str | None
+
+
+class Refusal(NamedTuple):
+    """A `RequestError` as it was raised."""
+
+    message: str
+    field: str
+    code: int
+    http_status: int
+    headers: tuple[tuple[str, str], ...]
+
+
+class Built(NamedTuple):
+    """The *wire* form of a request's message and its body *printed* from that; or a *refusal*.
+
+    *printed* is None where there is no JSON to compare with, and not *complete* where the message
+    has no such form.
+    """
+
+    wire: bytes
+    printed: bytes | None = None
+    complete: bool = True
+    refusal: Refusal | None = None
+
+
 class Rendered(NamedTuple):
     """The JSON of a message, or why it has none."""
 
@@ -75,12 +126,13 @@ class Job(NamedTuple):
 
 
 class Forget(NamedTuple):
-    """The comparator or renderer *key* is not needed any more."""
+    """The comparator, renderer or builder *key* is not needed any more."""
 
     key: int
 
 
-Request = Definition | RenderDefinition | Job | RenderJob | Forget
+Request = Definition | RenderDefinition | BuildDefinition | Job | RenderJob | BuildJob | Forget
+Reply = Comparison | Rendered | Built
 
 
 def framed(content: bytes) -> bytes:
@@ -128,6 +180,28 @@ def render_definition_of(renderer: ResponseRenderer, key: int) -> RenderDefiniti
     )
 
 
+def build_definition_of(builder: RequestBuilder, key: int) -> BuildDefinition:
+    """What the helper has to know to build requests as *builder* does."""
+    binding = builder.binding
+    files: dict[str, bytes] = {}
+    _collect(binding.method.containing_service.file, files)
+    return BuildDefinition(
+        key,
+        tuple(files.values()),
+        binding.rpc,
+        _rule_of(binding),
+        builder.options,
+        builder.json_options,
+    )
+
+
+def _rule_of(binding: Binding) -> HttpRule:
+    """The rule of *binding* as it was written, as far as requests go by it."""
+    body = _SELECTORS[binding.body] if isinstance(binding.body, Body) else binding.body.name
+    pattern = Pattern(binding.http_method, binding.template.text)
+    return HttpRule(binding.rpc, pattern, body, "", (), Place(binding.origin))
+
+
 def _collect(file: FileDescriptor, files: dict[str, bytes]) -> None:
     """Add *file* and what it imports, what is imported first. Imports have no circles."""
     if file.name in files:
@@ -156,16 +230,40 @@ def rendered_frame(number: int, rendered: Rendered) -> bytes:
     return framed(line + _END_OF_LINE + rendered.body)
 
 
-def read_reply(content: bytes) -> tuple[int, Comparison | Rendered]:
+def built_frame(number: int, built: Built) -> bytes:
+    """A frame for the parent: a line of JSON, the message behind it, and what was printed of it."""
+    facts = {
+        "number": number,
+        "wire": len(built.wire),
+        "is_printed": built.printed is not None,
+        "complete": built.complete,
+        "refusal": built.refusal,
+    }
+    line = json.dumps(facts).encode()
+    return framed(b"".join((line, _END_OF_LINE, built.wire, built.printed or b"")))
+
+
+def read_reply(content: bytes) -> tuple[int, Reply]:
     """The number of a job and what came of it. Raises `ValueError` for anything else."""
     line, newline, body = content.partition(_END_OF_LINE)
     try:
         reply = json.loads(line)
+        if "wire" in reply:
+            return int(reply["number"]), _built(reply, body)
         if newline:
             return int(reply["number"]), Rendered(body, str(reply["problem"]))
         return int(reply["number"]), _comparison(reply)
     except (TypeError, KeyError) as error:
         raise ValueError("the helper's reply has another form") from error
+
+
+def _built(reply: dict[str, Any], content: bytes) -> Built:
+    if reply["refusal"] is not None:
+        message, field, code, http_status, headers = reply["refusal"]
+        pairs = tuple((name, value) for name, value in headers)
+        return Built(b"", refusal=Refusal(message, field, code, http_status, pairs))
+    wire, printed = content[: reply["wire"]], content[reply["wire"] :]
+    return Built(wire, printed if reply["is_printed"] else None, bool(reply["complete"]))
 
 
 def _comparison(reply: dict[str, Any]) -> Comparison:

@@ -27,6 +27,7 @@ from proxy.shadow.answers import (
     legacy_failure,
 )
 from proxy.shadow.carried import Carrier
+from proxy.shadow.comparing import Made
 from proxy.shadow.sample import Failed, Sample
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata import Pairs, call_timeout_s
@@ -42,6 +43,8 @@ _BESIDE_CALLS_S: Final = 12.0
 
 #: Makes an answer's content of a message; None when it cannot be told what it is.
 Render = Callable[[ResponseRenderer, bytes], Awaitable[Content | None]]
+#: Makes the message of a request; None when it cannot be told what it is.
+Build = Callable[[Sample], Awaitable[Made | None]]
 
 
 def longest_s(mirror: MirrorOptions) -> float:
@@ -53,11 +56,20 @@ def longest_s(mirror: MirrorOptions) -> float:
 
 
 class Prepared:
-    """A request as the gRPC side would get it: *message*, and *metadata* of the call."""
+    """A request as the gRPC side would get it: *message*, and *metadata* of the call.
 
-    __slots__ = ("message", "metadata")
+    *documents* are its body and what the message makes of it, None where there is no such.
+    """
 
-    def __init__(self, message: Message, metadata: Pairs) -> None:
+    __slots__ = ("documents", "message", "metadata")
+
+    def __init__(
+        self,
+        message: Message,
+        metadata: Pairs,
+        documents: tuple[Document, Document] | None,
+    ) -> None:
+        self.documents = documents
         self.message = message
         self.metadata = metadata
 
@@ -94,8 +106,13 @@ class Legs:
 
     # --- gRPC
 
-    def prepare(self, sample: Sample, mirror: MirrorOptions) -> Prepared:
-        """Make the message and the metadata of a request. Raises `StatusError`, as `exchange`."""
+    async def prepare(
+        self, sample: Sample, mirror: MirrorOptions, build: Build
+    ) -> Prepared | Failed:
+        """Make the message and the metadata of a request; *build* makes the message.
+
+        Raises `StatusError`, as `exchange` does.
+        """
         route, headers = sample.binding.route, sample.headers
         if len(sample.body) > route.max_request_bytes:
             text = f"the body is larger than {route.max_request_bytes} bytes"
@@ -103,12 +120,11 @@ class Legs:
         if len(sample.captures) != len(sample.binding.request.variables):
             # The table gives none for a path with escapes that nobody can decode.
             raise RequestError("the path cannot be decoded")
-        content_type = headers.get("content-type")
-        built = sample.binding.request.build(
-            sample.captures, sample.query, sample.body, content_type
-        )
+        made = await build(sample)
+        if made is None:
+            return HELPER
         call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
-        return Prepared(built.message, self._carrier.metadata(sample, mirror))
+        return Prepared(made.message, self._carrier.metadata(sample, mirror), made.documents)
 
     def refusal(self, error: StatusError, sample: Sample) -> Document:
         """The answer to a request that cannot be prepared."""

@@ -22,7 +22,7 @@ from proxy.transcoding.binding import Binding, Body, BoundVariable
 from proxy.transcoding.body import BodyReader, body_reader
 from proxy.transcoding.fieldmask import JsonLeaves, MaskFiller, json_leaves, mask_filler
 from proxy.transcoding.parameters import FieldTables, Form, Parameter, parameter_of
-from proxy.transcoding.protojson import Codecs
+from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.kinds import require_usable_names
 from proxy.transcoding.query import (
     MAX_PARAMETERS,
@@ -111,14 +111,20 @@ def _is_set(parent: Any, parameter: Parameter) -> bool:
 
 
 class RequestBuilder:
-    """Makes the request messages of one binding. Immutable; safe to share between requests."""
+    """Makes the request messages of one binding. Immutable; safe to share between requests.
+
+    *options* are its own, *json_options* those of the codecs that read its bodies.
+    """
 
     __slots__ = (
+        "__weakref__",
         "_read_body",
         "_requires",
         "binding",
+        "json_options",
         "leaves",
         "mask",
+        "options",
         "query",
         "variables",
     )
@@ -127,6 +133,8 @@ class RequestBuilder:
         self,
         binding: Binding,
         *,
+        options: RequestOptions,
+        json_options: JsonOptions,
         variables: tuple[PathVariable, ...],
         read_body: BodyReader,
         query: QueryBinder,
@@ -135,6 +143,8 @@ class RequestBuilder:
         requires: bool,
     ) -> None:
         self.binding = binding
+        self.options = options
+        self.json_options = json_options
         self.variables = variables
         self.query = query
         self.leaves = leaves
@@ -165,6 +175,8 @@ class RequestBuilder:
         leaves = json_leaves(binding, tables)
         return cls(
             binding,
+            options=options,
+            json_options=codecs.options,
             variables=tuple(PathVariable(message, one, tables) for one in binding.variables),
             read_body=body_reader(binding, codecs),
             query=_query_binder(binding, options, tables),

@@ -193,6 +193,29 @@ async def _noted(bench: Bench, seconds: float) -> None:
     bench.waits_s.append(seconds)
 
 
+# --- the calls
+
+
+async def test_a_bug_in_one_of_two_calls_ends_the_other_one_too() -> None:
+    """Beside its examination nobody would bound it, nor wait for it."""
+    ended = asyncio.Event()
+
+    async def fails_at_once() -> Failed:
+        raise RuntimeError("m4rk")
+
+    async def hangs() -> Failed:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return TIMEOUT
+
+    async with bench_of() as bench:
+        with pytest.raises(RuntimeError, match="m4rk"):
+            await bench.examiner.both(hangs(), fails_at_once())
+        await until(ended.is_set)
+
+
 # --- what comes of a pair
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,9 +18,23 @@ from google.api.httpbody_pb2 import HttpBody
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Document, Obstacle
 from proxy.comparison.kinds import Kind
-from proxy.errors import UpstreamError
-from proxy.shadow.comparing import INLINE_BYTES, INLINE_WIRE_BYTES, Comparing, is_closed
-from proxy.shadow.helper import MAX_STARTS, STARTS_WITHIN_S, Helper, start_process
+from proxy.comparison.requests import RequestComparator
+from proxy.errors import RequestError, UpstreamError
+from proxy.shadow.comparing import (
+    INLINE_BODY_BYTES,
+    INLINE_BYTES,
+    INLINE_UNCLOSED_BYTES,
+    INLINE_WIRE_BYTES,
+    Comparing,
+    is_closed,
+)
+from proxy.shadow.helper import (
+    MAX_STARTS,
+    STARTS_WITHIN_S,
+    Helper,
+    environment_of,
+    start_process,
+)
 from proxy.shadow.helper_frames import (
     Forget,
     Job,
@@ -33,11 +48,12 @@ from proxy.shadow.helper_frames import (
     reply_frame,
     request_frame,
 )
-from proxy.shadow.helper_process import NICENESS, Worker, serve
+from proxy.shadow.helper_process import LONGEST_S, NICENESS, Worker, serve
+from proxy.shadow.sample import Sample
 from proxy.transcoding.response import ResponseRenderer
 from tests.fakes import FakeClock
 from tests.live.edge import item, load, message, schema
-from tests.shadow.samples import JSON
+from tests.shadow.samples import JSON, binding_of, sample_of
 from tests.transcoding.request_schema import LIBRARY, bind, codecs_of, make, pool_of
 from tests.waiting import until
 
@@ -145,15 +161,99 @@ async def test_the_helper_renders_as_the_renderer_does() -> None:
     assert await comparing.render(renderer, item(id="a")) == renderer.render(item(id="a"))
 
 
-async def test_what_only_the_whole_pool_can_render_is_rendered_here() -> None:
+async def test_what_only_the_whole_pool_knows_is_rendered_here_up_to_a_size() -> None:
     rule = bind(pool_of(LIBRARY), "library.v1.Library.Serve", "GET", "/v1/{name}")
     renderer = ResponseRenderer.compile(rule, codecs_of(pool_of(LIBRARY)))
-    assert not is_closed(renderer)
-    wire = make(pool_of(LIBRARY), "library.v1.BookReply", {"note": "n" * 99_999})
+    assert not is_closed(rule.method.output_type)
     async with helper_of() as helper:
-        content = await Comparing(helper).render(renderer, wire.SerializeToString())
-        assert content == renderer.render(wire.SerializeToString())
+        for size, is_rendered in (
+            (INLINE_UNCLOSED_BYTES - 9, True),
+            (INLINE_UNCLOSED_BYTES, False),
+        ):
+            reply = make(pool_of(LIBRARY), "library.v1.BookReply", {"note": "n" * size})
+            wire = reply.SerializeToString()
+            content = await Comparing(helper).render(renderer, wire)
+            assert content == (renderer.render(wire) if is_rendered else None)
         assert helper.starts == 0
+
+
+# --- the messages that it makes
+
+PARTS = b'{"parts":[%b]}' % b",".join([b'{"id":"a","big":7}'] * 800)
+LARGE = {
+    "many small messages": PARTS,
+    "a key that no message has": b'{"none":1,' + PARTS[1:],
+    "something of another type": b'{"count":"x",' + PARTS[1:],
+    "no JSON": PARTS[:-1],
+    "a list": b"[" + PARTS + b"]",
+    "null": b" " * 9_000 + b"null",
+    "no UTF-8": PARTS.replace(b'"a"', b'"\xff"', 1),
+    "a key twice": b'{"parts":[],' + PARTS[1:],
+}
+
+
+@pytest.mark.parametrize(
+    ("http_method", "target"),
+    [
+        ("POST", "/v1/items?view=BOX"),
+        ("POST", "/v1/items/a:check"),
+        ("PATCH", "/v1/items/a?update_mask=id"),
+        ("PATCH", "/v1/items/b"),
+    ],
+)
+async def test_the_helper_makes_of_large_requests_what_the_builder_does(
+    http_method: str, target: str
+) -> None:
+    """I21: the loop is held up by small bodies alone."""
+    path = target.partition("?")[0]
+    async with helper_of() as helper:
+        comparing = Comparing(helper)
+        for unknown in ("reject", "warn"):
+            snapshot, binding = await binding_of(http_method, path, unknown=unknown)
+            requests = binding.requests
+            assert requests is not None
+            for body in LARGE.values():
+                assert len(body) > INLINE_BODY_BYTES
+                sample = sample_of(snapshot, binding, http_method, target, IN_JSON, body)
+                here, there = _built_here(sample), await _built(comparing, sample, requests)
+                assert there == here, (body[:20], unknown)
+        assert helper.starts == 1
+
+
+IN_JSON = {"Content-Type": "application/json"}
+
+
+def _built_here(sample: Sample) -> object:
+    request, requests = sample.binding.request, sample.binding.requests
+    assert requests is not None
+    try:
+        message = request.build(sample.captures, sample.query, sample.body, IN_JSON["Content-Type"])
+    except RequestError as error:
+        return _facts(error)
+    return message.message, requests.documents(sample.body, message.message)
+
+
+async def _built(comparing: Comparing, sample: Sample, requests: RequestComparator) -> object:
+    try:
+        made = await comparing.build(sample, requests)
+    except RequestError as error:
+        return _facts(error)
+    return made
+
+
+def _facts(error: RequestError) -> tuple[object, ...]:
+    return str(error), error.field, error.status, error.http_status, error.headers
+
+
+async def test_a_request_that_the_helper_cannot_make_is_not_compared() -> None:
+    snapshot, binding = await binding_of("POST", "/v1/items")
+    requests = binding.requests
+    assert requests is not None
+    sample = sample_of(snapshot, binding, "POST", "/v1/items", IN_JSON, PARTS)
+    async with helper_of(start=scripted("os._exit(3)")) as helper:
+        assert await Comparing(helper).build(sample, requests) is None
+        sample.body = b"{}"
+        assert await Comparing(helper).build(sample, requests) is not None
 
 
 async def test_a_tool_that_took_the_place_of_another_is_told_of_anew() -> None:
@@ -175,6 +275,37 @@ async def test_the_process_gives_way_and_may_not_take_all_memory() -> None:
         assert f"Max address space         {3 << 29}" in limits
         niceness = os.getpriority(os.PRIO_PROCESS, helper.process_id)
         assert niceness == min(19, os.nice(0) + NICENESS)
+
+
+async def test_the_process_gets_no_secret_of_the_environment() -> None:
+    """It reads what strangers sent; tokens and passwords are of no use to it."""
+    async with helper_of() as helper:
+        await helper.compare(comparator_of(), *DIFFERENT)
+        given = _environment_of(helper.process_id)
+    names = {line.partition(b"=")[0].decode() for line in given.split(b"\0") if line}
+    assert "PYTEST_CURRENT_TEST" in os.environ
+    assert "PYTEST_CURRENT_TEST" not in names
+    assert names == {*environment_of(os.environ)}
+    assert environment_of({"DATABASE_URL": "x", "TOKEN": "x", "PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+def _environment_of(process_id: int | None) -> bytes:
+    return Path(f"/proc/{process_id}/environ").read_bytes()
+
+
+@pytest.mark.parametrize("meant_for_the_parent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_the_process_outlives_signals_to_all_around_its_parent(
+    meant_for_the_parent: signal.Signals,
+) -> None:
+    """A service that drains, or reads its files again, is in need of its helper still."""
+    comparator = comparator_of()
+    async with helper_of() as helper:
+        await helper.compare(comparator, *DIFFERENT)
+        process_id = helper.process_id
+        assert process_id is not None
+        os.kill(process_id, meant_for_the_parent)
+        said = await helper.compare(comparator, *DIFFERENT)
+        assert (said, helper.process_id) == (comparator.compare(*DIFFERENT), process_id)
 
 
 async def test_a_pair_for_which_its_memory_does_not_suffice_ends_as_too_much() -> None:
@@ -325,7 +456,10 @@ def test_the_worker_serves_frames_until_they_end() -> None:
     comparator = comparator_of()
     frames = [definition_of(comparator, 5), Job(1, 5, *DIFFERENT), Forget(5), Forget(6)]
     sink = BytesIO()
-    serve(BytesIO(b"".join(map(request_frame, frames)) + b"\x00\x00"), sink)
+    alarms: list[int] = []
+    serve(BytesIO(b"".join(map(request_frame, frames)) + b"\x00\x00"), sink, alarms.append)
+    # What goes on when nobody waits any more has an end of its own.
+    assert alarms == [LONGEST_S, 0] * len(frames)
     assert sink.getvalue() == reply_frame(1, comparator.compare(*DIFFERENT))
 
 
@@ -344,7 +478,7 @@ async def test_the_worker_renders_and_forgets() -> None:
     broken = worker.take(RenderJob(2, 4, b"\xff"))
     assert broken is not None
     assert "not a valid Item" in str(read_reply(broken[4:])[1])
-    assert repr(worker) == "<Worker comparators=0 renderers=1>"
+    assert repr(worker) == "<Worker comparators=0 renderers=1 builders=0>"
     worker.take(Forget(4))
     with pytest.raises(KeyError):
         worker.take(RenderJob(3, 4, wire))

@@ -26,7 +26,8 @@ from proxy.shadow.answers import (
     grpc_failure,
     legacy_failure,
 )
-from proxy.shadow.legs import Legs, longest_s
+from proxy.shadow.comparing import Made
+from proxy.shadow.legs import Legs, Prepared, longest_s
 from proxy.shadow.sample import Failed, Life, Sample
 from proxy.status import Code
 from proxy.transcoding.httpbody import Content
@@ -52,7 +53,21 @@ SHORT = replace(EVERY, timeout_s=0.05)
 
 
 async def ask_grpc(legs: Legs, sample: Sample, mirror: MirrorOptions = EVERY) -> Answered | Failed:
-    return await legs.grpc(sample, legs.prepare(sample, mirror), mirror, at_once)
+    return await legs.grpc(sample, await prepared(legs, sample, mirror), mirror, at_once)
+
+
+async def prepared(legs: Legs, sample: Sample, mirror: MirrorOptions = EVERY) -> Prepared:
+    made = await legs.prepare(sample, mirror, built)
+    assert isinstance(made, Prepared)
+    return made
+
+
+async def built(sample: Sample) -> Made | None:
+    content_type = sample.headers.get("content-type")
+    message = sample.binding.request.build(
+        sample.captures, sample.query, sample.body, content_type
+    ).message
+    return Made(message, None)
 
 
 async def at_once(renderer: ResponseRenderer, wire: bytes) -> Content | None:
@@ -156,7 +171,7 @@ async def test_an_answer_that_nobody_can_render_is_not_compared() -> None:
     snapshot, binding = await binding_of("GET", "/v1/items/a")
     async with legs_of(snapshot, {method("Get"): answers(item())}) as legs:
         sample = sample_of(snapshot, binding)
-        assert await legs.grpc(sample, legs.prepare(sample, EVERY), EVERY, cannot) == HELPER
+        assert await legs.grpc(sample, await prepared(legs, sample), EVERY, cannot) == HELPER
 
 
 async def test_metadata_larger_than_anybody_takes_is_an_end_and_nothing_else() -> None:
@@ -266,7 +281,8 @@ async def test_a_mirror_of_a_client_without_a_trace_is_in_that_of_its_primary() 
     snapshot, binding = await binding_of("GET", "/v1/items/a", traced=True)
     legs = made_legs(snapshot, {}, None)
     sample = sample_of(snapshot, binding, trace_id="ab" * 16)
-    assert str(dict(legs.prepare(sample, EVERY).metadata)["traceparent"]).split("-")[1] == "ab" * 16
+    metadata = dict((await prepared(legs, sample)).metadata)
+    assert str(metadata["traceparent"]).split("-")[1] == "ab" * 16
 
 
 async def test_metadata_that_cannot_be_carried_refuses_the_request_as_it_would_the_clients() -> (
@@ -275,7 +291,7 @@ async def test_metadata_that_cannot_be_carried_refuses_the_request_as_it_would_t
     snapshot, binding = await binding_of("GET", "/v1/items/a")
     legs = made_legs(snapshot, {}, None)
     with pytest.raises(RequestError) as caught:
-        legs.prepare(sample_of(snapshot, binding, headers={"grpc-metadata-x": "\x01"}), EVERY)
+        await prepared(legs, sample_of(snapshot, binding, headers={"grpc-metadata-x": "\x01"}))
     refusal = legs.refusal(caught.value, sample_of(snapshot, binding))
     assert (refusal.http_status, refusal.headers) == (400, JSON)
 
@@ -285,14 +301,14 @@ async def test_a_query_that_the_proxy_refuses_is_refused_here_too(target: str) -
     snapshot, binding = await binding_of("GET", "/v1/items/a")
     legs = made_legs(snapshot, {}, None)
     with pytest.raises(RequestError):
-        legs.prepare(sample_of(snapshot, binding, target=target), EVERY)
+        await prepared(legs, sample_of(snapshot, binding, target=target))
 
 
 async def test_a_body_beyond_the_routes_limit_is_refused_here_too() -> None:
     snapshot, binding = await binding_of("POST", "/v1/items", max_request_bytes=4)
     sample = sample_of(snapshot, binding, "POST", "/v1/items", body=b"[1,2]")
     with pytest.raises(LimitExceeded) as caught:
-        made_legs(snapshot, {}, None).prepare(sample, EVERY)
+        await prepared(made_legs(snapshot, {}, None), sample)
     assert caught.value.http_status == 413
 
 
