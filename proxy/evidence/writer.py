@@ -195,8 +195,10 @@ class EvidenceWriter:
             if not self._queue and not self._outcomes:
                 return None
             observations, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-            self._bytes = sum(map(size_of, self._queue))
             outcomes, self._outcomes = self._outcomes, {}
+        size = sum(map(size_of, observations))
+        with self._lock:
+            self._bytes -= size
         self._sequence += 1
         return Batch(tuple(observations), outcomes, self._clock(), self._name, self._sequence)
 

@@ -64,12 +64,33 @@ class Mirroring:
         decision: Decision,
     ) -> None:
         """Sample *request*, which *decision* is about; its body is kept from here on if it is."""
-        mirror = self._mirrors.of(binding.route)
+        try:
+            mirror = self._eligible(binding.route, decision)
+        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
+            _log.exception("finding a mirror failed", route=binding.route.name)
+            return
+        if mirror is not None:
+            self._sample(mirror, binding, found, request, outcome, decision)
+
+    def _eligible(self, route: Route, decision: Decision) -> RouteMirror | None:
+        """The mirror of *route* if the request may have one: it is counted then."""
+        mirror = self._mirrors.of(route)
         if mirror is None:
-            return
-        if mirrored_side(self._steering.stage_of(binding.route), decision.side) is None:
-            return
+            return None
+        if mirrored_side(self._steering.stage_of(route), decision.side) is None:
+            return None
         mirror.counts.add(_ELIGIBLE)
+        return mirror
+
+    def _sample(
+        self,
+        mirror: RouteMirror,
+        binding: RouteBinding,
+        found: Found,
+        request: Request,
+        outcome: Outcome,
+        decision: Decision,
+    ) -> None:
         try:
             leaving = self._leaving(mirror, request, decision)
             if leaving is None:

@@ -17,6 +17,8 @@ from proxy.shadow.sample import Drop, Failed, Life, Sample, Skip
 
 #: What a sample takes beside its texts: objects of some dozens of fields.
 _OVERHEAD_BYTES: Final = 2048
+#: What a piece takes beside its bytes: a body may come in many small ones.
+_PIECE_BYTES: Final = 64
 #: What is said of a body in a coding that is not known, or is none.
 CODING: Final = Obstacle.CODING.value
 
@@ -97,7 +99,7 @@ class Capture:
         self._body_size += len(piece)
         if self._body_size > self.mirror.options.max_request_bytes:
             self.stop(Life.SKIPPED, Skip.BODY_TOO_LARGE)
-        elif self._take(len(piece)):
+        elif self._take(len(piece) + _PIECE_BYTES):
             self._body.append(piece)
 
     # --- the answer
@@ -117,7 +119,7 @@ class Capture:
         self._answer_size += len(piece)
         if self._answer_size > self.mirror.options.max_response_bytes:
             self.stop(Life.SKIPPED, Skip.RESPONSE_TOO_LARGE)
-        elif self._take(len(piece)):
+        elif self._take(len(piece) + _PIECE_BYTES):
             self._answer.append(piece)
 
     # --- the whole

@@ -176,23 +176,32 @@ class MirrorPool:
         while self._turns and self.running < self._limits.max_concurrency:
             lane = self._turns.popleft()
             lane.has_turn = False
-            if lane.queue:
-                self._begin(lane.queue.popleft())
-                self._give_turn(lane)
+            if not lane.queue:
+                continue
+            is_sent = self._begin(lane.queue.popleft())
+            self._give_turn(lane)
+            if not is_sent and self._turns:
+                # It took its time to find that out, and requests wait.
+                asyncio.get_running_loop().call_soon(self._start_some)
+                return
 
-    def _begin(self, capture: Capture) -> None:
+    def _begin(self, capture: Capture) -> bool:
+        """Begin a mirror; whether it was sent."""
         counts = capture.mirror.counts
         counts.account.waiting -= 1
         self.waiting -= 1
+        began_s = self._cpu_clock()
         sample = Failed(Life.DROPPED, Drop.CPU) if self.cpu.is_spent else _whole(capture)
+        self.cpu.charge(self._cpu_clock() - began_s)
         if isinstance(sample, Sample):
             self._send(capture, sample)
-            return
+            return True
         if sample.life in ENDS:
             counts.add(Life.SENT)
         counts.add(*sample)
         capture.release()
         self._one_ended.set()
+        return False
 
     def _send(self, capture: Capture, sample: Sample) -> None:
         counts = capture.mirror.counts
@@ -296,6 +305,7 @@ class MirrorPool:
             self.waiting -= 1
             capture.mirror.counts.add(Life.DROPPED, Drop.DRAINING)
             capture.release()
+        self._one_ended.set()
 
 
 def _whole(capture: Capture) -> Sample | Failed:

@@ -1,6 +1,7 @@
 """What is kept of a request: within its caps, whole or not at all, and let go of at once."""
 
 import gzip
+import sys
 
 from proxy.routing.snapshot import Snapshot
 from proxy.shadow.pool import PoolLimits
@@ -49,6 +50,24 @@ async def test_what_is_given_up_holds_nothing_from_then_on(pools: Pools, shadowe
     assert "stopped skipped client_gone" in repr(capture)
     pool.submit(capture)
     assert lives_of(pool) == {"eligible": 1, "skipped{client_gone}": 1}
+
+
+async def test_a_body_in_tiny_pieces_takes_the_room_that_its_pieces_do(
+    pools: Pools, shadowed: Snapshot
+):
+    """A client that sends two bytes at a time must not hold a hundred where two are counted."""
+    pool = pools.make()
+    mirror = mirror_of(pool, shadowed, FakeExaminer(), "list-items")
+    pieces = [b"%02d" % (number % 100) for number in range(1000)]
+    capture = capture_of(pool, mirror, shadowed)
+    before = pool.room.used
+    for piece in pieces:
+        capture.body_piece(piece)
+        capture.answer_piece(piece)
+    held = 2 * sum(sys.getsizeof(piece) + 8 for piece in pieces)
+    assert pool.room.used - before >= held
+    pool.submit(capture)
+    await pool.close(30.0)
 
 
 async def test_a_body_that_two_sides_read_is_kept_once(pools: Pools, shadowed: Snapshot):

@@ -111,7 +111,7 @@ async def test_the_bytes_of_the_primary_are_the_same_whatever_the_mirror_does(
 
 
 POINTS = (
-    *("leaves", "refuses", "capture"),
+    *("of", "leaves", "refuses", "capture"),
     *("body_announced", "body_came", "body_piece", "body_read"),
     *("answer_begun", "answer_piece", "missing", "whole"),
 )
@@ -127,8 +127,9 @@ async def test_a_bug_at_any_point_costs_the_mirror_alone(
     recipe = Recipe(pools, mirrors_of=buggy_mirrors(point))
     assert plain(await talked(recipe, shadowed, answer, mirrored=True)) == plain(expected)
     reasons = {reason for (_, (_, reason)), _ in pools.evidence.counts.items()}
-    # Legacy is given a body as it came; gRPC, which would read it, answers no write here.
-    assert ("internal" in reasons) == (point != "body_read")
+    # Legacy is given a body as it came; gRPC, which would read it, answers no write here. What has
+    # no mirror that can be found is not eligible.
+    assert ("internal" in reasons) == (point not in ("body_read", "of"))
 
 
 # --- what is wrapped passes everything on

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import structlog
@@ -81,6 +82,43 @@ async def test_no_more_run_than_may_and_the_newest_are_dropped(pools: Pools, sha
         "compared": 7,
         "dropped{queue_full}": 13,
     }
+
+
+async def test_of_bodies_that_cannot_be_decoded_one_is_tried_in_a_turn_of_the_loop(
+    pools: Pools, shadowed: Snapshot
+):
+    """To find that out takes its time, and all that waited must not hold up requests."""
+    pool = pools.make(PoolLimits(max_concurrency=1, max_cpu=PLENTY))
+    held = HeldExaminer()
+    pool.submit(capture_of(pool, mirror_of(pool, shadowed, held, "list-items"), shadowed))
+    await until(lambda: held.held == 1)
+    mirror = mirror_of(pool, shadowed, FakeExaminer(), "list-items", max_pending=100)
+    for _ in range(50):
+        capture = capture_of(pool, mirror, shadowed, body=b"no gzip")
+        capture._codings = ("gzip",)
+        pool.submit(capture)
+    ended: list[int] = []
+
+    def look() -> None:
+        ended.append(lives_of(pool).get("not_comparable{coding}", 0))
+        if pool.waiting:
+            asyncio.get_running_loop().call_soon(look)
+
+    held.go.set()
+    look()
+    await until(lambda: not pool.running + pool.waiting)
+    assert lives_of(pool)["not_comparable{coding}"] == 50
+    assert max(after - before for before, after in pairwise(ended)) == 1
+
+
+async def test_the_time_that_decoding_takes_is_charged(pools: Pools, shadowed: Snapshot):
+    pool = pools.make(PoolLimits(max_cpu=1.0))
+    mirror = mirror_of(pool, shadowed, FakeExaminer(), "list-items")
+    left_s = pool.cpu._left_s
+    capture = capture_of(pool, mirror, shadowed, body=b"no gzip")
+    capture._codings = ("gzip",)
+    pool.submit(capture)
+    assert pool.cpu._left_s < left_s
 
 
 async def test_a_route_has_bounds_of_its_own(pools: Pools, shadowed: Snapshot):
