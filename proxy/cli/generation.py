@@ -40,6 +40,7 @@ from proxy.routing.snapshot import Snapshot
 from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
 from proxy.server.serving import Serving
+from proxy.shadow.marks import Mark
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
 from proxy.upstreams.rest import RestUpstream
@@ -165,8 +166,9 @@ class Generations:
             await _connected(new)
         steering = Steering(snapshot, self._lasting.control, time.monotonic)
         mirroring = self._lasting.shadowing.mirroring(snapshot, steering, mirrors)
-        passthrough = _passthrough(legacy, settings, mirroring)
-        serving = self._serving(snapshot, upstreams, passthrough, steering, mirroring)
+        mark = self._lasting.shadowing.mark(snapshot.config, mirroring)
+        passthrough = _passthrough(legacy, settings, mark)
+        serving = self._serving(snapshot, upstreams, passthrough, steering, mark, mirroring)
         self._made += 1
         generation = Generation(
             self._made, snapshot, serving, passthrough, upstreams, mirroring, resources
@@ -175,24 +177,28 @@ class Generations:
         return generation
 
     def _take_grpc(
-        self, settings: Settings, resources: AsyncExitStack, mirrored: frozenset[str] | None = None
+        self,
+        settings: Settings,
+        resources: AsyncExitStack,
+        mirrored: Mapping[str, int] | None = None,
     ) -> tuple[dict[str, AnyGrpcUpstream], list[AnyGrpcUpstream]]:
         """The gRPC upstreams by name, and those of them that had to be made.
 
-        With *mirrored* those of these names, for mirrors: no connection is shared with a primary.
+        With *mirrored* those of these names, for mirrors of messages of so many bytes: no
+        connection is shared with a primary.
         """
         folder, metrics = self._lasting.folder, self._lasting.metrics
-        for_mirrors = mirrored is not None
         upstreams: dict[str, AnyGrpcUpstream] = {}
         new: list[AnyGrpcUpstream] = []
 
         def make() -> AnyGrpcUpstream:
-            new.append(make_grpc_upstream(name, section, folder, metrics, for_mirrors=for_mirrors))
+            new.append(make_grpc_upstream(name, section, folder, metrics, mirrored_bytes=most))
             return new[-1]
 
         for name, section in settings.upstreams.grpc.items():
-            if mirrored is None or name in mirrored:
-                key = grpc_upstream_key(name, section, folder), for_mirrors
+            most = None if mirrored is None else mirrored.get(name)
+            if mirrored is None or most is not None:
+                key = grpc_upstream_key(name, section, folder), most
                 lease = self._grpc.take(key, make)
                 resources.push_async_callback(lease.end)
                 upstreams[name] = lease.upstream
@@ -217,10 +223,10 @@ class Generations:
         self, snapshot: Snapshot, resources: AsyncExitStack
     ) -> tuple[MirrorUpstreams, list[AnyGrpcUpstream]]:
         """What mirrors call, and the gRPC upstreams of it that had to be made."""
-        settings, names = snapshot.config.settings, mirrored_upstreams(snapshot)
-        if not names:
+        settings, mirrored = snapshot.config.settings, mirrored_upstreams(snapshot)
+        if not mirrored:
             return MirrorUpstreams({}, None), []
-        upstreams, new = self._take_grpc(settings, resources, names)
+        upstreams, new = self._take_grpc(settings, resources, mirrored)
         legacy = self._take_legacy(settings, resources, for_mirrors=True)
         return MirrorUpstreams(upstreams, legacy), new
 
@@ -230,6 +236,7 @@ class Generations:
         upstreams: Mapping[str, AnyGrpcUpstream],
         passthrough: Passthrough | None,
         steering: Steering,
+        mark: Mark,
         mirroring: Mirroring | None,
     ) -> Serving:
         lasting, settings = self._lasting, snapshot.config.settings
@@ -243,6 +250,7 @@ class Generations:
             clock=clock,
             # Ids of traces are no secrets, and the system's source costs a call into it each time.
             random_bytes=Random().randbytes,  # noqa: S311
+            mark=mark,
             mirroring=mirroring,
         )
         metrics, access_log = lasting.metrics, lasting.access_log
@@ -309,9 +317,7 @@ class Generations:
             yield self._current
 
 
-def _passthrough(
-    legacy: RestUpstream | None, settings: Settings, mirroring: Mirroring | None
-) -> Passthrough | None:
+def _passthrough(legacy: RestUpstream | None, settings: Settings, mark: Mark) -> Passthrough | None:
     override, section = settings.override, settings.upstreams.legacy
     if legacy is None or section is None:
         return None
@@ -320,7 +326,7 @@ def _passthrough(
         trusted_hops=settings.forwarding.trusted_hops,
         timeout_s=section.timeout_s,
         withheld=DEFAULT_NAME if override is None else override.header,
-        mark=None if mirroring is None else mirroring.mark,
+        mark=mark,
         clock=time.monotonic,
     )
 

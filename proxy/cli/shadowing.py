@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 from typing import Final
 
 import structlog
@@ -169,6 +170,8 @@ class Shadowing:
     async def close(self) -> None:
         """End everything else, the evidence that waits written before."""
         await self._helper.close()
+        # Requests that were cut off may have ended after the mirrors did.
+        self.pool.ledger.flush()
         await self._writer.close(EVIDENCE_CLOSE_S)
         await self.reader.close()
 
@@ -187,6 +190,16 @@ class Shadowing:
         named = self._evidence.key_file
         key = load_key(self._state / _KEY_FILE) if named is None else read_key(self._folder / named)
         return Hasher(key)
+
+    def mark(self, config: Config, mirroring: Mirroring | None) -> Mark:
+        """The mark that requests are held to: of *mirroring*, or where nothing is mirrored.
+
+        Servers heed the mark whether or not anything is mirrored just now, and no client may send
+        it. Without a secret in the configuration there is nobody then who knows it.
+        """
+        if mirroring is not None:
+            return mirroring.mark
+        return Mark(config.settings.shadow.mark.header, config.mark_secret or token_hex(16))
 
     def _mark(self, config: Config) -> Mark:
         return load_mark(self._state, config.settings.shadow.mark.header, config.mark_secret)
@@ -211,15 +224,17 @@ class Shadowing:
         )
 
 
-def mirrored_upstreams(snapshot: Snapshot) -> frozenset[str]:
-    """The gRPC upstreams that mirrors of *snapshot* may call; none where all only translate."""
-    return frozenset(
-        route.upstream
-        for route in snapshot.routes
-        if route.mirror is not None
-        and route.mirror.depth is not Depth.TRANSLATE
-        and route.upstream is not None
-    )
+def mirrored_upstreams(snapshot: Snapshot) -> Mapping[str, int]:
+    """The gRPC upstreams that mirrors of *snapshot* may call; none where all only translate.
+
+    Each with the bytes of the largest message that any of its mirrors has a use for.
+    """
+    upstreams: dict[str, int] = {}
+    for route in snapshot.routes:
+        name, mirror = route.upstream, route.mirror
+        if name is not None and mirror is not None and mirror.depth is not Depth.TRANSLATE:
+            upstreams[name] = max(upstreams.get(name, 0), mirror.max_response_bytes)
+    return upstreams
 
 
 def _mirrors(snapshot: Snapshot) -> bool:

@@ -102,15 +102,19 @@ def make_grpc_upstream(
     folder: Path,
     metrics: Metrics,
     *,
-    for_mirrors: bool = False,
+    mirrored_bytes: int | None = None,
 ) -> AnyGrpcUpstream:
     """A gRPC upstream whose numbers are among the metrics.
 
-    One *for_mirrors* has numbers of its own, and sends nothing again: a mirror is no client.
+    With *mirrored_bytes* it is for mirrors. It has numbers of its own then, sends nothing again,
+    since a mirror is no client, and takes no message that is larger: nothing would be compared of
+    it, and a server that sends large ones must not fill our memory.
     """
     options = grpc_options(settings, folder)
-    if for_mirrors:
-        name, options = f"{name}{OF_MIRRORS}", replace(options, retry=None)
+    if mirrored_bytes is not None:
+        most = min(options.max_receive_bytes, mirrored_bytes)
+        options = replace(options, retry=None, max_receive_bytes=most)
+        name = f"{name}{OF_MIRRORS}"
     upstream = _TRANSPORTS[settings.transport](
         settings.target, options, on_tls_error=lambda _: metrics.upstream_tls_error(name)
     )

@@ -25,6 +25,7 @@ from proxy.exchange.steering import Steering
 from proxy.exchange.streaming import StreamingReply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
+from proxy.shadow.marks import Mark
 from proxy.status import Code, Status
 from proxy.telemetry.tracing import (
     TRACEPARENT,
@@ -62,7 +63,7 @@ class Exchange:
     """Answers requests by one snapshot, over the upstreams that it names.
 
     *orphans* are the writes on the gRPC side whose clients have left. Without *mirroring* nothing
-    is mirrored.
+    is mirrored. The *mark* of mirrored calls passes on only from those who know its secret.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Exchange:
         clock: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         keep_alive_s: float = STREAM_KEEP_ALIVE_S,
+        mark: Mark | None = None,
         mirroring: Mirroring | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -86,7 +88,7 @@ class Exchange:
         self._random_bytes = random_bytes
         self._keep_alive_s = keep_alive_s
         self._mirroring = mirroring
-        self._mark = None if mirroring is None else mirroring.mark
+        self._mark = mark
         self._ours = _OURS if self._mark is None else _OURS | {self._mark.header}
         self._exposes_side = snapshot.config.settings.debug.expose_side
 

@@ -10,9 +10,10 @@ import pytest
 from proxy.cli.service import Service
 from proxy.cli.shadowing import Shadowing
 from proxy.shadow.marks import MARK_FILE
+from proxy.shadow.sample import Drop, Life
 from tests.cli.test_service import service_of
 from tests.fakes import Served
-from tests.live.edge import answers, message, method
+from tests.live.edge import answers, item, message, method
 from tests.live.wire import LegacyScript, client_of, legacy_of, request
 from tests.shadow.stand import lives_of
 from tests.upstreams.servers import grpc_server
@@ -125,13 +126,82 @@ async def test_a_service_that_mirrors_nothing_starts_nothing_for_it(tmp_path: Pa
         async with client_of(service.url) as client:
             reply = await client.ask(request("GET", "/v1/old/1", "X-Shadow: mine"))
         assert reply.status == 200
-        # No mark is in force: the header is the client's.
-        assert legacy.heard[0].all("x-shadow") == ["mine"]
+        # Servers may heed the mark whether or not anything is mirrored: no client can send it.
+        assert legacy.heard[0].all("x-shadow") == []
         names = [thread.name for thread in threading.enumerate()]
         assert not [name for name in names if name.startswith("evidence")]
         files = {path.name for path in service.control.state.path.iterdir()}
         assert not {name for name in files if name.startswith(("evidence", "shadow"))}
         assert shadowing_of(service).end_s == 0.0
+
+
+async def test_a_mark_that_others_share_passes_on_where_nothing_is_mirrored(tmp_path: Path):
+    """Of two proxies in a row the first one mirrors, and the servers behind the second heed it."""
+    secret = "a-mark-that-others-know"
+    (tmp_path / "mark").write_text(secret)
+    seen: list[Served] = []
+
+    async def got(served: Served) -> AsyncIterator[bytes]:
+        seen.append(served)
+        yield item(id="1")
+
+    more = "shadow: {mark: {secret_file: mark}}\n"
+    async with (
+        grpc_server({method("Get"): got}) as port,
+        legacy_of(LegacyScript(LEGACY)) as legacy,
+        service_of(tmp_path, f"127.0.0.1:{port}", legacy_url=legacy.url, more=more) as service,
+        client_of(service.url) as client,
+    ):
+        for path in ("/v1/items/1", "/v1/old/1"):
+            for mark in (secret, "guessed"):
+                assert (await client.ask(request("GET", path, f"x-shadow: {mark}"))).status == 200
+    assert [dict(served.metadata).get("x-shadow") for served in seen] == [secret, None]
+    assert [heard.all("x-shadow") for heard in legacy.heard] == [[secret], []]
+
+
+async def test_a_server_that_answers_mirrors_with_too_much_fills_no_memory(tmp_path: Path):
+    """The transport refuses what nothing would be compared of, before it has come."""
+    large = message("ItemList", items=[{"id": "1" * 5000}])
+    mirror = "mirror: {percent: 100, max_response_bytes: 2KiB}"
+    more = f"- {{rpc: edge.v1.Items.List, name: list-items, stage: shadow, {mirror}}}\n"
+    async with (
+        grpc_server({method("List"): answers(large)}) as port,
+        legacy_of(LegacyScript(LEGACY)) as legacy,
+        service_of(tmp_path, f"127.0.0.1:{port}", legacy_url=legacy.url, more=more) as service,
+        client_of(service.url) as client,
+    ):
+        await client.ask(GET)
+        await settled(service)
+        pool = shadowing_of(service).pool
+        assert lives_of(pool)["not_comparable{response_too_large}"] == 1
+        mirrored = [key for key in service._generations._grpc._held if key[1] is not None]
+        assert [most for _, most in mirrored] == [2048]
+        file = tmp_path / "cutover.yaml"
+        file.write_text(file.read_text().replace("2KiB", "64KiB"))
+        assert (await service.reload()).result.value == "applied"
+        await client.ask(GET)
+        await settled(service)
+        assert lives_of(pool)["compared"] == 1
+
+
+async def test_a_request_that_ends_after_its_mirrors_is_counted_in_the_evidence(tmp_path: Path):
+    """One that the end of the drain cut off: nobody hands counts over behind it."""
+    state = f"state: {{directory: '{tmp_path}/state'}}\n"
+    async with legacy_of(LegacyScript(LEGACY)) as legacy:
+        async with service_of(
+            tmp_path, "127.0.0.1:1", legacy_url=legacy.url, more=routes(more=state)
+        ) as service:
+            shadowing = shadowing_of(service)
+            route = next(each for each in service.snapshot.routes if each.name == "list-items")
+            await shadowing.drain()
+            counts = shadowing.pool.ledger.counts_of(shadowing._versions.epoch_of(route))
+            counts.add(Life.ELIGIBLE)
+            counts.add(Life.DROPPED, Drop.DRAINING)
+        async with service_of(
+            tmp_path, "127.0.0.1:1", legacy_url=legacy.url, more=routes(more=state)
+        ) as service:
+            report = await service._reporter.report("list-items")
+    assert report["counts"]["dropped"] == {"draining": 1}
 
 
 async def test_a_reload_takes_mirrors_and_their_connections_along(tmp_path: Path):

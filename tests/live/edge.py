@@ -384,6 +384,7 @@ async def edge_of(
         clock=clock,
         random_bytes=lambda n: b"\7" * n,
         keep_alive_s=keep_alive_s,
+        mark=mirroring and mirroring.mark,
         mirroring=mirroring,
     )
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
