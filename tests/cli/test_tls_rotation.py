@@ -14,6 +14,7 @@ from proxy.cli.composition import load_snapshot
 from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.reloading import Result
 from proxy.cli.service import Service
+from proxy.cli.shadowing import Shadowing
 from proxy.routing.snapshot import Snapshot
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
@@ -113,12 +114,16 @@ def folder(tmp_path: Path) -> Folder:
 async def generations_of(folder: Folder, **options: Any) -> AsyncIterator[Generations]:
     log = AccessLog(len, clock=lambda: 0.0, call_later=asyncio.get_running_loop().call_later)
     metrics = Metrics()
-    with control_of(await folder.snapshot(), metrics=metrics) as control:
-        generations = Generations(Lasting(folder.mount.folder, metrics, log, control), **options)
+    first, place = await folder.snapshot(), folder.mount.folder
+    with control_of(first, metrics=metrics) as control:
+        shadowing = Shadowing(first.config.settings, place, control.state.path, metrics)
+        lasting = Lasting(place, metrics, log, control, shadowing)
+        generations = Generations(lasting, **options)
         try:
             yield generations
         finally:
             await generations.close(0.0)
+            await shadowing.close()
 
 
 async def follow(generations: Generations, folder: Folder) -> Generation:
