@@ -126,6 +126,35 @@ class FieldPaths:
                 return str(pattern)
             raise
 
+    def list_fault(
+        self, pattern: PathPattern, binding: Binding, key: str | None
+    ) -> tuple[str, str] | None:
+        """Why a rule for lists does nothing at a path: its key "use" or "key", and the words.
+
+        None where there is a list whose elements have the field *key*, if one is given, and where
+        nobody has described what is there. Raises `NoSuchField`.
+        """
+        if pattern.part not in (Part.ANSWER, Part.REQUEST):
+            return None
+        sent = pattern.part is Part.REQUEST
+        root = self._plans.of_message(binding.method.input_type) if sent else self._answer(binding)
+        steps, shape = self._walked(root, pattern.steps)
+        path = str(PathPattern(steps, pattern.part))
+        if shape.form in _UNDESCRIBED:
+            return None
+        if shape.form is not Form.LIST:
+            return "use", f"is for lists: {path} is {_WHAT.get(shape.form, 'a single value')}"
+        return None if key is None else self._key_fault(shape.inner, key, f"{path}{ELEMENT}")
+
+    def _key_fault(self, element: Shape, key: str, path: str) -> tuple[str, str] | None:
+        if element.form in _UNDESCRIBED:
+            return None
+        try:
+            self._step(element, step_of(key), path)
+        except NoSuchField as error:
+            return "key", str(error)
+        return None
+
     def _looked_up(self, binding: Binding, pattern: PathPattern) -> "str | NoSuchField":
         try:
             return str(PathPattern(self._named(self._answer(binding), pattern.steps)))
@@ -143,13 +172,17 @@ class FieldPaths:
         return Shape(Form.LIST, element=shape) if streams else shape
 
     def _named(self, shape: Shape, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return self._walked(shape, steps)[0]
+
+    def _walked(self, shape: Shape, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Shape]:
+        """The steps by their JSON names, and what is known of the place to which they lead."""
         named: list[Step] = []
         for index, step in enumerate(steps):
             if shape.form in _UNDESCRIBED:
-                return (*named, *steps[index:])
+                return (*named, *steps[index:]), shape
             name, shape = self._step(shape, step, str(PathPattern(tuple(named))))
             named.append(name)
-        return tuple(named)
+        return tuple(named), shape
 
     def _step(self, shape: Shape, step: Step, path: str) -> tuple[Step, Shape]:
         """One step down from *path*, with the JSON name where it is a field's."""

@@ -8,17 +8,20 @@ some route that is mirrored and has no paths of its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.comparison.paths import PathPattern
-from proxy.config.compare import Compare
+from proxy.config.compare import Compare, Rule
 from proxy.config.options import Defaults, Route
 from proxy.config.resolved import Config
 from proxy.errors import Problem
 from proxy.routing.field_paths import FieldPaths, NoSuchField
 from proxy.transcoding.binding import Binding
 
+#: Rules that do nothing but at lists.
+_FOR_LISTS: Final = frozenset({"list", "set"})
 #: What `reveal` calls the request's message.
 REQUEST: Final = "request:$"
 
@@ -80,10 +83,25 @@ class PathProblems:
                 yield f"rules[{index}].legacy_only", f"does nothing: the message has {named}"
             elif named is not None and first.setdefault(named, rule.path) != rule.path:
                 yield key, f"is the same field as {first[named]}, which has a rule already"
+            elif named is not None and rule.use in _FOR_LISTS:
+                yield from self._no_list(f"rules[{index}]", rule, bindings)
         for index, path in enumerate(compare.reveal):
             refusal = self._unrevealed(path, bindings)
             if refusal:
                 yield f"reveal[{index}]", refusal
+
+    def _no_list(
+        self, place: str, rule: Rule, bindings: Sequence[Binding]
+    ) -> Iterator[tuple[str, str]]:
+        """Why a rule for lists does nothing in any binding that has its path."""
+        pattern, faults = PathPattern.parse(rule.path), list[tuple[str, str] | None]()
+        for binding in bindings:
+            with suppress(NoSuchField):
+                faults.append(self.paths.list_fault(pattern, binding, rule.key))
+        found = [each for each in faults if each is not None]
+        if found and len(found) == len(faults):
+            key, message = found[0]
+            yield f"{place}.{key}", message
 
     def _named(
         self, pattern: PathPattern, bindings: Sequence[Binding], *, ignores: bool = False

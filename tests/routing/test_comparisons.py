@@ -190,6 +190,45 @@ class TestPaths:
         [problem] = refused(tmp_path, entry("Image", f"rules: [{rule('$.data')}]"))
         assert problem.endswith("$ is no object, which has no .data")
 
+    @pytest.mark.parametrize(
+        ("path", "use", "problem"),
+        [
+            ("$.id", "set", "use: is for lists: $.id is a single value"),
+            ("$.by_name", "list", "use: is for lists: $.byName is a map"),
+            ("$.parent", "set", "use: is for lists: $.parent is an object"),
+            ("request:$.madeAt", "set", "use: is for lists: request:$.madeAt is a single value"),
+            (
+                "$.order_lines",
+                "list, key: sk",
+                "key: shop.v1.Line at $.orderLines[*] has no field .sk; did you mean .sku?",
+            ),
+        ],
+    )
+    def test_of_rules_for_lists_lead_to_lists(
+        self, tmp_path: Path, path: str, use: str, problem: str
+    ) -> None:
+        """A key that no element has would have them paired in any order, whatever they say."""
+        found = refused(tmp_path, entry("Put", f"rules: [{rule(path, f'use: {use}')}]"))
+        assert found == [f"routes[0].compare.rules[0].{problem}"]
+
+    @pytest.mark.parametrize(
+        ("path", "use"),
+        [
+            ("$.order_lines", "list, key: sku"),
+            ("$.orderLines", "set"),
+            ("request:$.order_lines", "list, key: price"),
+            ("$.extra.any", "list, key: thing"),
+            ("error:$.details", "list, key: field"),
+        ],
+    )
+    def test_of_rules_for_lists_may_lead_to_what_nobody_has_described(
+        self, tmp_path: Path, path: str, use: str
+    ) -> None:
+        load(tmp_path, entry("Put", f"rules: [{rule(path, f'use: {use}')}]"))
+
+    def test_of_rules_for_lists_have_one_where_any_binding_has_it(self, tmp_path: Path) -> None:
+        load(tmp_path, entry("Get", f"rules: [{rule('$', 'use: list, key: sku')}]"))
+
     def test_of_one_field_in_two_spellings_are_one_path(self, tmp_path: Path) -> None:
         rules = f"rules: [{rule('$.order_lines')}, {rule('$.orderLines')}]"
         [problem] = refused(tmp_path, entry("Put", rules))
