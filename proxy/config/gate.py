@@ -26,9 +26,9 @@ def _kind(name: str) -> str:
 class Gate(Section):
     """What a route must show before `promote` moves it. Shares are written as 0.1% or 0.001."""
 
-    max_mismatch: Annotated[float, Share(0.000001, 0.5)] = Field(
+    max_mismatch: Annotated[float, Share(0.000001, 0.5, bare=0.01)] = Field(
         default=_DEFAULTS.max_mismatch,
-        description="The rate of mismatches that is allowed.",
+        description="The rate of mismatches that is allowed; above 0.01 it needs its sign.",
         examples=["0.5%"],
     )
     confidence: Annotated[float, Share(0.5, 0.999999)] = Field(

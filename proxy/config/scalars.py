@@ -135,27 +135,34 @@ def share_text(value: float) -> str:
 class Share(_Scalar):
     """A share from *minimum* to *maximum*, a number of at most 1 or a percentage with its sign.
 
-    A bare number above 1 is out of range, so that nobody's 5 is taken for five hundred percent.
+    A bare number above 1 is out of range, so that nobody's 5 is taken for five hundred percent. One
+    above *bare* is refused too: where shares are small, 0.1 may well stand for 0.1 %.
     """
 
     minimum: float
     maximum: float
+    bare: float = 1.0
 
     def validate(self, value: object) -> float:
         """The share that the number or the text *value* says."""
+        bare = True
         if isinstance(value, str) and (match := _SHARE.fullmatch(value)):
             # In decimal, as it was written: 0.07 / 100 is not 0.0007 in binary.
-            value = float(Decimal(match[1]) / 100)
+            value, bare = float(Decimal(match[1]) / 100), False
         if not _is_number(value):
             raise PydanticCustomError("number_type", "must be a share such as 0.1% or 0.001")
         if not self.minimum <= value <= self.maximum:
             ends = {"minimum": share_text(self.minimum), "maximum": share_text(self.maximum)}
             raise PydanticCustomError("share_range", "must be from {minimum} to {maximum}", ends)
+        if bare and value > self.bare:
+            either = {"less": f"{value:g}%", "more": f"{100 * value:g}%"}
+            raise PydanticCustomError("share_sign", "must say {less} or {more}", either)
         return float(value)
 
     def json_schema(self) -> dict[str, Any]:
         """A number in range, or a text with a percent sign."""
-        number = {"type": "number", "minimum": self.minimum, "maximum": self.maximum}
+        most = min(self.maximum, self.bare)
+        number = {"type": "number", "minimum": self.minimum, "maximum": most}
         return {"anyOf": [number, {"type": "string", "pattern": f"^{_SHARE.pattern}$"}]}
 
     def text(self, value: float) -> str:

@@ -27,7 +27,7 @@ TOKEN = "a-token-of-20-letters"
 ROUTES = """\
 - {rpc: edge.v1.Items.List, name: list-items, stage: canary,
    canary: {percent: 25, group: list, sticky: [{header: x-user}]}, mirror: {percent: 10},
-   gate: {max_mismatch: 0.05, min_keys: 5, min_duration: 1m, min_field_coverage: 0,
+   gate: {max_mismatch: 5%, min_keys: 5, min_duration: 1m, min_field_coverage: 0,
           max_unseen_mass: 1, forbid: [type]}}
 - {rpc: edge.v1.Items.Delete, name: delete-item, stage: canary,
    canary: {steps: [1, 5, 100], group: delete, sticky: [{header: x-user}]}}

@@ -114,3 +114,12 @@ def test_editors_are_told_what_scalars_may_be() -> None:
     assert text["type"] == "string"
     number = {"type": "number", "minimum": 1, "maximum": 100}
     assert schema(SWITCHED) == {"anyOf": [number, {"const": "off"}]}
+
+
+def test_a_share_that_may_be_meant_either_way_needs_its_sign() -> None:
+    """A gate that lets ten in a hundred differ, where one in a thousand was meant, passes."""
+    small = Share(0.0001, 0.5, bare=0.01)
+    assert [small.validate(value) for value in (0.01, "10%", "0.1%")] == [0.01, 0.1, 0.001]
+    with pytest.raises(PydanticCustomError, match=r"must say 0\.1% or 10%$"):
+        small.validate(0.1)
+    assert small.json_schema()["anyOf"][0]["maximum"] == 0.01

@@ -569,7 +569,7 @@ class TestGates:
         gate = self.gate(
             tmp_path,
             f"{MIRROR}, gate: {{max_mismatch: 0.5%, forbid: [type]}}",
-            "gate: {max_mismatch: 0.1, min_keys: 5, min_duration: 7d, confidence: 99%}",
+            "gate: {max_mismatch: 10%, min_keys: 5, min_duration: 7d, confidence: 99%}",
         )
         assert gate is not None
         assert (gate.max_mismatch, gate.min_keys, gate.confidence) == (0.005, 5, 0.99)

@@ -44,7 +44,7 @@ MIRRORED = "canary: {percent: 25, group: list, sticky: [{header: x-user}]}"
 ROUTES = f"""\
 - {{rpc: edge.v1.Items.List, name: list-items, stage: canary, {MIRRORED},
    mirror: {{percent: 10}},
-   gate: {{max_mismatch: 0.05, min_keys: 5, min_duration: 1m, min_field_coverage: 0,
+   gate: {{max_mismatch: 5%, min_keys: 5, min_duration: 1m, min_field_coverage: 0,
            max_unseen_mass: 1}},
    compare: {{rules: [{{path: "$[*].id", use: ignore, reason: "a test", expires: 2999-06-30}}]}}}}
 - {{rpc: edge.v1.Items.Create, name: create-item, stage: legacy, mirror: {{percent: 100}}}}
