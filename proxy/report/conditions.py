@@ -30,7 +30,7 @@ def _waiting(row: Row) -> Row:
 
 
 def _needed_note(bound: Values) -> str:
-    eta = f" At this rate the time is {bound['eta']}." if bound["eta"] else ""
+    eta = f" At this rate it cannot pass before {bound['eta']}." if bound["eta"] else ""
     if not bound["needed"]:
         return eta
     return f" Needs about {number_text(bound['needed'])} more without a mismatch.{eta}"
