@@ -323,7 +323,7 @@ async def test_the_gate_of_a_route_stands_in_the_table_of_the_status(shell: Shel
     assert "gate" not in (await shell.run("status")).stdout.split()
     shell.stand.control.gate = FakeGate(PASSES)
     shown = (await shell.run("status")).stdout
-    assert "pass 5,000" in shown
+    assert "pass 0/5,000" in shown
     assert "held by its gate" not in shown
     shell.stand.control.gate = FakeGate(TOO_EARLY)
     shown = (await shell.run("status")).stdout
