@@ -45,7 +45,7 @@ from proxy.shadow.ledger import Ledger
 from proxy.shadow.legs import Legs, longest_s
 from proxy.shadow.marks import Mark, load_mark
 from proxy.shadow.mirrors import Mirrors
-from proxy.shadow.pool import MirrorPool, PoolLimits
+from proxy.shadow.pool import CUT_OFF_S, MirrorPool, PoolLimits
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.shadow_numbers import ShadowReading
 from proxy.upstreams import Upstream
@@ -53,7 +53,7 @@ from proxy.upstreams.rest import RestUpstream
 
 _log: Final = structlog.get_logger("proxy")
 
-#: Seconds that the last evidence of a process may take to be written.
+#: Seconds that the last evidence of a process may take to be written, and what is read of it.
 EVIDENCE_CLOSE_S: Final = 2.0
 
 _EVIDENCE_FILE: Final = "evidence.db"
@@ -98,7 +98,7 @@ class Shadowing:
     @property
     def end_s(self) -> float:
         """The longest that `drain` and `close` take, in seconds."""
-        return self._drain_s + EVIDENCE_CLOSE_S if self.is_begun else 0.0
+        return self._drain_s + CUT_OFF_S + EVIDENCE_CLOSE_S if self.is_begun else 0.0
 
     def mirroring(
         self, snapshot: Snapshot, steering: Steering, upstreams: MirrorUpstreams
@@ -172,8 +172,9 @@ class Shadowing:
         await self._helper.close()
         # Requests that were cut off may have ended after the mirrors did.
         self.pool.ledger.flush()
-        await self._writer.close(EVIDENCE_CLOSE_S)
-        await self.reader.close()
+        await asyncio.gather(
+            self._writer.close(EVIDENCE_CLOSE_S), self.reader.close(EVIDENCE_CLOSE_S)
+        )
 
     def _begin(self) -> None:
         """Start what writes, in this process: no fork takes a thread along."""

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Final, TypeVar
 
 from proxy.comparison.kinds import Kind
+from proxy.evidence.errors import EvidenceError
 from proxy.evidence.reading import Totals
 from proxy.evidence.store import EvidenceStore
 from proxy.gate.evidence import Example, RouteEvidence
@@ -19,6 +20,10 @@ _Result = TypeVar("_Result")
 
 #: How long a reader that is closed may take to answer what it was asked, in seconds.
 CLOSE_S: Final = 2.0
+
+
+#: Questions that wait at most: while the store hangs, each time that an operator asks is one more.
+MAX_QUESTIONS: Final = 256
 
 
 #: Opens the store, if that is still to be done, and answers.
@@ -82,6 +87,8 @@ class EvidenceReader:
             # A thread of a pool would keep the process from ending while a database hangs.
             self._thread = Thread(target=self._work, name="evidence-reader", daemon=True)
             self._thread.start()
+        if self._questions.qsize() >= MAX_QUESTIONS:
+            raise EvidenceError(f"{MAX_QUESTIONS} questions wait for the store already")
         answer: Future[_Result] = Future()
         self._questions.put(lambda opened: _answer(answer, question, opened))
         return await asyncio.wrap_future(answer)

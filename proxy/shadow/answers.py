@@ -13,6 +13,7 @@ by how the call ended:
 | a refusal of ours to send it, no room for it here | `candidate_error` |
 | DEADLINE_EXCEEDED; no answer within the mirror's own timeout | `candidate_timeout` |
 | an answer larger than the mirror, or the transport, takes | `not_comparable` |
+| an answer for which all mirrors together hold too many bytes | `not_comparable` |
 | a legacy host that cannot be reached, breaks off, or speaks no HTTP | `candidate_error` |
 | anything else: UNIMPLEMENTED, INTERNAL, UNKNOWN, NOT_FOUND, … | an answer |
 | a message that cannot be read, or has no JSON | an answer: 502, as a client would get |
@@ -28,7 +29,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from proxy.comparison.documents import Document, Obstacle
 from proxy.errors import LimitExceeded, StatusError, UpstreamError
 from proxy.routing.table import Route
-from proxy.shadow.sample import Failed, Life
+from proxy.shadow.sample import Drop, Failed, Life
 from proxy.status import Code
 from proxy.transcoding.errorbody import error_json
 
@@ -39,6 +40,7 @@ _GATEWAY_TIMEOUT: Final = 504
 #: Reasons of `Failed`: all words that a mirrored call can bring into the metrics.
 TIMEOUT: Final = Failed(Life.CANDIDATE_TIMEOUT, "deadline")
 TOO_LARGE: Final = Failed(Life.NOT_COMPARABLE, "response_too_large")
+NO_MEMORY: Final = Failed(Life.NOT_COMPARABLE, Drop.BYTES.value)
 HELPER: Final = Failed(Life.NOT_COMPARABLE, Obstacle.HELPER.value)
 NO_ROOM: Final = Failed(Life.CANDIDATE_ERROR, "no_room")
 UNREACHABLE: Final = Failed(Life.CANDIDATE_ERROR, "unreachable")

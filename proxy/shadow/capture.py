@@ -143,13 +143,19 @@ class Capture:
         sample.body = body
         sample.answer = Document(self._status, self._headers, b"".join(self._answer))
         self._body, self._answer = [], []
+        sample.hold = self.hold
         return sample
+
+    def hold(self, size: int) -> bool:
+        """Take room for *size* bytes more, until `release`; whether there is some."""
+        has_room = self._room.take(size)
+        self._held += size if has_room else 0
+        return has_room
 
     def _take(self, size: int) -> bool:
         if self.stopped is not None:
             return False
-        if self._room.take(size):
-            self._held += size
+        if self.hold(size):
             return True
         self.stop(Life.DROPPED, Drop.BYTES)
         return False

@@ -25,7 +25,7 @@ from proxy.cutover.stages import Side
 from proxy.errors import StatusError
 from proxy.gate.evidence import Epoch, Observation, Verdict
 from proxy.gate.redaction import Hasher
-from proxy.shadow.answers import Answered
+from proxy.shadow.answers import NO_MEMORY, Answered
 from proxy.shadow.coding import Undecodable, plain_document
 from proxy.shadow.comparing import Comparing, Made
 from proxy.shadow.legs import Legs, Prepared
@@ -252,6 +252,8 @@ class _Examination:
             render = self._examiner.comparing.render
             answered = await legs.grpc(sample, self._prepared, mirror, render)
         if isinstance(answered, Answered):
+            if not sample.hold(len(answered.document.body)):
+                return NO_MEMORY
             leg = name or (LEGACY if side is Side.LEGACY else GRPC)
             self._examiner.metrics.shadow_duration(self._route.name, leg, answered.seconds)
             self._note(answered.version)

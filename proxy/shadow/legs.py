@@ -6,7 +6,7 @@ answer is (`answers`), what goes with a call (`carried`), comparing (`examiner`)
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
@@ -133,7 +133,10 @@ class Legs:
     async def grpc(
         self, sample: Sample, prepared: Prepared, mirror: MirrorOptions, render: Render
     ) -> Answered | Failed:
-        """Call the gRPC side; *render* renders messages. Raises nothing but cancellation."""
+        """Call the gRPC side; *render* renders messages. Raises nothing but cancellation.
+
+        To render is ours, and takes no part of the time that the server is given.
+        """
         route = sample.binding.route
         upstream = self._upstreams.get(route.upstream or "")
         if upstream is None:
@@ -144,21 +147,32 @@ class Legs:
             prepared.metadata,
             mirror.timeout_s,
         )
-        started_s = self._clock()
+        called, started_s = _Called(sample, mirror, render), self._clock()
         try:
             async with asyncio.timeout(mirror.timeout_s):
-                document, metadata = await _Called(sample, mirror, render).read(upstream, call)
+                received = await called.receive(upstream, call)
         except TimeoutError:
             return TIMEOUT
         except Unrendered as unrendered:
             return unrendered.failed
         except StatusError as error:
-            failed = grpc_failure(error)
-            if failed is not None:
-                return failed
-            document = error_document(error, self._pool, route)
-            metadata = getattr(error, "metadata", ())
-        return Answered(document, self._clock() - started_s, self._version(route, metadata))
+            return self._failed(error, route, self._clock() - started_s)
+        seconds = self._clock() - started_s
+        try:
+            document = await called.document(received)
+        except Unrendered as unrendered:
+            return unrendered.failed
+        except StatusError as error:
+            return self._failed(error, route, seconds)
+        return Answered(document, seconds, self._version(route, received.metadata))
+
+    def _failed(self, error: StatusError, route: Route, seconds: float) -> Answered | Failed:
+        """What a call that ended with *error* came to: an application's error is its answer."""
+        failed = grpc_failure(error)
+        if failed is not None:
+            return failed
+        version = self._version(route, getattr(error, "metadata", ()))
+        return Answered(error_document(error, self._pool, route), seconds, version)
 
     def _version(self, route: Route, metadata: Metadata) -> str:
         """What the server calls itself, "" when it does not say or is not asked."""
@@ -222,6 +236,14 @@ class Unrendered(Exception):
         self.failed = failed
 
 
+class _Received(NamedTuple):
+    """The messages of an answer as they came, and whether they are all."""
+
+    wires: Sequence[bytes]
+    metadata: Metadata
+    complete: bool = True
+
+
 class _Called:
     """The answer of one gRPC call as a document, up to the mirror's limits.
 
@@ -236,52 +258,71 @@ class _Called:
         self._render = render
         self._size = 0
 
-    async def read(self, upstream: Upstream, call: Call) -> tuple[Document, Metadata]:
-        """The document and the server's metadata. Raises `StatusError` and `Unrendered`."""
+    # --- from the server
+
+    async def receive(self, upstream: Upstream, call: Call) -> _Received:
+        """What the server sends. Raises `StatusError` and `Unrendered`."""
         if self._binding.route.cardinality.response_streams:
             return await self._stream(upstream, call)
         reply = await upstream.unary(call)
-        metadata = reply.metadata + reply.trailers
-        content = await self._rendered(reply.message)
-        return self._document(content.body, content.content_type, metadata), metadata
+        self._take(len(reply.message))
+        return _Received((reply.message,), reply.metadata + reply.trailers)
 
-    def _document(
-        self, body: bytes, content_type: str, metadata: Metadata, *, complete: bool = True
-    ) -> Document:
-        headers = (("content-type", content_type), *self._binding.route.headers_of(metadata))
-        return Document(200, headers, body, complete)
-
-    async def _rendered(self, wire: bytes) -> Content:
-        """A message as it is sent to clients, if there is room for it still."""
-        self._take(len(wire))
-        content = await self._render(self._binding.response, wire)
-        if content is None:
-            raise Unrendered(HELPER)
-        self._take(len(content.body) - len(wire))
-        return content
+    async def _stream(self, upstream: Upstream, call: Call) -> _Received:
+        replies = upstream.stream(call)
+        wires: list[bytes] = []
+        complete = True
+        try:
+            metadata = await replies.metadata()
+            async for message in replies:
+                self._take(len(message))
+                wires.append(message)
+                if len(wires) > self._mirror.max_messages:
+                    break
+        except StatusError as error:
+            if not wires or grpc_failure(error) is not None:
+                raise
+            complete = False
+        finally:
+            replies.cancel()
+        return _Received(wires, metadata, complete)
 
     def _take(self, size: int) -> None:
         self._size += size
         if self._size > self._mirror.max_response_bytes:
             raise Unrendered(TOO_LARGE)
 
-    async def _stream(self, upstream: Upstream, call: Call) -> tuple[Document, Metadata]:
-        replies = upstream.stream(call)
+    # --- as a client would get it
+
+    async def document(self, received: _Received) -> Document:
+        """What was received as an answer. Raises `StatusError` and `Unrendered`."""
+        if not self._binding.route.cardinality.response_streams:
+            content = await self._rendered(received.wires[0])
+            return self._document(content.body, content.content_type, received.metadata)
         contents: list[Content] = []
-        complete = True
+        complete = received.complete
         try:
-            metadata = await replies.metadata()
-            async for message in replies:
-                contents.append(await self._rendered(message))
-                if len(contents) > self._mirror.max_messages:
-                    break
-        except StatusError as error:
-            if not contents or grpc_failure(error) is not None:
+            for wire in received.wires:
+                contents.append(await self._rendered(wire))  # noqa: PERF401 - all before an error
+        except StatusError:
+            if not contents:
                 raise
             complete = False
-        finally:
-            replies.cancel()
-        return self._joined(contents, metadata, complete=complete), metadata
+        return self._joined(contents, received.metadata, complete=complete)
+
+    async def _rendered(self, wire: bytes) -> Content:
+        """A message as it is sent to clients, if there is room for it still."""
+        content = await self._render(self._binding.response, wire)
+        if content is None:
+            raise Unrendered(HELPER)
+        self._take(len(content.body) - len(wire))
+        return content
+
+    def _document(
+        self, body: bytes, content_type: str, metadata: Metadata, *, complete: bool = True
+    ) -> Document:
+        headers = (("content-type", content_type), *self._binding.route.headers_of(metadata))
+        return Document(200, headers, body, complete)
 
     def _joined(
         self, contents: Sequence[Content], metadata: Metadata, *, complete: bool

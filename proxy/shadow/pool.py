@@ -32,7 +32,7 @@ INTERNAL: Final = "internal"
 _DRAINING: Final = Drop.DRAINING.value
 
 #: Seconds that mirrors which were cancelled get to end.
-_CUT_OFF_S: Final = 1.0
+CUT_OFF_S: Final = 1.0
 #: Bugs of ours that are logged per second: one that every request meets must not fill a disk.
 _LOGGED_PER_S: Final = 0.1
 
@@ -295,7 +295,7 @@ class MirrorPool:
         self._cut_off |= running
         for task in running:
             task.cancel()
-        if running and (await asyncio.wait(running, timeout=_CUT_OFF_S))[1]:
+        if running and (await asyncio.wait(running, timeout=CUT_OFF_S))[1]:
             _log.error("mirrors do not end", count=len(running))
 
     def _drop(self, lane: _Lane, captures: list[Capture]) -> None:

@@ -4,6 +4,7 @@ Belongs here: the values between the way of a request (`exchange`) and the mirro
 is made for a request that is not sampled.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -70,7 +71,8 @@ class Sample:
 
     *headers* are the client's, whole. *primary* is who answered, in *primary_s* seconds, with
     *answer*; *at_s* is when, on the Unix clock. *key* is the client's sticky key, or else its
-    address; *client* the address by which it is known, *peer* that of the connection.
+    address; *client* the address by which it is known, *peer* that of the connection. *hold* takes
+    room for bytes that are kept until the mirror has ended; it says whether there is some.
     """
 
     binding: RouteBinding
@@ -89,6 +91,7 @@ class Sample:
     answer: Document
     at_s: float
     trace_id: str = ""
+    hold: Callable[[int], bool] = lambda _: True
 
     @property
     def size(self) -> int:

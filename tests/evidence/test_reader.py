@@ -8,6 +8,7 @@ import pytest
 
 from proxy.comparison.kinds import Kind
 from proxy.evidence import EvidenceError, EvidenceReader, EvidenceStore, SqliteStore
+from proxy.evidence.reader import MAX_QUESTIONS
 from proxy.gate.evidence import Epoch, Verdict
 from tests.evidence.conftest import Open
 from tests.evidence.observations import EPOCH, found, seen, write
@@ -50,6 +51,26 @@ async def test_a_store_that_hangs_keeps_no_loop_from_turning(tmp_path: Path):
     assert not asked.done()
     may_go_on.set()
     assert await asked == ()
+    await reader.close()
+
+
+async def test_no_more_questions_wait_for_a_store_that_hangs_than_may(tmp_path: Path):
+    may_go_on = threading.Event()
+
+    def slow() -> EvidenceStore:
+        may_go_on.wait(30)
+        return SqliteStore(tmp_path / "evidence.db")
+
+    reader = EvidenceReader(slow)
+    first = asyncio.ensure_future(reader.routes())
+    # It is with the thread, and waits no more.
+    await until(lambda: reader._thread is not None and not reader._questions.qsize())
+    waiting = [asyncio.ensure_future(reader.routes()) for _ in range(MAX_QUESTIONS)]
+    await until(lambda: reader._questions.qsize() == MAX_QUESTIONS)
+    with pytest.raises(EvidenceError, match="wait for the store already"):
+        await reader.routes()
+    may_go_on.set()
+    assert await asyncio.gather(first, *waiting) == [()] * (MAX_QUESTIONS + 1)
     await reader.close()
 
 

@@ -3,10 +3,11 @@
 import gzip
 import sys
 
+from proxy.gate.evidence import Epoch, Observation
 from proxy.routing.snapshot import Snapshot
 from proxy.shadow.pool import PoolLimits
 from proxy.shadow.sample import Failed, Life, Sample
-from tests.shadow.stand import FakeExaminer, Pools, capture_of, lives_of
+from tests.shadow.stand import FakeExaminer, Pools, capture_of, lives_of, matched
 from tests.shadow.test_pool import mirror_of
 
 
@@ -91,6 +92,27 @@ async def test_a_decoded_body_needs_room_too(pools: Pools, shadowed: Snapshot):
     assert capture.whole() == Failed(Life.DROPPED, "bytes")
     pool.submit(capture)
     assert lives_of(pool) == {"eligible": 1, "dropped{bytes}": 1}
+
+
+async def test_what_a_mirror_holds_counts_until_its_end(pools: Pools, shadowed: Snapshot):
+    """The answers that it gets are as large as those that were captured."""
+    pool = pools.make(PoolLimits(max_total_bytes=20_000, max_cpu=1e6))
+    held: list[int] = []
+
+    async def hold(sample: Sample, epoch: Epoch) -> Observation | Failed:
+        assert sample.hold(10_000)
+        assert not sample.hold(10_000)
+        held.append(pool.room.used)
+        return matched(epoch)
+
+    mirror = mirror_of(pool, shadowed, FakeExaminer(hold), "list-items")
+    capture = capture_of(pool, mirror, shadowed)
+    before = pool.room.used
+    pool.submit(capture)
+    await pool.close(30.0)
+    assert held == [before + 10_000]
+    assert pool.room.used == 0
+    assert lives_of(pool) == {"eligible": 1, "sent": 1, "compared": 1}
 
 
 async def test_an_answer_or_a_body_that_is_not_whole_is_not_mirrored(

@@ -20,7 +20,7 @@ from proxy.cutover.mirror import Depth, MirrorOptions
 from proxy.cutover.stages import Side
 from proxy.gate.evidence import Control, Epoch, Observation, Verdict
 from proxy.gate.redaction import Hasher
-from proxy.shadow.answers import TIMEOUT, UNREACHABLE
+from proxy.shadow.answers import NO_MEMORY, TIMEOUT, UNREACHABLE
 from proxy.shadow.comparing import INLINE_BYTES, Comparing
 from proxy.shadow.examiner import PairExaminer
 from proxy.shadow.helper import Helper
@@ -194,6 +194,11 @@ async def _noted(bench: Bench, seconds: float) -> None:
 
 
 # --- the calls
+
+
+async def test_an_answer_for_which_mirrors_have_no_room_is_not_compared() -> None:
+    async with bench_of() as bench:
+        assert await bench.examine(hold=lambda size: size < 5) == NO_MEMORY
 
 
 async def test_a_bug_in_one_of_two_calls_ends_the_other_one_too() -> None:

@@ -33,7 +33,7 @@ from proxy.status import Code
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.response import ResponseRenderer
 from proxy.upstreams.failure import closed, timed_out, too_many
-from tests.fakes import Served
+from tests.fakes import FakeClock, Served
 from tests.live.edge import answers, fails, item, method
 from tests.live.wire import LegacyScript
 from tests.shadow.samples import (
@@ -310,6 +310,23 @@ async def test_a_body_beyond_the_routes_limit_is_refused_here_too() -> None:
     with pytest.raises(LimitExceeded) as caught:
         await prepared(made_legs(snapshot, {}, None), sample)
     assert caught.value.http_status == 413
+
+
+async def test_the_time_that_rendering_takes_is_not_the_servers() -> None:
+    """Large answers wait for the helper: their server is no slower for that."""
+    clock = FakeClock()
+    snapshot, binding = await binding_of("GET", "/v1/items/a")
+
+    async def slowly(renderer: ResponseRenderer, wire: bytes) -> Content | None:
+        clock.advance(5.0)
+        return renderer.render(wire)
+
+    async with legs_of(snapshot, {method("Get"): answers(item(id="a"))}) as legs:
+        legs._clock = clock
+        sample = sample_of(snapshot, binding)
+        answered = await legs.grpc(sample, await prepared(legs, sample), EVERY, slowly)
+    assert isinstance(answered, Answered)
+    assert answered.seconds == 0.0
 
 
 # --- streams
