@@ -24,7 +24,7 @@ from proxy.comparison.paths import ROOT, Part
 from proxy.comparison.places import Keeping, Place
 from proxy.comparison.reading import Json, TooDeep, Unreadable, media_type, read, read_stream
 from proxy.comparison.request_walk import RequestWalk
-from proxy.comparison.rules import Rule, RuleTree
+from proxy.comparison.rules import Ignore, Present, Rule, RuleTree
 from proxy.comparison.schema import OPEN, Form, Plans, Shape, leaf_paths
 from proxy.comparison.walk import OverBudget, Walk
 from proxy.transcoding.httpbody import is_http_body
@@ -119,6 +119,14 @@ class Comparator:
             found = () if self.raw else leaf_paths(self._plans, self._shape(), ROOT)
             self._fields = frozenset(found)
         return self._fields
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """Those of `fields` at which rules let anything be: what is there is not compared."""
+        if not any(isinstance(rule.check, (Ignore, Present)) for rule in self.options.rules):
+            return frozenset()
+        root = self._place(errors=False)
+        return frozenset(path for path in self.fields if _is_ignored(root.at(path)))
 
     def compare(self, legacy: Document, grpc: Document) -> Comparison:
         """Compare two answers to one request. Raises nothing, whatever they are."""
@@ -215,6 +223,10 @@ class Comparator:
             else:
                 self._root = place
         return place
+
+
+def _is_ignored(place: Place) -> bool:
+    return place.held is not None and isinstance(place.held.check, Ignore)
 
 
 def header(document: Document, name: str) -> str | None:

@@ -75,6 +75,15 @@ def step_of(name: str) -> Step:
     return f"[{json.dumps(shown)}]"
 
 
+def name_of(step: Step) -> str:
+    """The name of the member to which a step leads.
+
+    >>> name_of(step_of("ttl")), name_of(step_of("a.b"))
+    ('ttl', 'a.b')
+    """
+    return step[1:] if step.startswith(".") else str(json.loads(step[1:-1]))
+
+
 @dataclass(frozen=True, slots=True)
 class PathPattern:
     """A path as rules have it: steps from `$`, those of names in `step_of`'s one spelling.

@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.descriptor import Descriptor
 
-from proxy.comparison.paths import ELEMENT, VALUE, Step, step_of
+from proxy.comparison.paths import ELEMENT, VALUE, PathPattern, Step, name_of, step_of
 from proxy.comparison.rules import Exact, Held, ListBy, RuleTree, Set
 from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Shape, fold, leads_on
 from proxy.transcoding.protojson.kinds import Kind as FieldKind
@@ -144,6 +144,13 @@ class Place:
             member = self._keeping.plans.message(self.shape.message).by_fold.get(fold(key))
             known = None if member is None else self.members.get(member.name)
         return known or self.unknown(key)
+
+    def at(self, path: str) -> "Place":
+        """The place of a path that begins here, at the root."""
+        place = self
+        for step in PathPattern.parse(path).steps:
+            place = place.element if step in (ELEMENT, VALUE) else place.find(name_of(step))
+        return place
 
     def unknown(self, key: str) -> "Place":
         """The place of a member that the message does not have; it is not kept."""

@@ -14,7 +14,7 @@ now: after a repair without a new version of the server, begin it anew.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.gate.bound import ConfidenceSequence, one_look_upper
 from proxy.gate.coverage import Coverage, coverage_of
@@ -36,6 +36,8 @@ UNCOMPARED: Final = ("candidate_error", "candidate_timeout", "not_comparable")
 _IN_SIGHT_S: Final = 366 * 86_400.0
 #: Differences of forbidden kinds that are named, those with most mismatches first.
 _NAMED: Final = 10
+#: From which share of the sampled requests that were not mirrored the report speaks of it.
+_UNLOOKED: Final = 0.1
 #: From how much more often gRPC exceeds a bound of legacy's the report speaks of it.
 _SLOWER: Final = 1.2
 
@@ -104,13 +106,35 @@ def judge(
     all_fields: frozenset[str],
     now_s: float,
     expired_rules: Sequence[str] = (),
+    *,
+    ignored_fields: frozenset[str] = frozenset(),
+    caveat: str = "",
 ) -> Judgement:
     """Judge a route by its *evidence*, None when there is none.
 
-    *all_fields* are the paths of the fields that the answer has, *expired_rules* the texts of
-    compare rules that are past their day, *now_s* the time of the Unix clock.
+    *all_fields* are the paths of the fields of the answer that are compared, *ignored_fields* of
+    those that rules leave out. *expired_rules* are the texts of compare rules that are past their
+    day, *now_s* is the time of the Unix clock. *caveat* is what the mirrors of the route do not
+    look at, "" for nothing: a pass says so.
     """
-    return _Judge(evidence, options, all_fields, now_s, tuple(expired_rules)).judgement()
+    scope = _Scope(all_fields, ignored_fields, caveat)
+    return _Judge(evidence, options, scope, now_s, tuple(expired_rules)).judgement()
+
+
+class _Scope(NamedTuple):
+    """What the comparisons of a route look at; see `judge`."""
+
+    fields: frozenset[str]
+    ignored: frozenset[str]
+    caveat: str
+
+    def caveats(self) -> Iterator[str]:
+        """What a pass does not cover."""
+        if self.caveat:
+            yield self.caveat
+        if self.ignored:
+            every = number_text(len(self.fields | self.ignored))
+            yield f"rules ignore {number_text(len(self.ignored))} of {every} fields of the answer"
 
 
 class _Judge:
@@ -120,17 +144,18 @@ class _Judge:
         self,
         evidence: RouteEvidence | None,
         options: GateOptions,
-        all_fields: frozenset[str],
+        scope: _Scope,
         now_s: float,
         expired_rules: tuple[str, ...],
     ) -> None:
         self._evidence = evidence
+        self._scope = scope
         self._options = options
         self._now_s = now_s
         self._expired = expired_rules
         self._sequence = ConfidenceSequence(options.max_mismatch, 1 - options.confidence)
         self._counts = (evidence.mismatches, evidence.compared) if evidence else (0, 0)
-        self._coverage = coverage_of(evidence, all_fields)
+        self._coverage = coverage_of(evidence, scope.fields)
         self._ceilings = tuple(_ceilings(evidence, options)) if evidence else ()
 
     def judgement(self) -> Judgement:
@@ -141,8 +166,15 @@ class _Judge:
         elif missing:
             verdict, because = GateVerdict.INCONCLUSIVE, missing
         else:
-            verdict, because = GateVerdict.PASS, (self._bound_text(),)
+            verdict, because = GateVerdict.PASS, (self._bound_text(), *self._scope.caveats())
         return self._with(verdict, because)
+
+    def _advice(self) -> Iterator[str]:
+        """What decides nothing; a reason is not said twice."""
+        if self._evidence is not None:
+            yield from _slower(self._evidence)
+            yield from _unlooked(self._evidence)
+        yield from self._scope.caveats()
 
     def _with(self, verdict: GateVerdict, because: tuple[str, ...]) -> Judgement:
         mismatches, compared = self._counts
@@ -159,7 +191,7 @@ class _Judge:
             eta_s=self._eta_s(),
             coverage=self._coverage,
             ceilings=self._ceilings,
-            advice=tuple(dict.fromkeys(_slower(self._evidence))) if self._evidence else (),
+            advice=tuple(each for each in dict.fromkeys(self._advice()) if each not in because),
         )
 
     def _failures(self) -> Iterator[str]:
@@ -177,6 +209,8 @@ class _Judge:
         if self._evidence is None or not self._evidence.compared:
             yield "nothing compared yet"
             return
+        if self._scope.ignored and not self._scope.fields:
+            yield "rules ignore all fields of the answer: nothing is left to compare"
         if not self._sequence.is_below(*self._counts):
             yield self._bound_text() + self._needed_text()
         yield from self._too_little()
@@ -283,6 +317,18 @@ def _ceiling_text(ceiling: Ceiling) -> str:
     counted = f"{number_text(ceiling.part)} of {number_text(ceiling.whole)}"
     has = at_most_text(ceiling.share)
     return f"{ceiling.name} {share_text(ceiling.limit)}, have {has} ({counted})"
+
+
+def _unlooked(evidence: RouteEvidence) -> Iterator[str]:
+    """That much of what was to be mirrored was not: the rest may not be like it."""
+    ends = evidence.outcomes
+    lost = {end: count for end, count in ends.items() if end[0] in ("skipped", "dropped")}
+    asked = ends.get(("eligible", ""), 0) - ends.get(("not_sampled", ""), 0)
+    unlooked = sum(lost.values())
+    if asked > 0 and unlooked > asked * _UNLOOKED:
+        life, reason = max(lost, key=lambda end: (lost[end], end))
+        of_them = f"{number_text(unlooked)} of {number_text(asked)}"
+        yield f"{of_them} sampled requests were not mirrored, most of them {life}: {reason}"
 
 
 def _slower(evidence: RouteEvidence) -> Iterator[str]:

@@ -27,7 +27,7 @@ from proxy.gate.words import time_text
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Route
 from proxy.shadow.subjects import Subject, Subjects
-from proxy.shadow.uncompared import why_uncompared
+from proxy.shadow.uncompared import shallow, why_uncompared
 from proxy.telemetry.metrics import Metrics
 
 _log: Final = structlog.get_logger("proxy.shadow")
@@ -240,7 +240,11 @@ class Reporter:
         if route.gate is None:
             return _Known(subject, evidence, None, now_s)
         expired = subject.expired(datetime.fromtimestamp(now_s, UTC).date())
-        judgement = judge(evidence, route.gate, subject.fields, now_s, expired)
+        judgement = judge(
+            *(evidence, route.gate, subject.fields, now_s, expired),
+            ignored_fields=subject.ignored,
+            caveat=shallow(route.mirror),
+        )
         return _Known(subject, evidence, judgement, now_s)
 
     async def _within(self, answer: Awaitable[_Answer]) -> _Answer:

@@ -17,12 +17,14 @@ from proxy.routing.table import Route, RouteBinding
 class Subject:
     """A route with what is compared of it: the *fields* of its answer, by the *rules*.
 
-    *fields* is empty where no answers are compared.
+    *ignored* are fields that rules leave out of it, which are not among *fields*. Both are empty
+    where no answers are compared.
     """
 
     route: Route
     fields: frozenset[str]
     rules: tuple[RuleFacts, ...]
+    ignored: frozenset[str] = frozenset()
 
     def expired(self, today: date) -> tuple[str, ...]:
         """The rules that are past their day: loading refuses them, but a process goes on."""
@@ -79,16 +81,18 @@ class Subjects:
 def _subject(route: Route, bindings: Sequence[RouteBinding]) -> Subject:
     """What the bindings of a route compare: each may answer with a part of its message."""
     comparators = [each.comparator for each in bindings if each.comparator is not None]
-    is_compared = route.mirror is not None and route.mirror.depth is Depth.RPC
-    fields = frozenset().union(*(each.fields for each in comparators)) if is_compared else ()
+    asked = comparators if route.mirror is not None and route.mirror.depth is Depth.RPC else []
+    fields = frozenset().union(*(each.fields for each in asked))
+    ignored = frozenset().union(*(each.ignored for each in asked))
     rules = {rule.text: rule for each in comparators for rule in each.options.rules}
     return Subject(
         route,
-        frozenset(fields),
+        fields - ignored,
         tuple(
             RuleFacts(
                 each.text, each.text.removeprefix(each.path).strip(), each.reason, each.expires
             )
             for each in rules.values()
         ),
+        ignored,
     )

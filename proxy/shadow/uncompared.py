@@ -26,7 +26,7 @@ def why_uncompared(
     *evidence* is of the configuration in force, None when there is none of it.
     """
     if evidence is not None and evidence.verdicts:
-        return None if mirror is None or mirror.depth is Depth.RPC else _shallow(mirror)
+        return shallow(mirror) or None
     if mirror is None:
         return "no mirror"
     if not mirror.basis_points:
@@ -38,7 +38,10 @@ def why_uncompared(
     return _losses_text(evidence.outcomes)
 
 
-def _shallow(mirror: MirrorOptions) -> str:
+def shallow(mirror: MirrorOptions | None) -> str:
+    """What mirrors of a route do not look at, however many there are; "" for all of it."""
+    if mirror is None or mirror.depth is Depth.RPC:
+        return ""
     return f"depth {mirror.depth} only: no answers are compared"
 
 

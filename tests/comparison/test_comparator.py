@@ -7,7 +7,7 @@ import pytest
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import ABSENT, Document, Excerpt, Obstacle
 from proxy.comparison.kinds import Kind
-from proxy.comparison.rules import Ignore, ListBy, OneOf, Rule, Timestamp
+from proxy.comparison.rules import Exact, Ignore, ListBy, OneOf, Present, Rule, Timestamp
 from proxy.comparison.schema import Plans
 from tests.comparison.messages import answer, comparator, found, message
 
@@ -150,3 +150,29 @@ def test_comparators_share_what_they_know_of_messages() -> None:
         chosen.compare(answer('{"id": 1}'), answer("{}"))
     assert plans.message(message("Customer")) is plans.message(message("Customer"))
     assert repr(chosen) == "<Comparator of shop.v1.Customer>"
+
+
+@pytest.mark.parametrize(
+    ("rules", "ignored"),
+    [
+        ([], set()),
+        ([Rule("$.customer.id", Present())], set()),
+        ([Rule("$.id", Ignore())], {"$.id"}),
+        ([Rule("$.create_time", Ignore())], {"$.createTime"}),
+        ([Rule("$.items[*].price", Ignore())],
+         {f"$.items[*].price.{name}" for name in ("currency", "units", "nanos")}),
+        ([Rule("$.gifts{*}", Present()), Rule("$.gifts{*}.price", Exact())],
+         {f"$.gifts{{*}}.{name}" for name in ("sku", "quantity", "tags[*]", "color")}),
+        ([Rule("$.gone", Ignore()), Rule("error:$", Ignore()), Rule("request:$", Ignore())], set()),
+    ],
+)  # fmt: skip
+def test_fields_that_rules_leave_out_are_known(rules: list[Rule], ignored: set[str]) -> None:
+    assert comparator(*rules).ignored == ignored
+
+
+def test_all_fields_are_left_out_by_a_rule_for_the_whole() -> None:
+    for check in (Ignore(), Present()):
+        whole = comparator(Rule("$", check))
+        assert whole.ignored == whole.fields
+    streamed = comparator(Rule("$[*].id", Ignore()), streams=True)
+    assert streamed.ignored == {"$[*].id"}

@@ -236,3 +236,47 @@ def test_what_the_bound_says_is_shown_beside_that_of_one_look() -> None:
     judgement = judged(evidence(compared=9_000, mismatches=3))
     assert judgement.lower < 3 / 9_000 < judgement.one_look_upper < judgement.upper
     assert judgement.needed == 11_210 - 9_000
+
+
+# --- what comparisons do not look at
+
+
+def test_rules_that_ignore_everything_pass_nothing() -> None:
+    judgement = judge(GOOD, GateOptions(min_field_coverage=0), frozenset(), NOW_S,
+                      ignored_fields=FIELDS)  # fmt: skip
+    assert judgement.verdict is GateVerdict.INCONCLUSIVE
+    assert judgement.because == (
+        "rules ignore all fields of the answer: nothing is left to compare",
+    )
+
+
+def test_an_answer_without_fields_has_none_to_be_ignored() -> None:
+    assert judge(GOOD, OPTIONS, frozenset(), NOW_S).verdict is GateVerdict.PASS
+
+
+def test_a_pass_says_what_rules_ignore() -> None:
+    ignored = frozenset({"$.order.id"})
+    judgement = judge(GOOD, OPTIONS, FIELDS - ignored, NOW_S, ignored_fields=ignored)
+    assert judgement.verdict is GateVerdict.PASS
+    assert judgement.because[1:] == ("rules ignore 1 of 4 fields of the answer",)
+    assert judgement.advice == ()
+    assert judgement.coverage.total == 3
+
+
+def test_a_pass_says_that_no_answers_were_looked_at() -> None:
+    caveat = "depth translate only: no answers are compared"
+    judgement = judge(GOOD, OPTIONS, frozenset(), NOW_S, caveat=caveat)
+    assert judgement.verdict is GateVerdict.PASS
+    assert judgement.because[1:] == (caveat,)
+    early = judge(None, OPTIONS, frozenset(), NOW_S, caveat=caveat)
+    assert (early.because, early.advice) == (("nothing compared yet",), (caveat,))
+
+
+def test_it_is_told_that_most_requests_were_not_looked_at() -> None:
+    outcomes = {**GOOD.outcomes, ("skipped", "response_too_large"): 4_000}
+    judgement = judged(evidence(outcomes=outcomes))
+    assert judgement.verdict is GateVerdict.PASS
+    [advice] = judgement.advice
+    not_mirrored, most = advice.split(", most of them ")
+    assert not_mirrored == "4,500 of 10,000 sampled requests were not mirrored"
+    assert most == "skipped: response_too_large"
