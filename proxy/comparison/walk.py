@@ -29,7 +29,8 @@ MOST_DIFFERENCES: Final = 64
 #: bodies has, unless somebody made it so.
 MOST_VALUES: Final = 500_000
 MOST_LEVELS: Final = 200
-#: Lists within so many lists are first compared as wholes, which is fast but looks at all below.
+#: Lists within so many lists, and their elements, are first compared as wholes, which is fast but
+#: looks at all below.
 WHOLE_LISTS: Final = 3
 
 
@@ -269,14 +270,19 @@ class Walk:
 
     def _lists(self, place: Place, legacy: list[Json], grpc: list[Json]) -> None:
         self._spend(len(legacy) + len(grpc))
-        if place.lists < WHOLE_LISTS and legacy == grpc:
+        as_wholes = place.lists < WHOLE_LISTS
+        if as_wholes and legacy == grpc:
             self._fill(place, legacy)
             return
         element, pairing = place.element, self._pairing(place, legacy, grpc)
+        settled = [legacy[left] for left in pairing.only_legacy]
         for left, right in pairing.pairs:
-            self._pair(element, legacy[left], grpc[right])
-        for left in pairing.only_legacy:
-            self._fill(element, legacy[left])
+            ours, theirs = legacy[left], grpc[right]
+            if as_wholes and ours == theirs:
+                settled.append(ours)
+            else:
+                self._pair(element, ours, theirs)
+        self._fill_all([(element, each) for each in settled])
         as_set = place.held is not None and isinstance(place.held.check, Set)
         alone = pairing.only_legacy or pairing.only_grpc
         if alone if as_set else len(legacy) != len(grpc):
@@ -314,7 +320,9 @@ class Walk:
 
     def _fill(self, place: Place, value: Json) -> None:
         """Note which fields legacy has filled, where nothing needs to be compared any more."""
-        waiting: list[Inside] = [(place, value)]
+        self._fill_all([(place, value)])
+
+    def _fill_all(self, waiting: list[Inside]) -> None:
         for below, item in waiting:  # which grows on the way
             if item is None:
                 continue
@@ -325,17 +333,24 @@ class Walk:
                 waiting += self._inside(below, item)
 
     def _inside(self, place: Place, value: dict[str, Json] | list[Json]) -> list[Inside]:
-        """What is in a container and may fill more; members of messages are noted at once."""
+        """What is in a container and may fill more; what fills but itself is noted at once."""
         if isinstance(value, list):
-            return [(place.element, item) for item in value]
+            return self._elements(place.element, value)
         if place.shape.form is not Form.MESSAGE:
             return [(place.find(key), item) for key, item in value.items()]
         self._note(place, value)
-        wide = value.keys() & place.wide
-        if value.keys() <= place.members.keys():
-            return [(place.members[key], value[key]) for key in wide]
+        members = place.members
+        if members.keys() >= value.keys():
+            return [(members[key], value[key]) for key in place.wide if key in value]
         places = [(place.find(key), item) for key, item in value.items()]
         return [each for each in places if each[0].fills]
+
+    def _elements(self, element: Place, values: list[Json]) -> list[Inside]:
+        if element.leaf is None:
+            return [(element, item) for item in values]
+        if values.count(None) < len(values):
+            self._fields.add(element.leaf)
+        return []
 
     def _note(self, place: Place, value: dict[str, Json]) -> None:
         """Note the members that legacy has; which fields they are is looked up once, at the end."""
@@ -344,6 +359,8 @@ class Walk:
         keys = self._keys_seen.get(place)
         if keys is None:
             keys = self._keys_seen[place] = set()
+        if keys.issuperset(value):
+            return  # as nearly all elements of a list
         if None in value.values():
             keys.update(key for key, item in value.items() if item is not None)
         else:
