@@ -9,11 +9,12 @@ limits of their own.
 """
 
 from collections.abc import Hashable, Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from proxy.comparison.agreement import agrees
 from proxy.comparison.documents import Difference
 from proxy.comparison.excerpts import NOTHING, Found, Nothing, excerpt
+from proxy.comparison.filled import Filled
 from proxy.comparison.kinds import Kind
 from proxy.comparison.lists import Pairing, pair_sets, pair_up
 from proxy.comparison.notations import classify, is_default
@@ -34,9 +35,6 @@ MOST_LEVELS: Final = 200
 WHOLE_LISTS: Final = 3
 
 
-Inside: TypeAlias = "tuple[Place, Json]"
-
-
 class OverBudget(Exception):
     """The answers are larger or deeper than a comparison may be."""
 
@@ -52,7 +50,7 @@ class Walk:
     PASSES_OVER = True
 
     __slots__ = (
-        *("_errors", "_fields", "_found", "_keys_seen", "_later", "_signatures"),
+        *("_errors", "_filled", "_found", "_later", "_signatures"),
         *("hits", "truncated", "values"),
     )
 
@@ -61,8 +59,7 @@ class Walk:
         self._found: dict[tuple[str, Kind], tuple[int, Found, Found]] = {}
         self._later: list[tuple[Place, Json, Json]] = []
         self._signatures = Signatures(self._spend)
-        self._fields: set[str] = set()
-        self._keys_seen: dict[Place, set[str]] = {}
+        self._filled = Filled(self._spend)
         self.hits: dict[int, int] = {}
         self.truncated = False
         self.values = 0
@@ -83,7 +80,7 @@ class Walk:
     def compare(self, place: Place, legacy: Json, grpc: Json) -> None:
         """Walk both from the place of the whole. Raises `OverBudget`."""
         if legacy == grpc:
-            self._fill(place, legacy)
+            self._filled.add(place, legacy)
             return
         self._pair(place, legacy, grpc)
         for _ in range(MOST_LEVELS):
@@ -110,7 +107,7 @@ class Walk:
     def _pair(self, place: Place, legacy: Json, grpc: Json) -> None:
         """Two values of one place: now, or at the next level when both are containers."""
         if place.leaf is not None and legacy is not None:
-            self._fields.add(place.leaf)
+            self._filled.leaves.add(place.leaf)
         kind = type(legacy)
         if kind is type(grpc) and (kind is dict or kind is list):
             self._later.append((place, legacy, grpc))
@@ -119,7 +116,7 @@ class Walk:
 
     def _unequal(self, place: Place, legacy: Json, grpc: Json) -> None:
         """Two unequal values, not both objects and not both lists."""
-        self._fill(place, legacy)
+        self._filled.add(place, legacy)
         if self._forgiven(place.held, legacy, grpc):
             return
         kinds = self._kinds(place, legacy, grpc)
@@ -136,7 +133,7 @@ class Walk:
 
     def _missing(self, place: Place, value: Json) -> None:
         """A value that gRPC does not have."""
-        self._fill(place, value)
+        self._filled.add(place, value)
         if not self._forgiven(place.held, value, None):
             kind = lack(place, value, Kind.MISSING_FIELD)
             self.report(place.path, kind, value, NOTHING)
@@ -173,7 +170,7 @@ class Walk:
             and isinstance(held.check, (Ignore, Present))
             and not place.rules
         ):
-            self._fill(place, legacy)
+            self._filled.add(place, legacy)
             if legacy != grpc:
                 self._hit(held)
         elif isinstance(legacy, list) and isinstance(grpc, list):
@@ -196,7 +193,7 @@ class Walk:
             self._open(place, legacy, grpc)
 
     def _messages(self, place: Place, legacy: dict[str, Json], grpc: dict[str, Json]) -> None:
-        self._note(place, legacy)
+        self._filled.note(place, legacy)
         other, later = grpc.get, self._later
         lacking = False
         for key, ours in legacy.items():
@@ -272,7 +269,7 @@ class Walk:
         self._spend(len(legacy) + len(grpc))
         as_wholes = place.lists < WHOLE_LISTS
         if as_wholes and legacy == grpc:
-            self._fill(place, legacy)
+            self._filled.add(place, legacy)
             return
         element, pairing = place.element, self._pairing(place, legacy, grpc)
         settled = [legacy[left] for left in pairing.only_legacy]
@@ -282,7 +279,7 @@ class Walk:
                 settled.append(ours)
             else:
                 self._pair(element, ours, theirs)
-        self._fill_all([(element, each) for each in settled])
+        self._filled.add_all([(element, each) for each in settled])
         as_set = place.held is not None and isinstance(place.held.check, Set)
         alone = pairing.only_legacy or pairing.only_grpc
         if alone if as_set else len(legacy) != len(grpc):
@@ -316,63 +313,10 @@ class Walk:
         ours, theirs = (keys_of(element, side, check.key) for side in (legacy, grpc))
         return None if ours is None or theirs is None else (ours, theirs)
 
-    # Counting
-
-    def _fill(self, place: Place, value: Json) -> None:
-        """Note which fields legacy has filled, where nothing needs to be compared any more."""
-        self._fill_all([(place, value)])
-
-    def _fill_all(self, waiting: list[Inside]) -> None:
-        for below, item in waiting:  # which grows on the way
-            if item is None:
-                continue
-            if below.leaf is not None:
-                self._fields.add(below.leaf)
-            elif below.fills and isinstance(item, (dict, list)):
-                self._spend(len(item))
-                waiting += self._inside(below, item)
-
-    def _inside(self, place: Place, value: dict[str, Json] | list[Json]) -> list[Inside]:
-        """What is in a container and may fill more; what fills but itself is noted at once."""
-        if isinstance(value, list):
-            return self._elements(place.element, value)
-        if place.shape.form is not Form.MESSAGE:
-            return [(place.find(key), item) for key, item in value.items()]
-        self._note(place, value)
-        members = place.members
-        if members.keys() >= value.keys():
-            return [(members[key], value[key]) for key in place.wide if key in value]
-        places = [(place.find(key), item) for key, item in value.items()]
-        return [each for each in places if each[0].fills]
-
-    def _elements(self, element: Place, values: list[Json]) -> list[Inside]:
-        if element.leaf is None:
-            return [(element, item) for item in values]
-        if values.count(None) < len(values):
-            self._fields.add(element.leaf)
-        return []
-
-    def _note(self, place: Place, value: dict[str, Json]) -> None:
-        """Note the members that legacy has; which fields they are is looked up once, at the end."""
-        if not place.fills:
-            return
-        keys = self._keys_seen.get(place)
-        if keys is None:
-            keys = self._keys_seen[place] = set()
-        if keys.issuperset(value):
-            return  # as nearly all elements of a list
-        if None in value.values():
-            keys.update(key for key, item in value.items() if item is not None)
-        else:
-            keys.update(value)
-
     @property
     def fields(self) -> frozenset[str]:
         """The paths of response fields that legacy has filled."""
-        noted = (place.find(key) for place, keys in self._keys_seen.items() for key in keys)
-        return frozenset(
-            self._fields.union(below.leaf for below in noted if below.leaf is not None)
-        )
+        return self._filled.fields
 
     def _spend(self, count: int) -> None:
         self.values += count
