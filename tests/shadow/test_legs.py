@@ -32,6 +32,7 @@ from proxy.shadow.sample import Failed, Life, Sample
 from proxy.status import Code
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.response import ResponseRenderer
+from proxy.upstreams import Call, Reply
 from proxy.upstreams.failure import closed, timed_out, too_many
 from tests.fakes import FakeClock, Served
 from tests.live.edge import answers, fails, item, method
@@ -146,6 +147,33 @@ async def test_a_server_that_hangs_is_left_when_the_mirrors_own_time_is_up() -> 
 
     assert await grpc_answer(hang, mirror=SHORT) == TIMEOUT
     await seen[0].ended.wait()
+
+
+class Punctual:
+    """An upstream whose server never answers; it ends its calls at their own deadlines."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def unary(self, call: Call) -> Reply:
+        try:
+            async with asyncio.timeout(call.timeout_s):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            self.ended.append("by its deadline")
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        raise timed_out(sent=True)
+
+
+async def test_a_call_that_hangs_ends_by_its_own_deadline_and_is_not_cancelled() -> None:
+    """A transport may lose memory with each call that is cancelled, and mirrors hang by many."""
+    snapshot, binding = await binding_of("GET", "/v1/items/a")
+    upstream = Punctual()
+    legs = made_legs(snapshot, {"items": upstream}, None)  # type: ignore[dict-item]
+    assert await ask_grpc(legs, sample_of(snapshot, binding), SHORT) == TIMEOUT
+    assert upstream.ended == ["by its deadline"]
 
 
 async def test_an_answer_larger_than_the_mirror_takes_is_not_compared() -> None:
