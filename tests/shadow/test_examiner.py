@@ -20,8 +20,8 @@ from proxy.cutover.mirror import Depth, MirrorOptions
 from proxy.cutover.stages import Side
 from proxy.gate.evidence import Control, Epoch, Observation, Verdict
 from proxy.gate.redaction import Hasher
-from proxy.shadow.answers import NO_MEMORY, TIMEOUT, UNREACHABLE
-from proxy.shadow.comparing import INLINE_BYTES, Comparing
+from proxy.shadow.answers import HELPER, NO_MEMORY, TIMEOUT, UNREACHABLE
+from proxy.shadow.comparing import INLINE_BODY_BYTES, INLINE_BYTES, Comparing
 from proxy.shadow.examiner import PairExaminer
 from proxy.shadow.helper import Helper
 from proxy.shadow.legs import Legs
@@ -194,6 +194,16 @@ async def _noted(bench: Bench, seconds: float) -> None:
 
 
 # --- the calls
+
+
+async def test_a_large_request_that_the_helper_cannot_make_is_not_compared() -> None:
+    large = {"safety": Safety.UNSAFE, "max_request_bytes": 1 << 20}
+    async with bench_of(asked=("POST", "/v1/items"), **large) as bench:
+        await bench.helper.close()
+        body = b'{"labels":["%b"]}' % (b"a" * INLINE_BODY_BYTES)
+        sent = "POST", "/v1/items", {"Content-Type": "application/json"}, body
+        assert await bench.examine(b"{}", *sent) == HELPER
+        assert bench.upstream.calls == []
 
 
 async def test_an_answer_for_which_mirrors_have_no_room_is_not_compared() -> None:

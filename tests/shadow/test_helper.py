@@ -26,6 +26,7 @@ from proxy.shadow.comparing import (
     INLINE_UNCLOSED_BYTES,
     INLINE_WIRE_BYTES,
     Comparing,
+    Made,
     is_closed,
 )
 from proxy.shadow.helper import (
@@ -36,10 +37,13 @@ from proxy.shadow.helper import (
     start_process,
 )
 from proxy.shadow.helper_frames import (
+    BuildJob,
+    Built,
     Forget,
     Job,
     Rendered,
     RenderJob,
+    build_definition_of,
     definition_of,
     framed,
     read_reply,
@@ -230,7 +234,7 @@ def _built_here(sample: Sample) -> object:
         message = request.build(sample.captures, sample.query, sample.body, IN_JSON["Content-Type"])
     except RequestError as error:
         return _facts(error)
-    return message.message, requests.documents(sample.body, message.message)
+    return Made(message.message, requests.documents(sample.body, message.message))
 
 
 async def _built(comparing: Comparing, sample: Sample, requests: RequestComparator) -> object:
@@ -482,6 +486,34 @@ async def test_the_worker_renders_and_forgets() -> None:
     worker.take(Forget(4))
     with pytest.raises(KeyError):
         worker.take(RenderJob(3, 4, wire))
+
+
+@pytest.mark.parametrize(
+    "rule", [("POST", "/v1/items"), ("POST", "/v1/items/a:check"), ("GET", "/v1/items/a")]
+)
+async def test_the_worker_builds_and_forgets(rule: tuple[str, str]) -> None:
+    http_method, path = rule
+    snapshot, binding = await binding_of(http_method, path)
+    worker, captures = Worker(), snapshot.table.find(http_method, path).captures
+    assert worker.take(build_definition_of(binding.request, 4)) is None
+    for body in (b'{"labels": ["a"]}', b"", b"[]", b"null"):
+        sample = sample_of(snapshot, binding, http_method, path, IN_JSON, body)
+        reply = worker.take(BuildJob(1, 4, captures, "", body, "application/json"))
+        assert reply is not None
+        number, built = read_reply(reply[4:])
+        assert number == 1
+        assert isinstance(built, Built)
+        here = _built_here(sample)
+        if built.refusal is not None:
+            assert isinstance(here, tuple)
+            assert here[1] == built.refusal.field
+            assert here[0] == str(RequestError(built.refusal.message, field=built.refusal.field))
+        else:
+            assert isinstance(here, Made)
+            assert here.message.SerializePartialToString() == built.wire
+            assert built.printed == (None if here.documents is None else here.documents[1].body)
+    worker.take(Forget(4))
+    assert "builders=0" in repr(worker)
 
 
 def test_what_is_said_is_what_is_heard() -> None:

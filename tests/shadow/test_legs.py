@@ -413,6 +413,12 @@ async def test_a_stream_that_fails_in_the_middle_is_no_whole_answer() -> None:
     assert document(got) == Document(200, JSON, b'[{"id":"1"}', complete=False)
 
 
+async def test_a_message_of_a_stream_that_cannot_be_read_ends_what_is_compared() -> None:
+    got = document(await streamed(item(id="1"), b"\xff"))
+    assert got == Document(200, JSON, b'[{"id":"1"}', complete=False)
+    assert document(await streamed(b"\xff", item(id="1"))).http_status == 502
+
+
 async def test_a_stream_that_fails_at_first_keeps_its_status() -> None:
     snapshot, binding = await binding_of("GET", "/v1/items/a:watch")
     async with legs_of(snapshot, {method("Watch"): fails(Code.NOT_FOUND)}) as legs:
