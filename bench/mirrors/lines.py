@@ -15,11 +15,11 @@ from typing import Any, Final
 from bench.faults import api
 from bench.faults.ground import Ground
 from bench.faults.misbehaviour import server
-from bench.faults.verdicts import Line, at_least, at_most, none, shown
+from bench.faults.verdicts import Line, at_least, at_most, no_failures, none, shown
 from bench.figures import Figure
 from bench.mirrors.pairs import ROUND_S, ROUNDS, SHARE, Side, mirror, run_pair, verdicts
 from bench.stand.service import Service
-from bench.stand.traffic import Kind, failed
+from bench.stand.traffic import Kind
 from bench.stand.zone import RECORDS_PATH, legacy, zone
 
 #: Lists of 1,000 records, some 400 KB of JSON, and few: it is about each of them.
@@ -140,7 +140,7 @@ def memory(
                 sizes.append(service.process.resident_bytes())
                 print(f"resident after {step}/{steps}: {sizes[-1] >> 20} MiB", file=sys.stderr)
     records = [record for each in side.rounds for record in each.records]
-    yield none("requests that failed", len(failed(records)))
+    yield no_failures("requests that failed", records)
     yield at_least("mirrors that hung", side.total("candidate_timeout"), hung)
     yield shown("memory after the first part", sizes[0] / 2**20, "MiB")
     yield shown("memory after the last", sizes[-1] / 2**20, "MiB")

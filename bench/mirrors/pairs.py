@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from bench.faults import api
 from bench.faults.ground import Ground
-from bench.faults.verdicts import at_least, at_most, none, shown
+from bench.faults.verdicts import at_least, at_most, no_failures, none, shown
 from bench.figures import Figure
 from bench.stand.service import Service, metrics
-from bench.stand.traffic import Kind, Record, failed, latency_ms
+from bench.stand.traffic import Kind, Record, latency_ms
 
 #: Of the maximum without mirrors, which each line measures itself.
 SHARE: Final = 0.6
@@ -148,8 +148,8 @@ def verdicts(without: Side, with_: Side) -> Iterator[Figure]:
     allowed_ms = ALLOWED * without.p99_ms + ALLOWED_MS
     yield shown("p99 without mirrors", without.p99_ms, "ms")
     yield at_most("p99 with mirrors", with_.p99_ms, allowed_ms, "ms")
-    lost = [record for side in (without, with_) for each in side.rounds for record in each.records]
-    yield none("requests that failed", len(failed(lost)))
+    sent = [record for side in (without, with_) for each in side.rounds for record in each.records]
+    yield no_failures("requests that failed", sent)
     eligible = with_.total("eligible")
     yield at_least("requests that could be mirrored", eligible, 1)
     yield none("of which nobody knows what became", eligible - sum(map(with_.total, ENDS)))
