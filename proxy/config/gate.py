@@ -81,6 +81,9 @@ class Gate(Section):
     )
     forbid: Annotated[tuple[Annotated[str, AfterValidator(_kind)], ...], Distinct] = Field(
         default=tuple(kind.value for kind in Kind if kind in _DEFAULTS.forbid),
-        description="Kinds of difference of which a single mismatch blocks.",
+        description=(
+            "Kinds of difference of which a single mismatch in an answer blocks. In requests, "
+            "where a client may make names up, they count for `max_mismatch` alone."
+        ),
         examples=[["status_class", "missing_field"]],
     )

@@ -5,15 +5,17 @@ one transaction that writes. Does not: adding up a batch (`batch`), which epoch 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Final
 
+from proxy.comparison.kinds import Kind
 from proxy.evidence import examples
 from proxy.evidence.batch import Batch, Delta, Item, Topic, Where, added_up
 from proxy.evidence.books import Book, Entry, entries, save
 from proxy.evidence.limits import CLIENT_COMPARISONS_PER_HOUR, EvidenceLimits
 from proxy.evidence.session import Row, Session, chunks, wanted
+from proxy.gate.evidence import OF_REQUESTS
 
 #: Outcomes of one epoch: some times as many as there are words for them.
 _OUTCOMES: Final = 200
@@ -170,17 +172,30 @@ def _count_differences(
     kept: list[examples.Kept] = []
     for entry in differing:
         epoch, counts = entry.book.id, known[entry.book.id]
-        room = limits.differences - len(counts)
+        room = _room(counts, limits)
         for where, occurrences in entry.delta.differences.items():
-            seen = len(occurrences.seen)
-            if where not in counts and room <= 0:
-                entry.delta.items[Topic.OVERFLOW, "differences", ""] += seen
+            of_request = where[0].startswith(OF_REQUESTS)
+            if where not in counts and room[of_request] <= 0:
+                beyond = "requests" if of_request else "differences"
+                entry.delta.items[Topic.OVERFLOW, beyond, ""] += len(occurrences.seen)
                 continue
-            room -= where not in counts
+            room[of_request] -= where not in counts
             rows.append((epoch, *_difference_row(where, entry.delta)))
             kept += examples.chosen(epoch, where, occurrences, counts.get(where, 0), random)
     session.run_each(_DIFFERENCE, rows)
     examples.keep(session, kept, limits.examples)
+
+
+def _room(known: Iterable[Where], limits: EvidenceLimits) -> dict[bool, int]:
+    """How many new differences may be kept, of answers (False) and of requests (True).
+
+    Clients can make up any number of the latter: they must not take the place of the others.
+    """
+    held = Counter(path.startswith(OF_REQUESTS) for path, _ in known)
+    return {
+        False: limits.differences - held[False],
+        True: limits.request_differences - held[True],
+    }
 
 
 def _difference_row(where: Where, delta: Delta) -> Row:
@@ -193,12 +208,12 @@ def _difference_row(where: Where, delta: Delta) -> Row:
 
 def _known_differences(
     session: Session, added: Sequence[Entry]
-) -> Mapping[int, Mapping[tuple[str, str], int]]:
-    known: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
+) -> Mapping[int, Mapping[Where, int]]:
+    known: dict[int, dict[Where, int]] = defaultdict(dict)
     for epoch, path, kind, count in _of_epochs(
         session, "SELECT epoch, path, kind, count FROM cutover_difference", added
     ):
-        known[epoch][path, kind] = count
+        known[epoch][path, Kind(kind)] = count
     return known
 
 

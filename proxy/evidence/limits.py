@@ -31,6 +31,8 @@ class EvidenceLimits:
     shapes: int = 10_000
     fields: int = 5_000
     differences: int = 512
+    #: Clients can make up the names in these, so they have a room of their own.
+    request_differences: int = 128
     rules: int = 1_000
     #: Of all routes.
     examples: int = 4_096

@@ -99,6 +99,10 @@ class Observation:
 Outcome = tuple[str, str]
 
 
+#: What paths of differences in requests begin with. Their names may be any that a client makes up.
+OF_REQUESTS = "request:"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldEvidence:
     """What is known of one kind of difference at one path.

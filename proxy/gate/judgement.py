@@ -283,7 +283,7 @@ class _Judge:
 
 
 def _forbidden(evidence: RouteEvidence, options: GateOptions) -> Iterator[str]:
-    found = [each for each in evidence.differences if each.kind in options.forbid]
+    found = [each for each in evidence.differences if options.forbids(each.path, each.kind)]
     blocking = sorted(
         (each for each in found if each.mismatches), key=lambda each: -each.mismatches
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from proxy.comparison.kinds import Kind
+from proxy.gate.evidence import OF_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class GateOptions:
     of noise and transient differences have ceilings of their own, or they would hide what they
     are taken for; so have mirrors that were sent and gave nothing to compare (*max_uncompared*, a
     share of those sent), or a server that answers half of the calls would pass on the other half.
-    One mismatch of a *forbid* kind blocks.
+    One mismatch of a *forbid* kind in an answer blocks.
     """
 
     max_mismatch: float = 0.001
@@ -28,3 +29,11 @@ class GateOptions:
     max_transient: float = 0.05
     max_uncompared: float = 0.05
     forbid: frozenset[Kind] = frozenset({Kind.STATUS_CLASS, Kind.MISSING_FIELD, Kind.TYPE})
+
+    def forbids(self, path: str, kind: Kind) -> bool:
+        """Whether one mismatch of *kind* at *path* blocks.
+
+        In requests none does: any client may send what no message has, and would hold up a route.
+        Such mismatches count for the rate, as all do.
+        """
+        return kind in self.forbid and not path.startswith(OF_REQUESTS)

@@ -193,7 +193,6 @@ def _fields(facts: RouteFacts, evidence: RouteEvidence | None) -> Iterator[dict[
         return
     noise = field_noise(evidence.differences)
     every = sum(evidence.verdicts.values())
-    forbid = facts.gate.forbid if facts.gate else frozenset()
     worst_first = sorted(
         evidence.differences,
         key=lambda each: (-each.mismatches, -each.count, each.path, each.kind),
@@ -202,7 +201,7 @@ def _fields(facts: RouteFacts, evidence: RouteEvidence | None) -> Iterator[dict[
         yield {
             **_difference(each),
             "rate": round(min(1.0, each.count / every), _DIGITS) if every else 0.0,
-            "forbidden": each.kind in forbid,
+            "forbidden": facts.gate is not None and facts.gate.forbids(each.path, each.kind),
             "noise": _noise(noise[each.path, each.kind]),
         }
 

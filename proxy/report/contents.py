@@ -83,7 +83,7 @@ def _reasons(report: Values) -> Iterator[str]:
         yield f"not compared: {uncompared}"
         uncompared = None
     yield from report["because"]
-    if uncompared:
+    if uncompared and uncompared not in report["advice"]:
         yield uncompared
 
 

@@ -292,6 +292,16 @@ def test_what_comes_beyond_the_caps_is_counted_and_not_kept(open_store: Open):
     }
 
 
+def test_names_that_clients_make_up_take_no_room_from_differences_of_answers(open_store: Open):
+    store = open_store(EvidenceLimits(differences=1, request_differences=2))
+    made_up = [found(f"request:?{name}") for name in "abcd"]
+    write(store, *(seen(Verdict.MISMATCH, each) for each in made_up))
+    write(store, seen(Verdict.MISMATCH, found("$.id")))
+    read = evidence(store)
+    assert {each.path for each in read.differences} == {"request:?a", "request:?b", "$.id"}
+    assert read.overflow == {"requests": 2}
+
+
 def test_clients_of_the_day_find_room_when_those_of_yesterday_are_gone(open_store: Open):
     store = open_store(EvidenceLimits(clients=2))
     for hour in range(0, 9, 3):

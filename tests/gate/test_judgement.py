@@ -92,6 +92,13 @@ def test_many_forbidden_differences_are_counted_and_the_worst_named() -> None:
     assert len(because) == 11
 
 
+def test_names_that_one_client_makes_up_do_not_hold_up_a_route() -> None:
+    made_up = difference("request:?utm_source", Kind.MISSING_FIELD, mismatches=1)
+    assert judged(evidence(differences=(made_up,))).verdict is GateVerdict.PASS
+    many = evidence(compared=1_000, mismatches=40, differences=(made_up,))
+    assert judged(many).verdict is GateVerdict.FAIL
+
+
 def test_differences_that_the_store_could_not_keep_might_be_forbidden() -> None:
     lost = evidence(overflow={"differences": 7, "clients": 3})
     judgement = judged(lost)
