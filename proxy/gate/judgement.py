@@ -132,6 +132,10 @@ class _Scope(NamedTuple):
         """What a pass does not cover."""
         if self.caveat:
             yield self.caveat
+        yield from self.left_out()
+
+    def left_out(self) -> Iterator[str]:
+        """What of the answers is not compared."""
         if self.ignored:
             every = number_text(len(self.fields | self.ignored))
             yield f"rules ignore {number_text(len(self.ignored))} of {every} fields of the answer"
@@ -174,7 +178,7 @@ class _Judge:
         if self._evidence is not None:
             yield from _slower(self._evidence)
             yield from _unlooked(self._evidence)
-        yield from self._scope.caveats()
+        yield from self._scope.left_out()
 
     def _with(self, verdict: GateVerdict, because: tuple[str, ...]) -> Judgement:
         mismatches, compared = self._counts
