@@ -78,9 +78,9 @@ class Shadow(Section):
     max_cpu: Annotated[float, Share(0.001, 1)] = Field(
         default=0.2,
         description=(
-            "Share that mirrors may take of the processor time that requests leave on the event "
-            "loop, for sampling, calling and comparing; beside requests that take all of it, that "
-            "share of itself. Beyond: dropped, and counted. 100%: no limit."
+            "Share of one core that mirrors may take on the event loop, for sampling, calling and "
+            "comparing. Beside requests it is less, by the square of what they leave of the core: "
+            "20% becomes 3.2% while they take 60%. Beyond: dropped, and counted. 100%: no limit."
         ),
         examples=["5%"],
     )

@@ -49,9 +49,11 @@ class Rate:
 class CpuBudget:
     """Processor time for work on the event loop that may be left undone: of the *share* of a core.
 
-    It is that share of what others leave of the core, which is looked at again and again: beside
-    requests that keep it busy for 60 % of the time, a fifth is 8 %. It is never less than the share
-    of the share, so that something is done on a busy core, and all of it for a share of 1.
+    It is less beside others that keep the core busy, which is looked at again and again. What is
+    taken of the part that they leave makes them wait longer in the same proportion, so that only a
+    part of that part is granted: the share, times the square of what is left. Beside requests that
+    are busy for 60 % of the time a fifth becomes 3.2 %. What is left counts as the share at least,
+    so that something is done on a busy core, and all of it for a share of 1.
 
     How long a piece of work takes is known when it is done. What is expected, by those before, is
     set aside when it begins, so that not many begin in the same moment: the budget is overdrawn by
@@ -125,7 +127,8 @@ class CpuBudget:
         now_s, cpu_s = self._clock(), self._cpu_clock()
         span_s = max(now_s - self._looked_s, _LOOK_S)
         others = (cpu_s - self._looked_cpu_s - self._used_s) / span_s
-        self._granted = self._share * min(1.0, max(1.0 - others, self._share))
+        left = min(1.0, max(1.0 - others, self._share))
+        self._granted = self._share * left * left
         self._looked_s, self._looked_cpu_s, self._used_s = now_s, cpu_s, 0.0
 
 

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 from proxy.gate.evidence import Epoch, Observation, Outcome
 from proxy.shadow.sample import Life, Lives
 
-#: Seconds after which counts are handed to the evidence: together, since one batch costs what one
-#: count would.
+#: Seconds after which counts are told to metrics and evidence: together, since one batch costs what
+#: one count would.
 FLUSH_S: Final = 0.5
 
 
@@ -86,30 +86,37 @@ class Counts:
         return f"<Counts of {self.epoch} new={sum(self._new.values())}>"
 
     def add(self, life: Life, reason: str = "") -> None:
-        """Count one request that came to *life*."""
-        self.account.lives.add(life, reason)
+        """Count one request that came to *life*; it is told of with the next `flush`.
+
+        On the way of every eligible request: one dictionary, and nothing else.
+        """
         new = self._new
         if not new:
             self._ledger.note(self)
         key = life, reason
         new[key] = new.get(key, 0) + 1
-        self._ledger.metrics.shadow(self.account.route, life.value, reason)
 
     def follow(self, epoch: Epoch) -> None:
         """Count for *epoch* from now on; what was counted before is of the one before."""
         if epoch != self.epoch:
-            self.hand_over(self._ledger.evidence)
+            self.hand_over()
             self.epoch = epoch
 
-    def hand_over(self, evidence: Evidence) -> None:
-        """Hand what is new to the *evidence*."""
+    def hand_over(self) -> None:
+        """Tell the account, the metrics and the evidence what is new."""
         new, self._new = self._new, {}
+        account, metrics, evidence = self.account, self._ledger.metrics, self._ledger.evidence
         for (life, reason), count in new.items():
+            account.lives.add(life, reason, count)
+            metrics.shadow(account.route, life.value, reason, count)
             evidence.count(self.epoch, (life.value, str(reason)), count)
 
 
 class Ledger:
-    """All accounts of a process; counts go to *metrics* at once and to the *evidence* soon."""
+    """All accounts of a process; counts go to *metrics* and to the *evidence* soon.
+
+    Whoever reads metrics calls `flush` before.
+    """
 
     def __init__(self, metrics: Tells, evidence: Evidence, call_later: CallLater) -> None:
         self.metrics = metrics
@@ -124,12 +131,14 @@ class Ledger:
 
     @property
     def accounts(self) -> Iterable[Account]:
-        """The accounts of all routes that were ever mirrored here."""
+        """The accounts of all routes that were ever mirrored here, with all that was counted."""
+        self.flush()
         return self._accounts.values()
 
     @property
     def imbalance(self) -> int:
-        """The sum over all accounts: 0, or there is a bug."""
+        """The sum over all accounts, of all that was counted so far: 0, or there is a bug."""
+        self.flush()
         return sum(account.imbalance for account in self._accounts.values())
 
     def account_of(self, route: str) -> Account:
@@ -155,4 +164,4 @@ class Ledger:
             self._timer = None
         new, self._new = self._new, []
         for counts in new:
-            counts.hand_over(self.evidence)
+            counts.hand_over()

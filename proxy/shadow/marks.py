@@ -56,7 +56,7 @@ class Mark:
         Digests are compared, in constant time: the secret cannot be learned from how long it takes.
         """
         lines = headers.getall(self.header, ())
-        return any(compare_digest(_digest(line), self._digest) for line in lines)
+        return bool(lines) and any(compare_digest(_digest(line), self._digest) for line in lines)
 
     def without(self, pairs: Iterable[tuple[str, Value]]) -> list[tuple[str, Value]]:
         """Headers or metadata without any mark, whatever the case of its name.

@@ -24,6 +24,9 @@ class Life(StrEnum):
     `sent = compared + candidate_error + candidate_timeout + not_comparable`.
     """
 
+    # That of enums is a function in Python, and these are counted on the way of requests.
+    __hash__ = str.__hash__
+
     ELIGIBLE = "eligible"
     NOT_SAMPLED = "not_sampled"
     SKIPPED = "skipped"
@@ -38,6 +41,9 @@ class Life(StrEnum):
 class Skip(StrEnum):
     """Why a sampled request is not mirrored."""
 
+    # That of enums is a function in Python, and these are counted on the way of requests.
+    __hash__ = str.__hash__
+
     UNSAFE_METHOD = "unsafe_method"
     BODY_TOO_LARGE = "body_too_large"
     RESPONSE_TOO_LARGE = "response_too_large"
@@ -51,6 +57,9 @@ class Skip(StrEnum):
 
 class Drop(StrEnum):
     """Why a mirror that could be is not begun."""
+
+    # That of enums is a function in Python, and these are counted on the way of requests.
+    __hash__ = str.__hash__
 
     QUEUE_FULL = "queue_full"
     RATE = "rate"
@@ -132,10 +141,10 @@ class Lives:
 
     counts: dict[tuple[Life, str], int] = field(default_factory=dict)
 
-    def add(self, life: Life, reason: str = "") -> None:
-        """Count one."""
+    def add(self, life: Life, reason: str = "", count: int = 1) -> None:
+        """Count *count* of them."""
         key = life, reason
-        self.counts[key] = self.counts.get(key, 0) + 1
+        self.counts[key] = self.counts.get(key, 0) + count
 
     def total(self, *lives: Life) -> int:
         """All that came to one of *lives*, for whatever reason.

@@ -123,9 +123,10 @@ class ShadowNumbers:
 
     def add_to(self, tally: Tally) -> None:
         """Tell the numbers of now."""
+        # First: what reads may count what was not counted yet.
+        reading = ShadowReading() if self._read is None else self._read()
         for name, numbers in self._routes.items():
             numbers.add_to(tally, name)
-        reading = ShadowReading() if self._read is None else self._read()
         tally.put(names.SHADOW_INFLIGHT, (), reading.inflight)
         tally.put(names.SHADOW_QUEUE_DEPTH, (), reading.queue_depth)
         tally.put(names.SHADOW_BUFFERED, (), reading.buffered_bytes)

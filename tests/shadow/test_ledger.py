@@ -42,10 +42,10 @@ def test_counts_are_handed_over_together_and_once():
         counts.add(Life.ELIGIBLE)
         counts.add(Life.NOT_SAMPLED)
     assert [timer.delay_s for timer in timers.waiting] == [FLUSH_S]
-    assert 'cutover_shadow_total{route="orders"' in metrics.render()[1].decode()
     assert not evidence.counts
     timers.waiting[0].act()
     ledger.flush()
+    assert 'cutover_shadow_total{route="orders"' in metrics.render()[1].decode()
     assert evidence.counts == {(EPOCH, ("eligible", "")): 1000, (EPOCH, ("not_sampled", "")): 1000}
     assert timers.waiting == []
     counts.add(Life.ELIGIBLE)

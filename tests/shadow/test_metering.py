@@ -195,9 +195,9 @@ def test_what_is_used_beyond_is_charged_once():
     ("share", "busy", "granted"),
     [
         (0.2, 0.0, 0.2),
-        (0.2, 0.6, 0.08),
-        (0.2, 1.0, 0.04),  # some is done on a busy core, too
-        (0.5, 0.6, 0.25),
+        (0.2, 0.6, 0.032),
+        (0.2, 1.0, 0.008),  # some is done on a busy core, too
+        (0.5, 0.6, 0.125),
         (1.0, 0.9, 1.0),
     ],
 )
