@@ -177,9 +177,14 @@ class EvidenceWriter:
         """Write one batch, if there is one; whether the store is well."""
         self._failing = self._failing or self._taken()
         try:
-            self._prune_if_due(store)
+            if self.problem:
+                # It may be that it is full; that can be helped.
+                self._prune_if_due(store)
             if self._failing is not None:
                 store.write(self._failing)
+                self._failing = None
+            # After what is new: readers may hold it up.
+            self._prune_if_due(store)
         except EvidenceRefused as error:
             _log.error("evidence was refused and is dropped", problem=str(error))
             self._drop(len(self._failing.observations) if self._failing else 0)
@@ -219,7 +224,6 @@ class EvidenceWriter:
         elif self.problem and not problem:
             _log.info("evidence is written again")
         if problem:
-            # It may be that it is full; that can be helped.
             self._next_prune_s = 0.0
         self.problem = problem
 

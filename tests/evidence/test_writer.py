@@ -123,6 +123,8 @@ async def test_a_damaged_file_is_left_and_what_waits_goes_to_the_next(path: Path
     async with writing(opening(path)) as writer:
         put(writer, 200)
         await until(lambda: path.exists() and _requests(path) == 200)
+        # What it prunes would be written over the damage.
+        await until(lambda: writer._next_prune_s)
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         damage(path)
