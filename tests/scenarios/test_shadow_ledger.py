@@ -60,6 +60,9 @@ NAMES: Final = {
 }
 #: Of this route only the translation is compared; the mirrors of the others call.
 TRANSLATED: Final = "create-record"
+#: The ends of a mirror that was sent and not compared, and how many are to be compared.
+FAILURES: Final = ("candidate_error", "candidate_timeout", "not_comparable")
+ENOUGH: Final = 0.99
 CALLED: Final = frozenset(NAMES.values()) - {TRANSLATED}
 #: Where the example's servers differ on purpose, so that both are asked once more.
 DIFFERENT: Final = "get-statistics"
@@ -135,7 +138,7 @@ async def send(address: str, asked: Iterator[tuple[int, Ask]]) -> tuple[Counter[
 
 
 VERDICTS: Final = ("match", "match_with_rules", "noise", "transient", "mismatch")
-ENDS: Final = (*VERDICTS, "candidate_error", "candidate_timeout", "not_comparable")
+ENDS: Final = (*VERDICTS, *FAILURES)
 
 
 def mixed(count: int) -> Iterator[tuple[int, Ask]]:
@@ -223,12 +226,19 @@ def test_the_report_counts_what_both_servers_were_asked_and_no_request_is_lost(t
     counts = {route: report["counts"] for route, report in told.items()}
     for route, each in counts.items():
         assert each["eligible"] == total(each, "not_sampled", "skipped", "dropped", "sent")
-        assert each["eligible"] == each["sent"] == total(each, *VERDICTS), route
-        assert each["mismatch"] == (each["sent"] if route == DIFFERENT else 0), route
+        assert each["sent"] == total(each, *VERDICTS, *FAILURES), (route, each)
+        compared = total(each, *VERDICTS)
+        assert each["mismatch"] == (compared if route == DIFFERENT else 0), (route, each)
+        # A machine that stands still for a while fails a few; they are counted all the same.
+        assert compared >= ENOUGH * each["eligible"], (route, each)
     # They are those of the ledgers: a call of gRPC for each that was sent, a call of legacy for
     # each control, and one of either side for each that was asked once more.
     sent = sum(counts[route]["sent"] for route in CALLED)
-    assert (len(grpc), len(asked_of(legacy, mirrored=True))) == (calls, controls + again)
-    assert calls == sent + again
+    failures = sum(total(counts[route], *FAILURES) for route in CALLED)
+    asked_again = len(asked_of(legacy, mirrored=True))
+    assert 0 <= sent + again - len(grpc) <= failures, (sent, again, len(grpc), failures)
+    # Whether one that failed was asked at all, nobody can know.
+    assert abs(calls - len(grpc)) <= failures, (calls, len(grpc), failures)
+    assert abs(controls + again - asked_again) <= failures, (controls, again, asked_again)
     assert controls > 0
     assert 0 < again <= counts[DIFFERENT]["mismatch"]

@@ -623,8 +623,10 @@ async def test_a_call_whose_deadline_passes_while_it_waits_is_not_sent():
 
     async with peer_server(script) as port, upstream_of(port, ALONE) as upstream:
         await upstream.unary(call(b"first"))
-        deadline = [call(message, timeout_s=0.1) for message in (b"hang", *[b"late"] * 20)]
-        errors = await asyncio.gather(*(failure(upstream.unary(each)) for each in deadline))
+        # The one that hangs lasts longer: else one that waits might get its place at its end.
+        late = [call(b"late", timeout_s=0.1) for _ in range(20)]
+        calls = (call(b"hang", timeout_s=1.0), *late)
+        errors = await asyncio.gather(*(failure(upstream.unary(each)) for each in calls))
         assert {error.status.code for error in errors} == {Code.DEADLINE_EXCEEDED}
         assert [error.sent for error in errors] == [True, *[False] * 20]
         await upstream.unary(call(b"last"))
