@@ -101,13 +101,20 @@ class DnsServer:
         reflection.enable_server_reflection(names, server, pool=schema.pool)
 
 
-class _RecordService:
-    """One method for each RPC of `dns.v1.RecordService`."""
+class _Service:
+    """What the services over the store share."""
 
     def __init__(self, store: ZoneStore, schema: Schema) -> None:
         self._store = store
         self._schema = schema
         self._messages = Messages(schema)
+
+    def _serial(self, domain: str) -> str:
+        return str(self._store.zone(domain).serial)
+
+
+class _RecordService(_Service):
+    """One method for each RPC of `dns.v1.RecordService`."""
 
     def handlers(self) -> dict[str, Any]:
         """The RPCs by name, as functions that grpcio calls."""
@@ -125,9 +132,6 @@ class _RecordService:
         }
         adapted = {name: _unary(act, self._serial) for name, act in unary.items()}
         return adapted | {"ExportZone": self._export_zone}
-
-    def _serial(self, domain: str) -> str:
-        return str(self._store.zone(domain).serial)
 
     def _get_zone(self, request: Any) -> tuple[Any, str]:
         zone = self._store.zone(request.zone)
@@ -209,13 +213,8 @@ class _RecordService:
         return self._messages.record(record), domain
 
 
-class _StatisticsService:
+class _StatisticsService(_Service):
     """One method for each RPC of `dns.v1.StatisticsService`."""
-
-    def __init__(self, store: ZoneStore, schema: Schema) -> None:
-        self._store = store
-        self._schema = schema
-        self._messages = Messages(schema)
 
     def handlers(self) -> dict[str, Any]:
         """The RPCs by name, as functions that grpcio calls."""
@@ -225,9 +224,6 @@ class _StatisticsService:
             "SendStatistics": self._send_statistics,
         }
         return {name: _unary(act, self._serial) for name, act in unary.items()}
-
-    def _serial(self, domain: str) -> str:
-        return str(self._store.zone(domain).serial)
 
     def _get_statistics(self, request: Any) -> tuple[Any, str]:
         found = self._store.statistics(request.zone)

@@ -37,14 +37,19 @@ async def test_a_reader_sees_what_others_have_written(open_store: Open):
     await reader.close()
 
 
-async def test_a_store_that_hangs_keeps_no_loop_from_turning(tmp_path: Path):
+def reader_that_hangs(place: Path) -> tuple[EvidenceReader, threading.Event]:
+    """A reader whose store is not there before the event is set."""
     may_go_on = threading.Event()
 
     def slow() -> EvidenceStore:
         may_go_on.wait(30)
-        return SqliteStore(tmp_path / "evidence.db")
+        return SqliteStore(place / "evidence.db")
 
-    reader = EvidenceReader(slow)
+    return EvidenceReader(slow), may_go_on
+
+
+async def test_a_store_that_hangs_keeps_no_loop_from_turning(tmp_path: Path):
+    reader, may_go_on = reader_that_hangs(tmp_path)
     asked = asyncio.ensure_future(reader.routes())
     for _ in range(10):
         await asyncio.wait([asyncio.ensure_future(asyncio.to_thread(lambda: None))])
@@ -55,13 +60,7 @@ async def test_a_store_that_hangs_keeps_no_loop_from_turning(tmp_path: Path):
 
 
 async def test_no_more_questions_wait_for_a_store_that_hangs_than_may(tmp_path: Path):
-    may_go_on = threading.Event()
-
-    def slow() -> EvidenceStore:
-        may_go_on.wait(30)
-        return SqliteStore(tmp_path / "evidence.db")
-
-    reader = EvidenceReader(slow)
+    reader, may_go_on = reader_that_hangs(tmp_path)
     first = asyncio.ensure_future(reader.routes())
     # It is with the thread, and waits no more.
     await until(lambda: reader._thread is not None and not reader._questions.qsize())
