@@ -60,9 +60,11 @@ NAMES: Final = {
 }
 #: Of this route only the translation is compared; the mirrors of the others call.
 TRANSLATED: Final = "create-record"
-#: The ends of a mirror that was sent and not compared, and how many are to be compared.
+#: The ends of a mirror that was sent and not compared.
 FAILURES: Final = ("candidate_error", "candidate_timeout", "not_comparable")
-ENOUGH: Final = 0.99
+#: Compared requests of each route, at the least. How many more a busy machine bears is the matter
+#: of `bench shadow`: what it has no CPU for is dropped, and counted.
+ENOUGH: Final = 50
 CALLED: Final = frozenset(NAMES.values()) - {TRANSLATED}
 #: Where the example's servers differ on purpose, so that both are asked once more.
 DIFFERENT: Final = "get-statistics"
@@ -229,8 +231,8 @@ def test_the_report_counts_what_both_servers_were_asked_and_no_request_is_lost(t
         assert each["sent"] == total(each, *VERDICTS, *FAILURES), (route, each)
         compared = total(each, *VERDICTS)
         assert each["mismatch"] == (compared if route == DIFFERENT else 0), (route, each)
-        # A machine that stands still for a while fails a few; they are counted all the same.
-        assert compared >= ENOUGH * each["eligible"], (route, each)
+        assert compared >= ENOUGH, (route, each)
+        assert set(each["dropped"]) <= {"cpu"}, (route, each)
     # They are those of the ledgers: a call of gRPC for each that was sent, a call of legacy for
     # each control, and one of either side for each that was asked once more.
     sent = sum(counts[route]["sent"] for route in CALLED)
