@@ -28,6 +28,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"cutover"}),
     frozenset({"gate"}),
     frozenset({"comparison"}),
+    frozenset({"shape"}),
     frozenset({"transcoding"}),
     frozenset({"errors"}),
     frozenset({"status"}),

@@ -22,7 +22,7 @@ from proxy.config.upstreams import GrpcUpstream, Upstreams
 from proxy.errors import Problem
 
 #: Keys that belong to the design and not to this version, so no guess is offered.
-_LATER_KEYS: Final = frozenset({"dialect", "match", "shape"})
+_LATER_KEYS: Final = frozenset({"match"})
 _NOT_YET: Final = "is not available in this version"
 
 #: The longest piece of a value that a problem quotes, in characters.

@@ -12,13 +12,17 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from proxy.config.base import Distinct, NonEmpty, OrOff, Section
+from proxy.config.answer_dialect import AnswerDialect
+from proxy.config.base import Distinct, NonEmpty, OrOff
 from proxy.config.canary import Canary
 from proxy.config.compare import Compare
+from proxy.config.dialects import Dialect
 from proxy.config.gate import Gate
 from proxy.config.mirror import Mirror
+from proxy.config.request_dialect import RequestDialect
 from proxy.config.safeguards import Breaker, Fallback, Rollback
 from proxy.config.scalars import Day
+from proxy.config.shape import Shape
 from proxy.config.units import DURATION, SIZE, Quantity
 from proxy.transcoding.metadata import is_denied
 
@@ -75,7 +79,7 @@ def _route_name(name: str) -> str:
     return name
 
 
-class Options(Section):
+class Options(RequestDialect, AnswerDialect):
     """What can be set for one route, and in `defaults` for all of them."""
 
     stage: Stage | None = Field(
@@ -143,6 +147,23 @@ class Options(Section):
             "of `defaults`, one by one."
         ),
         examples=[{"max_mismatch": "0.5%"}],
+    )
+    dialect: Dialect = Field(
+        default="spec",
+        description=(
+            "Whose observable behaviour to copy where implementations differ: it changes what is "
+            "built in for the settings in the table of [dialects](dialects.md), and nothing that "
+            "a route or `defaults` gives itself."
+        ),
+        examples=["grpc-gateway"],
+    )
+    shape: Annotated[Shape | None, OrOff()] = Field(
+        default=None,
+        description=(
+            "How the legacy JSON differs from ProtoJSON; `off`: not at all. A route's keys go "
+            "before those of its profile, and these before those of `defaults`, one by one."
+        ),
+        examples=[{"names": "snake"}],
     )
     owner: NonEmpty | None = Field(
         default=None,

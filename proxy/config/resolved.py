@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
+from proxy.config.answer_dialect import AnswerDialect
+from proxy.config.dialects import DIALECTS
 from proxy.config.inheritance import (
     breaker_of,
     canary_of,
@@ -19,10 +21,12 @@ from proxy.config.inheritance import (
 )
 from proxy.config.naming import ServiceTable, default_route_name, service_of
 from proxy.config.options import Options, Route, Stage
+from proxy.config.request_dialect import RequestDialect
 from proxy.config.resolved_route import MethodFacts, ResolvedRoute
 from proxy.config.rpc_checks import RpcChecks
 from proxy.config.schema import Settings
 from proxy.config.secret_files import SecretFile, digest_with, read_secrets
+from proxy.config.shape import Profile, shape_of
 from proxy.config.tree import Location, Tree, Value, parse_path
 from proxy.cutover.override_header import OverrideHeader
 from proxy.errors import Place, Problem
@@ -33,7 +37,7 @@ __all__ = ["Config", "MethodFacts", "ResolvedRoute", "service_table"]
 _BY_RULE: Final = frozenset(
     {
         *("stage", "upstream", "canary", "fallback", "breaker", "rollback", "max_inflight"),
-        *("mirror", "compare", "gate"),
+        *("mirror", "compare", "gate", "shape"),
     }
 )
 #: Those that it takes as they are.
@@ -53,12 +57,15 @@ def service_table(settings: Settings) -> ServiceTable:
 def _options(settings: Settings, route: Route | None) -> dict[str, Any]:
     """What a route has of its entry and of `defaults`; all without an entry have the same."""
     defaults = settings.defaults
-    given = frozenset() if route is None else route.model_fields_set
+    values = _Values.of(route, defaults)
     has_legacy = settings.upstreams.legacy is not None
     mirror = mirror_of(route, defaults) if has_legacy else None
     own = (route or defaults).max_inflight or defaults.max_inflight
     return {
-        **{name: getattr(route if name in given else defaults, name) for name in _INHERITED},
+        **{name: values[name] for name in _INHERITED},
+        "requests": RequestDialect.model_construct(**values.rows(RequestDialect)),
+        "answers": AnswerDialect.model_construct(**values.rows(AnswerDialect)),
+        "shape": _shape(settings, route),
         "listed": route is not None,
         "has_legacy": has_legacy,
         "stage": (route or defaults).stage or _default_stage(settings),
@@ -74,6 +81,37 @@ def _options(settings: Settings, route: Route | None) -> dict[str, Any]:
         # What is not set is what the process has: it refuses for less.
         "max_inflight": own or settings.limits.max_inflight,
     }
+
+
+def _shape(settings: Settings, route: Route | None) -> Profile | None:
+    """The shape of a route that has not switched it off."""
+    defaults = settings.defaults.shape
+    if route is None or "shape" not in route.model_fields_set:
+        return shape_of(None, defaults, settings.profiles)
+    return None if route.shape is None else shape_of(route.shape, defaults, settings.profiles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The options of one route: its own, then those of `defaults`, then those of its dialect."""
+
+    layers: tuple[Options, ...]
+    dialect: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, route: Route | None, defaults: Options) -> "_Values":
+        layers: tuple[Options, ...] = (defaults,) if route is None else (route, defaults)
+        named = (layer.dialect for layer in layers if "dialect" in layer.model_fields_set)
+        return cls(layers, DIALECTS[next(named, defaults.dialect)])
+
+    def __getitem__(self, name: str) -> Any:
+        for layer in self.layers:
+            if name in layer.model_fields_set:
+                return getattr(layer, name)
+        return self.dialect.get(name, getattr(self.layers[-1], name))
+
+    def rows(self, section: type[RequestDialect | AnswerDialect]) -> dict[str, Any]:
+        return {name: self[name] for name in section.model_fields}
 
 
 def _default_stage(settings: Settings) -> Stage:

@@ -7,8 +7,10 @@ them (`rpc_checks`).
 from dataclasses import dataclass
 from datetime import date
 
+from proxy.config.answer_dialect import AnswerDialect
 from proxy.config.canary import Canary
 from proxy.config.compare import Compare
+from proxy.config.dialects import Dialect
 from proxy.config.gate import Gate
 from proxy.config.mirror import Mirror
 from proxy.config.options import (
@@ -19,7 +21,9 @@ from proxy.config.options import (
     TrailingSlash,
     UnknownFields,
 )
+from proxy.config.request_dialect import RequestDialect
 from proxy.config.safeguards import Breaker, Fallback, Rollback
+from proxy.config.shape import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class ResolvedRoute:
     compressed. *listed* says whether the RPC has an entry in `routes`. *fallback*, *breaker*,
     *rollback*, *mirror* and *gate* are None when they are off, and where there is no legacy
     upstream to turn to.
-    *safety* is None when the descriptors are to say it.
+    *safety* is None when the descriptors are to say it. *requests* and *answers* have every setting
+    of the *dialect*; *shape* is None where the JSON is ProtoJSON.
     """
 
     rpc: str
@@ -47,6 +52,10 @@ class ResolvedRoute:
     mirror: Mirror | None
     compare: Compare | None
     gate: Gate | None
+    dialect: Dialect
+    requests: RequestDialect
+    answers: AnswerDialect
+    shape: Profile | None
     owner: str | None
     target_date: date | None
     upstream: str | None

@@ -24,6 +24,7 @@ from proxy.config.sections import (
     State,
 )
 from proxy.config.shadow import Evidence, Shadow
+from proxy.config.shape import Profile
 from proxy.config.upstreams import Upstreams
 
 
@@ -90,6 +91,11 @@ class Settings(Section):
         default=(),
         description="RPCs that differ from `defaults`.",
         examples=[[{"rpc": "dns.v1.RecordService.GetRecord", "stage": "grpc"}]],
+    )
+    profiles: dict[NonEmpty, Profile] = Field(
+        default={},
+        description="Shapes by name, for the `shape` of routes.",
+        examples=[{"cloud-v4": {"names": "snake"}}],
     )
     override: Override | None = Field(
         default=None, description="Who may pick the side of a request; nobody without it."

@@ -100,6 +100,8 @@ def evidence_digest(
         "files": sorted({files.of(each.method.containing_service.file.name) for each in targets}),
         "bindings": sorted(map(_binding, targets)),
         "options": [getattr(options, name) for name in OPTIONS],
+        "dialect": [each.model_dump(mode="json") for each in (options.requests, options.answers)],
+        "shape": None if options.shape is None else options.shape.model_dump(mode="json"),
         "settings": list(settings),
         "mirror": [mirror.depth, mirror.set_headers, sorted(mirror.remove_headers)],
         "compare": [compare.status, sorted(compare.headers), sorted(map(_rule, compare.rules))],

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from proxy.config import ResolvedRoute
+from proxy.config.answer_dialect import AnswerDialect
 from proxy.config.options import Options
+from proxy.config.request_dialect import RequestDialect
 from proxy.config.schema import Settings
 from tests.config.loading import BOTH, LEAST, load
 
@@ -30,7 +32,8 @@ routes:
 
 
 def test_every_option_is_resolved() -> None:
-    options = set(Options.model_fields)
+    rows = {*RequestDialect.model_fields, *AnswerDialect.model_fields}
+    options = set(Options.model_fields) - rows
     assert {field.name for field in dataclasses.fields(ResolvedRoute)} - options == {
         "rpc",
         "name",
@@ -38,6 +41,9 @@ def test_every_option_is_resolved() -> None:
         "has_legacy",
         "safety",
         "safety_reason",
+        # All rows of the dialects.
+        "requests",
+        "answers",
     }
     assert options <= {field.name for field in dataclasses.fields(ResolvedRoute)}
 

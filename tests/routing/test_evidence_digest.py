@@ -200,6 +200,8 @@ def test_every_option_of_a_route_is_in_one_of_the_tables() -> None:
     told |= {"compress_min_bytes", "trailing_slash"}
     # What an entry is, and safety, which decides the depth, and that is in the digest.
     told |= {"rpc", "listed", "has_legacy", "safety", "safety_reason"}
+    # Digested by what they say: the rows of the dialects, and the shape.
+    told |= {"dialect", "requests", "answers", "shape"}
     assert {each.name for each in dataclasses.fields(ResolvedRoute)} == told | set(OPTIONS)
 
 
