@@ -1,12 +1,13 @@
 """Error statuses as JSON, and the typed details that come and go with them.
 
 Belongs here: `Status` to the bytes of `google.rpc.Status` JSON, and what is kept from clients.
-Does not: which HTTP status goes with it (`proxy.status`), headers (`exchange`, `shadow`).
+Does not: other forms of errors (`shape.errors`), which HTTP status goes with it (`proxy.status`).
 
 The error path may be slow but must not fail: nothing that an upstream sends makes it raise.
 """
 
 import base64
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
@@ -58,6 +59,18 @@ def error_json(error: StatusError, pool: DescriptorPool, *, reveal_upstream: boo
     return render_status(_shown(error, reveal=reveal), pool, reveal_internal=reveal)
 
 
+def readable_status(error: StatusError, *, reveal_upstream: bool) -> Status:
+    """What clients may read of *error*, by the rules of `error_json`. Never raises.
+
+    The field of a `RequestError` is among the details, which have no `DebugInfo` at their top:
+    whoever prints one prints it by `printed_detail`.
+    """
+    reveal = reveal_upstream or not isinstance(error, UpstreamError)
+    status = _shown(error, reveal=reveal)
+    message = status.message if reveal else HIDDEN_MESSAGES.get(status.code, status.message)
+    return Status(status.code, plain_text(message), _without_debugging(status.details))
+
+
 def _shown(error: StatusError, *, reveal: bool) -> Status:
     if isinstance(error, RequestError) and error.field:
         return with_field_violation(error.status, error.field, error.status.message)
@@ -82,12 +95,13 @@ def render_status(status: Status, pool: DescriptorPool, *, reveal_internal: bool
     message = status.message
     if not reveal_internal:
         message = HIDDEN_MESSAGES.get(status.code, message)
-    details = [
-        _render_detail(detail, pool)
-        for detail in status.details
-        if _type_name(detail.type_url) != _DEBUG_INFO
-    ]
-    return orjson.dumps({"code": int(status.code), "message": _text(message), "details": details})
+    details = [printed_detail(detail, pool) for detail in _without_debugging(status.details)]
+    body = {"code": int(status.code), "message": plain_text(message), "details": details}
+    return orjson.dumps(body)
+
+
+def _without_debugging(details: tuple[Detail, ...]) -> tuple[Detail, ...]:
+    return tuple(each for each in details if type_name(each.type_url) != _DEBUG_INFO)
 
 
 def parse_details(data: bytes, code: Code) -> tuple[Detail, ...]:
@@ -110,15 +124,21 @@ def with_field_violation(status: Status, field: str, description: str) -> Status
 
     *field* is a dotted proto path, as `google.rpc.BadRequest.FieldViolation.field` wants it.
     """
-    violation = error_details_pb2.BadRequest.FieldViolation(
-        field=_text(field), description=_text(description)
-    )
-    packed = error_details_pb2.BadRequest(field_violations=[violation]).SerializeToString()
-    return Status(status.code, status.message, (*status.details, Detail(_BAD_REQUEST, packed)))
+    violation = bad_request([(field, description)])
+    return Status(status.code, status.message, (*status.details, violation))
 
 
-def _render_detail(detail: Detail, pool: DescriptorPool) -> orjson.Fragment:
-    standard = _type_name(detail.type_url).startswith("google.rpc.")
+def bad_request(violations: Iterable[tuple[str, str]]) -> Detail:
+    """A `google.rpc.BadRequest` of the dotted proto paths at fault, each with what is wrong."""
+    message = error_details_pb2.BadRequest()
+    for field, description in violations:
+        message.field_violations.add(field=plain_text(field), description=plain_text(description))
+    return Detail(_BAD_REQUEST, message.SerializeToString())
+
+
+def printed_detail(detail: Detail, pool: DescriptorPool) -> orjson.Fragment:
+    """The JSON of one detail, by the rules of `render_status`. Never raises."""
+    standard = type_name(detail.type_url).startswith("google.rpc.")
     for known in (pool, _STANDARD) if standard else (pool,):
         try:
             packed = any_pb2.Any(type_url=detail.type_url, value=detail.value)
@@ -127,7 +147,7 @@ def _render_detail(detail: Detail, pool: DescriptorPool) -> orjson.Fragment:
         except _UNPRINTABLE:
             continue
     opaque = base64.b64encode(detail.value).decode("ascii")
-    return orjson.Fragment(orjson.dumps({"@type": _text(detail.type_url), "value": opaque}))
+    return orjson.Fragment(orjson.dumps({"@type": plain_text(detail.type_url), "value": opaque}))
 
 
 def _without_debug_info(printed: Any) -> Any:
@@ -136,15 +156,16 @@ def _without_debug_info(printed: Any) -> Any:
         return [_without_debug_info(item) for item in printed]
     if not isinstance(printed, dict):
         return printed
-    if _type_name(str(printed.get("@type", ""))) == _DEBUG_INFO:
+    if type_name(str(printed.get("@type", ""))) == _DEBUG_INFO:
         return {}
     return {key: _without_debug_info(value) for key, value in printed.items()}
 
 
-def _type_name(type_url: str) -> str:
+def type_name(type_url: str) -> str:
+    """The full name of the type that an `Any` holds."""
     return type_url.rpartition("/")[2]
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
     """*text* with "?" for what no UTF-8 can hold: a client's raw bytes may be quoted in it."""
     return text.encode("utf-8", "replace").decode("utf-8")
