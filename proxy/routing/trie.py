@@ -20,7 +20,7 @@ and visits nothing that the path does not fit. So it depends neither on the numb
 nor on the length of a hostile path, but for splitting it and handing back what `**` took.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
 from proxy.routing.captures import CaptureError, Captures, is_plain
@@ -33,7 +33,7 @@ from proxy.routing.outcomes import (
     MethodMismatch,
     Unmatched,
 )
-from proxy.transcoding.percent import Unescape, literal_key
+from proxy.transcoding.percent import Unescape, folded_key, literal_key
 from proxy.transcoding.template import PathTemplate
 
 __all__ = [
@@ -50,6 +50,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+#: What a literal and the segments that it means have in common.
+_Key = Callable[[str], str | None]
 
 
 class _Route(Generic[T]):
@@ -123,12 +125,12 @@ class _Node(Generic[T]):
         #: Those of *ends* that ignore a trailing slash.
         self.slashed_ends: _Ends[T] | None = None
 
-    def child(self, segment: str) -> "_Node[T]":
+    def child(self, segment: str, key: "_Key") -> "_Node[T]":
         """The node behind a template segment that is not `**`; made when there is none."""
         if segment == "*":
             self.star = self.star or _Node(self.depth + 1)
             return self.star
-        return self.literals.setdefault(literal_key(segment), _Node(self.depth + 1))
+        return self.literals.setdefault(key(segment), _Node(self.depth + 1))
 
     def all_ends(self) -> Iterator[_Ends[T]]:
         """All ends of this node and of those below it."""
@@ -143,9 +145,10 @@ class _Node(Generic[T]):
 class _Trie(Generic[T]):
     """The routes of one verb."""
 
-    __slots__ = ("depth", "root")
+    __slots__ = ("_key", "depth", "root")
 
-    def __init__(self) -> None:
+    def __init__(self, key: "_Key") -> None:
+        self._key = key
         self.root: _Node[T] = _Node(1)
         #: Segments that any template tells apart; a path is split no further.
         self.depth = 1
@@ -156,7 +159,7 @@ class _Trie(Generic[T]):
         has_tail = bool(segments) and segments[-1] == "**"
         node = self.root
         for segment in segments[:-1] if has_tail else segments:
-            node = node.child(segment)
+            node = node.child(segment, self._key)
         self.depth = max(self.depth, node.depth)
         if has_tail:
             node.tail = node.tail or _Ends()
@@ -222,11 +225,13 @@ class _Walk(Generic[T]):
 class Matcher(Generic[T]):
     """Immutable look-up of routes by HTTP method and raw path. Made by `MatcherBuilder`."""
 
-    def __init__(self, routes: Sequence[_Route[T]]) -> None:
+    def __init__(self, routes: Sequence[_Route[T]], *, ignore_case: bool = False) -> None:
         """Raises `DuplicateRoutes`."""
         self._routes = len(routes)
+        self._key: _Key = folded_key if ignore_case else literal_key
+        self._folds = ignore_case
         self._ignores_slashes = any(route.ignore_trailing_slash for route in routes)
-        self._plain: _Trie[T] = _Trie()
+        self._plain: _Trie[T] = _Trie(self._key)
         self._verbs: dict[str | None, _Trie[T]] = {}
         self._add_all(routes)
         self._one_path = self._find_one_paths(routes)
@@ -269,7 +274,9 @@ class Matcher(Generic[T]):
         segments = path.split("/", trie.depth) if path != "/" else [""]
         if segments[0] or not path:
             return None
-        keys = [literal_key(segment) for segment in segments] if "%" in path else segments
+        keys: Sequence[str | None] = segments
+        if self._folds or "%" in path:
+            keys = [self._key(segment) for segment in segments]
         slashed = self._ignores_slashes and raw_path.endswith("/") and raw_path != "/"
         length = path.rstrip("/").count("/") + 1 if slashed else len(segments)
         return _Walk(trie, segments, keys, length, slashed)
@@ -277,7 +284,7 @@ class Matcher(Generic[T]):
     def _split_verb(self, raw_path: str) -> tuple[_Trie[T], str]:
         """The trie to search, and the path without the verb."""
         front, _, verb = raw_path.rpartition(":")
-        trie = None if "/" in verb else self._verbs.get(literal_key(verb))
+        trie = None if "/" in verb else self._verbs.get(self._key(verb))
         return (self._plain, raw_path) if trie is None else (trie, front)
 
     def _captures(self, route: _Route[T], walk: _Walk[T], raw_path: str) -> tuple[str, ...]:
@@ -310,7 +317,7 @@ class Matcher(Generic[T]):
                 ends.let_get_answer_head()
 
     def _trie(self, verb: str) -> _Trie[T]:
-        return self._verbs.setdefault(literal_key(verb), _Trie()) if verb else self._plain
+        return self._verbs.setdefault(self._key(verb), _Trie(self._key)) if verb else self._plain
 
     def _find_one_paths(self, routes: Sequence[_Route[T]]) -> dict[str, dict[str, Matched[T]]]:
         """The answers for paths that one template spells out: nothing is more specific."""
@@ -329,8 +336,10 @@ class MatcherBuilder(Generic[T]):
     Matched(target='GetZone', captures=('zones/example.org',))
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ignore_case: bool = False) -> None:
+        """With *ignore_case*, literals and verbs are found in any case of their ASCII letters."""
         self._routes: list[_Route[T]] = []
+        self._ignore_case = ignore_case
 
     def add(
         self,
@@ -351,7 +360,7 @@ class MatcherBuilder(Generic[T]):
 
     def build(self) -> Matcher[T]:
         """Compile what was added so far. Raises `DuplicateRoutes`, with every pair."""
-        return Matcher(self._routes)
+        return Matcher(self._routes, ignore_case=self._ignore_case)
 
 
 _UNMATCHED: Final = Unmatched()

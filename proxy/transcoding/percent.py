@@ -11,6 +11,7 @@ backend reads alike.
 
 import re
 from enum import Enum
+from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -50,6 +51,7 @@ _KEPT: Final[dict[Unescape, re.Pattern[str]]] = {
     Unescape.ALL_EXCEPT_RESERVED: re.compile("%(?=2[13-46-9a-cA-CfF]|3[aAbBdDfF]|40|5[bBdD])"),
 }
 
+_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 _BAD_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -105,6 +107,16 @@ def literal_key(raw: str) -> str | None:
     if _BAD_ESCAPE.search(raw):
         return None
     return unquote_to_bytes(_octets(raw)).decode("utf-8", "surrogateescape")
+
+
+def folded_key(raw: str) -> str | None:
+    """As `literal_key`, without the case of ASCII letters: that of others depends on who asks.
+
+    >>> folded_key("Z%4FNES") == folded_key("zones")
+    True
+    """
+    key = literal_key(raw)
+    return None if key is None else key.translate(_LOWER)
 
 
 def _decode(raw: str) -> str:
