@@ -21,6 +21,7 @@ from proxy.transcoding.protojson.kinds import (
     is_map,
     map_entry,
 )
+from proxy.transcoding.texts import SPEC, TextForms
 from proxy.transcoding.values import TextParser, text_parser
 
 #: Steps of a dotted name. As deep as a JSON body may be; protobuf itself stops near there.
@@ -48,6 +49,9 @@ _NOT_ENTERED: Final = MappingProxyType(
         Form.OPAQUE: "is of type Any, which only a body can hold",
     }
 )
+
+#: Messages with a text of their own, whose fields some name all the same: `moment.seconds=5`.
+_WITH_FIELDS: Final = frozenset({Kind.TIMESTAMP, Kind.DURATION, Kind.FIELD_MASK})
 
 #: Why a name cannot end at a field.
 _NOT_ENDED: Final = MappingProxyType(
@@ -79,7 +83,7 @@ class Node:
     *parse* refuses any text where the form takes none, *parse_key* where it is no map. *oneof* is
     "" when no other field shares it. *alone* is
     the parameter that the field's name without dots means, None when it cannot mean one. *enum*
-    are the names of an enum's values.
+    are the names of an enum's values. *is_entered* says that a name may go on behind a value.
     """
 
     __slots__ = (
@@ -88,6 +92,7 @@ class Node:
         "form",
         "has_presence",
         "inside",
+        "is_entered",
         "is_list",
         "name",
         "oneof",
@@ -97,19 +102,29 @@ class Node:
         "wrapper",
     )
 
-    def __init__(self, field: FieldDescriptor, inside: Mapping[str, "Node"], codecs: Codecs):
+    def __init__(
+        self,
+        field: FieldDescriptor,
+        inside: Mapping[str, "Node"],
+        codecs: Codecs,
+        texts: TextForms = SPEC,
+    ):
         self.name: str = field.name
         self.has_presence: bool = field.has_presence
         self.inside = inside
         self.enum = field.enum_type.values_by_name if field.enum_type is not None else None
         key, value = map_entry(field) if is_map(field) else (None, field)
-        parse = text_parser(value, codecs)
+        parse = text_parser(value, codecs, texts)
         self.form = _form(field, has_text=parse is not None)
         self.parse: TextParser = parse or _no_text
-        self.parse_key: TextParser = (key and text_parser(key, codecs)) or _no_text
+        self.parse_key: TextParser = _no_text
+        if key is not None and texts.maps:
+            self.parse_key = text_parser(key, codecs, texts) or _no_text
         self.is_list = self.form is Form.LIST
         self.put: Callable[[Message, Any], None] = _setter(field)
-        self.wrapper = self.form is Form.VALUE and field_kind(field) is Kind.WRAPPER
+        kind = field_kind(field) if self.form is Form.VALUE else None
+        self.wrapper = kind is Kind.WRAPPER
+        self.is_entered = texts.inside_well_known and kind in _WITH_FIELDS
         shared = field.containing_oneof
         self.oneof: str = shared.name if shared is not None and len(shared.fields) > 1 else ""
         takes_text = self.form in (Form.VALUE, Form.LIST)
@@ -146,8 +161,9 @@ def _setter(field: FieldDescriptor) -> Callable[[Message, Any], None]:
 class FieldTables:
     """The names of all fields of all messages that were asked for; one for many bindings."""
 
-    def __init__(self, codecs: Codecs) -> None:
+    def __init__(self, codecs: Codecs, texts: TextForms = SPEC) -> None:
         self._codecs = codecs
+        self._texts = texts
         self._names: dict[Descriptor, dict[str, Node]] = {}
         self._nodes: dict[FieldDescriptor, Node] = {}
         self._any_required = False
@@ -184,7 +200,7 @@ class FieldTables:
     def _fill(self, message: Descriptor) -> None:
         for field in message.fields:
             inside = self._names[field.message_type] if field.message_type else {}
-            self._nodes[field] = Node(field, inside, self._codecs)
+            self._nodes[field] = Node(field, inside, self._codecs, self._texts)
             self._any_required |= field.is_required
         named = accepted_names(message).items()
         self._names[message].update((name, self._nodes[field]) for name, field in named)
@@ -218,7 +234,7 @@ def _walk(names: Mapping[str, Node], steps: list[str]) -> Parameter | None:
         if not rest or node.wrapper:
             # `box.value` is the long way to say `box`; a wrapper has no other field.
             return parameter_of((*parents, node)) if rest in ([], ["value"]) else None
-        if node.form is not Form.MESSAGE:
+        if node.form is not Form.MESSAGE and not node.is_entered:
             raise RequestError(_NOT_ENTERED[node.form], field=parameter_of((*parents, node)).path)
         parents.append(node)
         names = node.inside
@@ -237,6 +253,8 @@ def _map_entry(found: Parameter, rest: str) -> Parameter:
         raise RequestError("is not a map, so it has no [key]", field=found.path)
     if found.node.parse is _no_text:
         raise RequestError("is a map of messages, which only a body can hold", field=found.path)
+    if found.node.parse_key is _no_text:
+        raise RequestError("is a map, which only a body can hold here", field=found.path)
     if not closing or beyond:
         raise RequestError("a map entry is given as name[key]=value", field=found.path)
     return found._replace(key=key)

@@ -31,6 +31,14 @@ from proxy.transcoding.protojson.scalars import (
     floating,
     integer,
 )
+from proxy.transcoding.texts import (
+    SPEC,
+    TextForms,
+    bool_reader,
+    float_reader,
+    go_nanoseconds,
+    integer_reader,
+)
 
 #: Makes a field's value of text: a Python scalar, or a message of the field's type.
 #: Raises `ValueError`, with a message for the client, for text that is no such value.
@@ -40,35 +48,80 @@ _FLOAT32: Final = Struct("<f")
 #: Digits that fit into every integer type.
 _FEW_DIGITS: Final = 9
 
-_BOOLS: Final = MappingProxyType({"true": True, "false": False})
 
-
-def text_parser(field: FieldDescriptor, codecs: Codecs) -> TextParser | None:
+def text_parser(
+    field: FieldDescriptor, codecs: Codecs, forms: TextForms = SPEC
+) -> TextParser | None:
     """The parser for one value of *field*: for one element when it is repeated.
 
     None when the field's type has no text form: ordinary messages, groups and `Any`.
     """
     kind = field_kind(field)
     if field.message_type is not None:
-        return _message_parser(field.message_type, kind, codecs)
+        return _message_parser(field.message_type, kind, codecs, forms)
     if field.enum_type is not None:
-        return _null if kind is Kind.NULL else _enum_parser(field.enum_type)
-    return _SCALARS[kind]
+        return _null if kind is Kind.NULL else _enum_parser(field.enum_type, forms)
+    return _scalar_parser(kind, forms)
 
 
-def _message_parser(message: Descriptor, kind: Kind, codecs: Codecs) -> TextParser | None:
+def _scalar_parser(kind: Kind, forms: TextForms) -> TextParser:
+    if kind is Kind.BOOL:
+        return bool_reader(forms.bools)
+    if forms.numbers == "json" or kind not in _NUMBERS:
+        return _SCALARS[kind]
+    if kind in INTEGERS:
+        return integer_reader(kind, forms.numbers)
+    read = float_reader(kind)
+    return _single(read) if kind is Kind.FLOAT else read
+
+
+def _message_parser(
+    message: Descriptor, kind: Kind, codecs: Codecs, forms: TextForms
+) -> TextParser | None:
     if kind is Kind.WRAPPER:
-        return _wrapper_parser(message)
+        return _wrapper_parser(message, forms)
     if kind is Kind.FIELD_MASK:
+        if forms.masks == "keep":
+            return _plain_mask_parser(message)
         return _mask_parser(message, codecs.message(message))
+    if kind is Kind.DURATION and forms.durations == "go":
+        return _go_duration_parser(message, _quoted_parser(codecs.message(message)))
     if kind in (Kind.TIMESTAMP, Kind.DURATION):
         return _quoted_parser(codecs.message(message))
+    if forms.values == "text":
+        return _value_parser(message) if kind is Kind.VALUE else None
     return _json_parser(codecs.message(message)) if kind in _JSON else None
 
 
-def _wrapper_parser(message: Descriptor) -> TextParser:
-    make, parse = message_class(message), _SCALARS[field_kind(message.fields_by_name["value"])]
+def _wrapper_parser(message: Descriptor, forms: TextForms) -> TextParser:
+    parse = _scalar_parser(field_kind(message.fields_by_name["value"]), forms)
+    make = message_class(message)
     return lambda text: make(value=parse(text))
+
+
+def _value_parser(message: Descriptor) -> TextParser:
+    make = message_class(message)
+    return lambda text: make(string_value=_string(text))
+
+
+def _plain_mask_parser(message: Descriptor) -> TextParser:
+    make = message_class(message)
+    return lambda text: make(paths=_string(text).split(","))
+
+
+def _go_duration_parser(message: Descriptor, parse_proto: TextParser) -> TextParser:
+    """Reads Go's texts, and ProtoJSON's where it has more room than Go."""
+    make = message_class(message)
+
+    def parse(text: str) -> Any:
+        nanoseconds = go_nanoseconds(text)
+        if nanoseconds is None:
+            return parse_proto(text)
+        sign = -1 if nanoseconds < 0 else 1
+        seconds, nanos = divmod(abs(nanoseconds), 10**9)
+        return make(seconds=sign * seconds, nanos=sign * nanos)
+
+    return parse
 
 
 def _quoted_parser(codec: MessageCodec) -> TextParser:
@@ -114,14 +167,21 @@ def _mask_parser(message: Descriptor, codec: MessageCodec) -> TextParser:
     return parse
 
 
-def _enum_parser(enum: EnumDescriptor) -> TextParser:
+def _enum_parser(enum: EnumDescriptor, forms: TextForms) -> TextParser:
     """Names, aliases too, and whole numbers; a closed enum has no numbers but its own."""
+    fold, numbers = forms.enums == "ignore_case", enum.values_by_number
     names = {value.name: value.number for value in enum.values}
+    # A name as it is written goes before one that is another in other letters.
+    folded = {name.lower(): number for name, number in names.items()} if fold else {}
 
     def parse(text: str) -> int:
         number = names.get(text)
+        if number is None and fold:
+            number = folded.get(text.lower())
         if number is None:
             number = enum_number(enum, Number(text) if WHOLE(text) else text)
+            if forms.enum_numbers == "known" and number not in numbers:
+                raise ValueError(f"{excerpt(text)} is not a value of {enum.full_name}")
         return number
 
     return parse
@@ -142,17 +202,14 @@ def _null(text: str) -> int:
     return 0
 
 
-def _float(text: str) -> float:
+def _single(read: Callable[[str], float]) -> TextParser:
     """Rounds to single precision here, so that the value compares equal to the field's."""
-    rounded: float = _FLOAT32.unpack(_FLOAT32.pack(floating(Kind.FLOAT, text)))[0]
-    return rounded
 
+    def parse(text: str) -> float:
+        rounded: float = _FLOAT32.unpack(_FLOAT32.pack(read(text)))[0]
+        return rounded
 
-def _bool(text: str) -> bool:
-    value = _BOOLS.get(text)
-    if value is None:
-        raise ValueError(f"expected true or false, not {excerpt(text)}")
-    return value
+    return parse
 
 
 def _string(text: str) -> str:
@@ -164,12 +221,13 @@ def _string(text: str) -> str:
 _SCALARS: Final[Mapping[Kind, TextParser]] = MappingProxyType(
     {
         **{kind: _integer_parser(kind) for kind in INTEGERS},
-        Kind.FLOAT: _float,
+        Kind.FLOAT: _single(partial(floating, Kind.FLOAT)),
         Kind.DOUBLE: partial(floating, Kind.DOUBLE),
-        Kind.BOOL: _bool,
         Kind.STRING: _string,
         Kind.BYTES: blob,
     }
 )
+
+_NUMBERS: Final = frozenset({*INTEGERS, Kind.FLOAT, Kind.DOUBLE})
 
 _JSON: Final = frozenset({Kind.STRUCT, Kind.VALUE, Kind.LIST_VALUE})
