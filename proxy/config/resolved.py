@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from proxy.config.answer_dialect import AnswerDialect
-from proxy.config.dialects import DIALECTS
 from proxy.config.inheritance import (
     breaker_of,
     canary_of,
@@ -19,6 +18,7 @@ from proxy.config.inheritance import (
     mirror_of,
     rollback_of,
 )
+from proxy.config.layers import Layers
 from proxy.config.naming import ServiceTable, default_route_name, service_of
 from proxy.config.options import Options, Route, Stage
 from proxy.config.request_dialect import RequestDialect
@@ -57,7 +57,7 @@ def service_table(settings: Settings) -> ServiceTable:
 def _options(settings: Settings, route: Route | None) -> dict[str, Any]:
     """What a route has of its entry and of `defaults`; all without an entry have the same."""
     defaults = settings.defaults
-    values = _Values.of(route, defaults)
+    values = Layers.of(route, defaults)
     has_legacy = settings.upstreams.legacy is not None
     mirror = mirror_of(route, defaults) if has_legacy else None
     own = (route or defaults).max_inflight or defaults.max_inflight
@@ -89,29 +89,6 @@ def _shape(settings: Settings, route: Route | None) -> Profile | None:
     if route is None or "shape" not in route.model_fields_set:
         return shape_of(None, defaults, settings.profiles)
     return None if route.shape is None else shape_of(route.shape, defaults, settings.profiles)
-
-
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """The options of one route: its own, then those of `defaults`, then those of its dialect."""
-
-    layers: tuple[Options, ...]
-    dialect: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, route: Route | None, defaults: Options) -> "_Values":
-        layers: tuple[Options, ...] = (defaults,) if route is None else (route, defaults)
-        named = (layer.dialect for layer in layers if "dialect" in layer.model_fields_set)
-        return cls(layers, DIALECTS[next(named, defaults.dialect)])
-
-    def __getitem__(self, name: str) -> Any:
-        for layer in self.layers:
-            if name in layer.model_fields_set:
-                return getattr(layer, name)
-        return self.dialect.get(name, getattr(self.layers[-1], name))
-
-    def rows(self, section: type[RequestDialect | AnswerDialect]) -> dict[str, Any]:
-        return {name: self[name] for name in section.model_fields}
 
 
 def _default_stage(settings: Settings) -> Stage:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
-from multidict import CIMultiDictProxy
 
 from proxy.cutover.decision import REFUSED
 from proxy.cutover.fallback import Safety
@@ -33,8 +32,9 @@ from proxy.telemetry.tracing import (
     start_trace,
     without_trace,
 )
+from proxy.transcoding.forwarding import Arrival
 from proxy.transcoding.metadata import call_timeout_s
-from proxy.transcoding.streams import choose_format
+from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.upstreams import Call, Metadata, Reply, Upstream
 
 _log: Final = structlog.get_logger("proxy.exchange")
@@ -91,6 +91,7 @@ class Exchange:
         self._mark = mark
         self._ours = _OURS if self._mark is None else _OURS | {self._mark.header}
         self._exposes_side = snapshot.config.settings.debug.expose_side
+        self._trusted_hops = snapshot.config.settings.forwarding.trusted_hops
 
     def __repr__(self) -> str:
         return f"<Exchange over {self.snapshot!r} upstreams={len(self._upstreams)}>"
@@ -198,7 +199,8 @@ class Exchange:
         reply = await self._reply(route, upstream, call, outcome)
         outcome.code = Code.OK
         rendered = binding.response.render(reply.message)
-        headers = route.headers_of(reply.metadata + reply.trailers)
+        headers = route.headers_of(reply.metadata)
+        headers += route.trailers_of(reply.trailers, request.headers)
         answer = Answer(200, (("content-type", rendered.content_type), *headers), rendered.body)
         if route.compress_min_bytes is None or len(answer.body) < route.compress_min_bytes:
             return answer
@@ -225,12 +227,16 @@ class Exchange:
         outcome.unknown_fields = built.unknown
         timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
         outcome.hurried = timeout_s < route.timeout_s
-        metadata = self._metadata(route, headers, outcome)
+        metadata = self._metadata(route, request, outcome)
         return Call(route.method_path, built.wire, metadata, timeout_s, route.idempotent)
 
-    def _metadata(self, route: Route, headers: CIMultiDictProxy[str], outcome: Outcome) -> Metadata:
+    def _metadata(self, route: Route, request: Request, outcome: Outcome) -> Metadata:
         """What of the headers the call carries, in the client's trace or in a new one."""
+        headers = request.headers
         metadata = route.metadata_of(headers)
+        if route.tells_origin:
+            arrival = Arrival(request.client, request.scheme, headers.get("host", ""))
+            metadata += origin_metadata(headers, arrival, self._trusted_hops)
         if self._mark is not None and self._mark.is_in(headers):
             metadata = self._mark.carried(headers, metadata)
         if route.traced and not outcome.trace_id:
@@ -248,7 +254,7 @@ class Exchange:
         outcome: Outcome,
     ) -> StreamAnswer:
         accept = ",".join(request.headers.getall("accept", ()))
-        stream_format = choose_format(accept, binding.route.stream_format)
+        stream_format = binding.route.streams.of(accept)
         replies = upstream.stream(call)
         reply = StreamingReply(
             binding, replies, stream_format, outcome, self._late_error, self._keep_alive_s
@@ -274,7 +280,9 @@ def unanswerable(http_method: str, found: Found) -> Answer:
     """
     if http_method == "OPTIONS" and found.allow:
         return Answer(204, (("allow", ", ".join((*found.allow, "OPTIONS"))),))
-    raise found.refusal or RequestError("nothing is mapped to this path", code=Code.NOT_FOUND)
+    raise found.refusal or RequestError(
+        "nothing is mapped to this path", code=Code.NOT_FOUND, is_unmapped=True
+    )
 
 
 def not_served(route: Route) -> RequestError:

@@ -32,11 +32,12 @@ from proxy.shadow.sample import Drop, Skip
 from proxy.shadow.sampling import Sampler
 from proxy.telemetry.tracing import TRACEPARENT, parse_traceparent, without_trace
 from proxy.transcoding.explain import FieldOrigin, explain_request
+from proxy.transcoding.forwarding import Arrival
 from proxy.transcoding.metadata import Pairs, call_timeout_s
+from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.faults import DecodeFailure
 from proxy.transcoding.response import JSON_CONTENT
-from proxy.transcoding.streams import choose_format
 
 _DEFAULT_JSON: Final = JsonOptions()
 
@@ -264,6 +265,10 @@ def _call(
     built = binding.request.build(*given)
     timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
     metadata = route.metadata_of(headers)
+    if route.tells_origin:
+        # Hops were counted already when the client was told.
+        arrival = Arrival(inquiry.client_address, "", headers.get("host", ""))
+        metadata += origin_metadata(headers, arrival, 0)
     begins_trace = route.traced and parse_traceparent(headers.get(TRACEPARENT)) is None
     if begins_trace:
         metadata = without_trace(metadata)
@@ -294,7 +299,7 @@ def _answer_type(binding: RouteBinding, headers: CIMultiDictProxy[str]) -> str |
     if not binding.route.cardinality.response_streams:
         return JSON_CONTENT
     accept = ",".join(headers.getall("accept", ()))
-    return choose_format(accept, binding.route.stream_format).content_type
+    return binding.route.streams.of(accept).content_type
 
 
 def describe(explanation: Explanation) -> dict[str, Any]:

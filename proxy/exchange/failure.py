@@ -25,6 +25,8 @@ def failure(error: StatusError, pool: DescriptorPool, binding: RouteBinding | No
     if isinstance(error, UpstreamError) and binding is not None:
         headers += binding.route.headers_of(error.metadata)
     body = error_body(error, pool, binding)
+    if isinstance(error, UpstreamError) and binding is not None:
+        body = binding.route.early_error(body)
     return Answer(error.http_status, (_JSON, *headers), body)
 
 

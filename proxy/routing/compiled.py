@@ -30,12 +30,16 @@ from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidenc
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
 from proxy.transcoding.binding import Binding, Body
-from proxy.transcoding.metadata import compile_request_metadata, compile_response_headers
+from proxy.transcoding.metadata_policies import (
+    request_metadata,
+    response_headers,
+    trailer_headers,
+)
 from proxy.transcoding.parameters import FieldTables
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer
-from proxy.transcoding.streams import FORMATS
+from proxy.transcoding.streams import StreamChoice
 
 _REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS})
 _NO_CODES: Final[Mapping[str, CodeType]] = MappingProxyType({})
@@ -251,6 +255,7 @@ def _route(
     binding: Binding, inputs: RouteInputs, mirror: MirrorOptions | None, digest: str
 ) -> Route:
     options, safety = inputs.options, inputs.safety
+    rows, listed = options.answers, options.response_metadata
     service, _, method = binding.rpc.rpartition(".")
     canary, fallback = options.canary, options.fallback
     return Route(
@@ -281,10 +286,24 @@ def _route(
         max_request_bytes=options.max_request_bytes,
         compress_min_bytes=options.compress_min_bytes,
         reveal_internal=options.reveal_internal_errors,
-        traced="traceparent" in options.request_headers,
-        stream_format=FORMATS[options.stream_format],
-        metadata_of=compile_request_metadata(options.request_headers, withheld=inputs.withheld),
-        headers_of=compile_response_headers(options.response_metadata),
+        traced=rows.forward_headers == "all" or "traceparent" in options.request_headers,
+        streams=_streams(options),
+        metadata_of=request_metadata(
+            rows.forward_headers, options.request_headers, withheld=inputs.withheld
+        ),
+        tells_origin=rows.forward_headers != "list",
+        headers_of=response_headers(rows.expose_metadata, listed),
+        trailers_of=trailer_headers(rows.expose_metadata, rows.expose_trailers, listed),
+    )
+
+
+def _streams(options: ResolvedRoute) -> StreamChoice:
+    rows = options.answers
+    return StreamChoice.compile(
+        options.stream_format,
+        by_accept=rows.stream_choice == "accept",
+        in_result=rows.stream_envelope == "result",
+        as_json=rows.stream_content_type == "json",
     )
 
 

@@ -26,7 +26,7 @@ from proxy.transcoding.binding import Binding, Cardinality
 from proxy.transcoding.metadata import Headers, HeaderView, Pairs
 from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import ResponseRenderer
-from proxy.transcoding.streams import StreamFormat
+from proxy.transcoding.streams import StreamChoice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,9 @@ class Route:
     *max_inflight* the requests that a process serves at one time, on either side;
     *compress_min_bytes* is None when answers are never compressed. *traced* says that calls carry
     a trace, begun here when the client sent none. *metadata_of* makes a call's
-    metadata from request headers, *headers_of* response headers from metadata and trailers.
+    metadata from request headers, and with *tells_origin* more says where the request came from;
+    *headers_of* makes response headers from metadata, *trailers_of* from trailers, for a request's
+    headers. *streams* are the forms of a streamed answer.
 
     *stage* and *basis_points* are what the configuration says; where the route stands is theirs
     who move it. *basis_points* is the share with which it enters canary. *fallback_on* holds only
@@ -76,9 +78,15 @@ class Route:
     compress_min_bytes: int | None
     reveal_internal: bool
     traced: bool
-    stream_format: StreamFormat
+    streams: StreamChoice
     metadata_of: Callable[[HeaderView], Pairs]
+    tells_origin: bool
     headers_of: Callable[[Pairs], Headers]
+    trailers_of: Callable[[Pairs, HeaderView], Headers]
+
+    def early_error(self, body: bytes) -> bytes:
+        """The body of an answer for an upstream's error, of which *body* is the JSON."""
+        return self.streams.early_error(body) if self.cardinality.response_streams else body
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,13 +117,15 @@ class Found(NamedTuple):
     path is. *refusal* is what to answer if no legacy host can take the request, None where there is
     only to say that nothing is mapped; or, beside a binding, if the binding is to be transcoded:
     its captures cannot be decoded then. It is made for one request: an error that were raised
-    again and again would hold on to the frames of every request that it ended.
+    again and again would hold on to the frames of every request that it ended. *quirks* are the
+    legacy forms by which the request's URL led to the binding.
     """
 
     binding: RouteBinding | None
     captures: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     refusal: StatusError | None = None
+    quirks: tuple[str, ...] = ()
 
 
 _NOT_FOUND: Final = Found(None)
@@ -130,12 +140,18 @@ def _not_allowed(allow: tuple[str, ...]) -> Found:
             code=Code.UNIMPLEMENTED,
             http_status=405,
             headers=(("allow", ", ".join(allow)),),
+            is_unmapped=True,
         ),
     )
 
 
 class RouteTable:
-    """Which binding a request belongs to. Immutable."""
+    """Which binding a request belongs to. Immutable.
+
+    *reads_forms* says that the form in the body of a POST may name another method.
+    """
+
+    reads_forms = False
 
     def __init__(self, matcher: Matcher[RouteBinding]) -> None:
         self.matcher = matcher
@@ -143,8 +159,8 @@ class RouteTable:
     def __repr__(self) -> str:
         return f"<RouteTable over {self.matcher!r}>"
 
-    def find(self, http_method: str, raw_path: str) -> Found:
-        """Look a request up by its HTTP method and its raw path. Raises nothing."""
+    def find(self, http_method: str, raw_path: str, query: str = "") -> Found:
+        """Look a request up by its HTTP method, its raw path and query. Raises nothing."""
         try:
             match = self.matcher.match(http_method, raw_path)
         except CaptureError as error:

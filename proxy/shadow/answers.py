@@ -92,4 +92,6 @@ def error_document(error: StatusError, pool: DescriptorPool, route: Route) -> Do
     if isinstance(error, UpstreamError):
         headers += route.headers_of(error.metadata)
     body = error_json(error, pool, reveal_upstream=route.reveal_internal)
+    if isinstance(error, UpstreamError):
+        body = route.early_error(body)
     return Document(error.http_status, (_JSON, *headers), body)

@@ -18,6 +18,7 @@ from proxy.shadow.sample import Sample
 from proxy.telemetry.tracing import TRACEPARENT, TraceContext, parse_traceparent
 from proxy.transcoding.forwarding import Arrival, Pair, request_headers
 from proxy.transcoding.metadata import PREFIX, Pairs
+from proxy.transcoding.metadata_policies import origin_metadata
 
 #: What was said of the body as it came. It is sent without content coding, and whole.
 _OF_BODY: Final = frozenset({"content-encoding", "content-length", "expect"})
@@ -54,6 +55,9 @@ class Carrier:
         ours = CIMultiDict((PREFIX + name.lower(), value) for name, value in mirror.set_headers)
         theirs = CIMultiDict(self._passed(sample, mirror))
         metadata = (*route.metadata_of(theirs), *route.metadata_of(ours))
+        if route.tells_origin:
+            arrival = Arrival(sample.peer, sample.scheme, sample.headers.get("host", ""))
+            metadata += origin_metadata(theirs, arrival, self._trusted_hops)
         if not route.traced:
             return (*metadata, self._mark.pair)
         untraced = tuple(pair for pair in metadata if pair[0] != TRACEPARENT)

@@ -32,7 +32,7 @@ from proxy.shadow.sample import Failed, Sample
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata import Pairs, call_timeout_s
 from proxy.transcoding.response import ResponseRenderer
-from proxy.transcoding.streams import StreamFormat, choose_format
+from proxy.transcoding.streams import StreamFormat
 from proxy.upstreams import Call, Metadata, Upstream
 from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 
@@ -167,7 +167,8 @@ class Legs:
             return unrendered.failed
         except StatusError as error:
             return self._failed(error, route, seconds)
-        return Answered(document, seconds, self._version(route, received.metadata))
+        version = self._version(route, received.metadata + received.trailers)
+        return Answered(document, seconds, version)
 
     def _failed(self, error: StatusError, route: Route, seconds: float) -> Answered | Failed:
         """What a call that ended with *error* came to: an application's error is its answer."""
@@ -245,6 +246,7 @@ class _Received(NamedTuple):
     wires: Sequence[bytes]
     metadata: Metadata
     complete: bool = True
+    trailers: Metadata = ()
 
 
 class _Called:
@@ -269,7 +271,7 @@ class _Called:
             return await self._stream(upstream, call)
         reply = await upstream.unary(call)
         self._take(len(reply.message))
-        return _Received((reply.message,), reply.metadata + reply.trailers)
+        return _Received((reply.message,), reply.metadata, trailers=reply.trailers)
 
     async def _stream(self, upstream: Upstream, call: Call) -> _Received:
         replies = upstream.stream(call)
@@ -301,7 +303,7 @@ class _Called:
         """What was received as an answer. Raises `StatusError` and `Unrendered`."""
         if not self._binding.route.cardinality.response_streams:
             content = await self._rendered(received.wires[0])
-            return self._document(content.body, content.content_type, received.metadata)
+            return self._document(content, received)
         contents: list[Content] = []
         complete = received.complete
         try:
@@ -311,7 +313,7 @@ class _Called:
             if not contents:
                 raise
             complete = False
-        return self._joined(contents, received.metadata, complete=complete)
+        return self._document(self._joined(contents, complete), received, complete=complete)
 
     async def _rendered(self, wire: bytes) -> Content:
         """A message as it is sent to clients, if there is room for it still."""
@@ -322,24 +324,25 @@ class _Called:
         return content
 
     def _document(
-        self, body: bytes, content_type: str, metadata: Metadata, *, complete: bool = True
+        self, content: Content, received: _Received, *, complete: bool = True
     ) -> Document:
-        headers = (("content-type", content_type), *self._binding.route.headers_of(metadata))
-        return Document(200, headers, body, complete)
+        route = self._binding.route
+        headers = (
+            ("content-type", content.content_type),
+            *route.headers_of(received.metadata),
+            *route.trailers_of(received.trailers, self._sample.headers),
+        )
+        return Document(200, headers, content.body, complete)
 
-    def _joined(
-        self, contents: Sequence[Content], metadata: Metadata, *, complete: bool
-    ) -> Document:
+    def _joined(self, contents: Sequence[Content], complete: bool) -> Content:
         """The messages one after another, as the client asked for them."""
         renderer = self._binding.response
         if renderer.raw:
             first = contents[0] if contents else renderer.render(b"")
-            body, content_type = b"".join(each.body for each in contents), first.content_type
-        else:
-            accept = ",".join(self._sample.headers.getall("accept", ()))
-            frames = choose_format(accept, self._binding.route.stream_format)
-            body, content_type = _framed(frames, contents, complete), frames.content_type
-        return self._document(body, content_type, metadata, complete=complete)
+            return Content(first.content_type, b"".join(each.body for each in contents))
+        accept = ",".join(self._sample.headers.getall("accept", ()))
+        frames = self._binding.route.streams.of(accept)
+        return Content(frames.content_type, _framed(frames, contents, complete))
 
 
 def _framed(frames: StreamFormat, contents: Sequence[Content], complete: bool) -> bytes:

@@ -28,7 +28,7 @@ PREFIX: Final = "grpc-metadata-"
 MAX_METADATA_BYTES: Final = 8192
 
 #: What a pair costs beside its text (RFC 7541 §4.1).
-_PAIR_OVERHEAD_BYTES: Final = 32
+PAIR_OVERHEAD_BYTES: Final = 32
 
 #: Names that belong to one hop, to the HTTP message or to gRPC itself.
 _NEVER: Final = HOP_BY_HOP | {
@@ -62,6 +62,15 @@ def is_denied(name: str) -> bool:
     (True, True, False)
     """
     return name in _NEVER or name.startswith(("grpc-", ":"))
+
+
+def is_metadata_name(name: str) -> bool:
+    """Whether the lower-case *name* can be one of metadata (gRPC over HTTP/2, "Custom-Metadata").
+
+    >>> is_metadata_name("x-cost"), is_metadata_name("x*cost")
+    (True, False)
+    """
+    return _NAME.fullmatch(name) is not None
 
 
 def allow_list(names: Iterable[str]) -> frozenset[str]:
@@ -116,22 +125,25 @@ def compile_request_metadata(
                 if not (value.isascii() and value.isprintable()):
                     raise _illegal(header, _NOT_PRINTABLE)
                 pairs.append((name, value))
-                size += len(name) + len(value) + _PAIR_OVERHEAD_BYTES
+                size += len(name) + len(value) + PAIR_OVERHEAD_BYTES
             elif name in allowed or (prefixed and name.startswith(PREFIX)):
-                for pair in _unusual_pairs(header, value, withheld):
+                for pair in unusual_pairs(header, value, withheld):
                     pairs.append(pair)
-                    size += len(pair[0]) + len(pair[1]) + _PAIR_OVERHEAD_BYTES
+                    size += len(pair[0]) + len(pair[1]) + PAIR_OVERHEAD_BYTES
         if size > max_bytes:
-            raise _too_large(size, max_bytes)
+            raise too_large(size, max_bytes)
         return tuple(pairs)
 
     return make
 
 
-def _unusual_pairs(
+def unusual_pairs(
     header: str, value: str, withheld: Collection[str]
 ) -> list[tuple[str, str | bytes]]:
-    """The pairs of a header with the prefix, of a binary one, or of both."""
+    """The pairs of a header with the prefix, of a binary one, or of both.
+
+    Raises `RequestError` for one that metadata cannot carry.
+    """
     name = header.lower().removeprefix(PREFIX)
     if is_denied(name) or name in withheld:
         return []
@@ -157,7 +169,8 @@ def _illegal(header: str, reason: str) -> RequestError:
     return RequestError(f'the header "{shown}" cannot be passed on as gRPC metadata: {reason}')
 
 
-def _too_large(size: int, limit: int) -> LimitExceeded:
+def too_large(size: int, limit: int) -> LimitExceeded:
+    """The refusal (431) of headers that make *size* bytes of metadata."""
     text = f"the headers make {size} bytes of gRPC metadata, more than the {limit} allowed"
     return LimitExceeded(text, http_status=431)
 
@@ -186,9 +199,14 @@ def compile_response_headers(allow: Iterable[str]) -> Callable[[Pairs], Headers]
 def _header_pairs(allowed: frozenset[str], metadata: Pairs) -> Iterator[tuple[str, str]]:
     for name, value in metadata:
         if name in allowed:
-            text = _text(value, is_binary=name.endswith("-bin"))
-            if text is not None:
-                yield name, text
+            yield from header_text(name, name, value)
+
+
+def header_text(header: str, name: str, value: str | bytes) -> Iterator[tuple[str, str]]:
+    """The metadata *name* as the header *header*; nothing when no header can hold the value."""
+    text = _text(value, is_binary=name.endswith("-bin"))
+    if text is not None:
+        yield header, text
 
 
 def _text(value: str | bytes, *, is_binary: bool) -> str | None:

@@ -5,8 +5,8 @@ the error's JSON (`transcoding.errorbody`), sending (`exchange`).
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -29,6 +29,8 @@ class StreamFormat:
     after_each: bytes = b""
     #: What stands around the JSON of a late error; None where nothing can say it.
     around_error: tuple[bytes, bytes] | None = None
+    #: The type by which `Accept` names the format, where answers are sent as another one.
+    asked_as: str = ""
 
     def first(self, body: bytes) -> bytes:
         """The chunk of the first message."""
@@ -77,7 +79,78 @@ FORMATS: Final[dict[str, StreamFormat]] = {
 }
 
 
-def choose_format(accept: str, default: StreamFormat) -> StreamFormat:
+@dataclass(frozen=True, slots=True)
+class StreamChoice:
+    """The formats in which a route streams, and the one that counts when a client names none.
+
+    There is one format where clients have no choice. *around_early_error* stands around the JSON
+    of an error that ends a stream before its first message.
+    """
+
+    default: StreamFormat
+    formats: tuple[StreamFormat, ...]
+    around_early_error: tuple[bytes, bytes] = (b"", b"")
+
+    @classmethod
+    def compile(
+        cls,
+        name: str,
+        *,
+        by_accept: bool = True,
+        in_result: bool = False,
+        as_json: bool = False,
+    ) -> "StreamChoice":
+        """The choice with the format *name* as default, and the only one unless *by_accept*.
+
+        With *in_result* messages are written `{"result": MESSAGE}` in streams of lines and events;
+        with *as_json* lines are sent as `application/json`.
+        """
+        formats = {each.name: each for each in FORMATS.values()}
+        if as_json:
+            formats["ndjson"] = replace(
+                NDJSON, content_type=ARRAY.content_type, asked_as=NDJSON.content_type
+            )
+        if in_result:
+            formats |= {each.name: _in_result(each) for each in formats.values()}
+        chosen = tuple(formats.values()) if by_accept else (formats[name],)
+        return cls(formats[name], chosen, _EARLY_IN_RESULT if in_result else (b"", b""))
+
+    def of(self, accept: str) -> StreamFormat:
+        """The format for a client that sends *accept*, which is "" for one that sends none."""
+        if len(self.formats) == 1:
+            return self.default
+        return choose_format(accept, self.default, self.formats)
+
+    def early_error(self, body: bytes) -> bytes:
+        """The body of an answer that is an upstream's error instead of a stream."""
+        before, after = self.around_early_error
+        return before + body + after
+
+
+#: What grpc-gateway writes when a stream fails at once: the line that it would write later.
+_EARLY_IN_RESULT: Final = (b'{"error":', b"}\n")
+
+
+def _in_result(frames: StreamFormat) -> StreamFormat:
+    """*frames* with messages that tell themselves from errors; an array has no errors in it."""
+    if frames.around_error is None:
+        return frames
+    before, after = frames.around_error
+    named = b"" if frames.name == NDJSON.name else b'{"error":'
+    return replace(
+        frames,
+        before_first=frames.before_first + b'{"result":',
+        before_next=frames.before_next + b'{"result":',
+        after_each=b"}" + frames.after_each,
+        around_error=(before + named, b"}" + after if named else after),
+    )
+
+
+def choose_format(
+    accept: str,
+    default: StreamFormat,
+    formats: Collection[StreamFormat] = tuple(FORMATS.values()),
+) -> StreamFormat:
     """The format that `Accept` prefers (RFC 9110 section 12.5.1), *default* when it names none.
 
     The highest quality wins; among equals a type that is named wins over one that a wildcard
@@ -97,7 +170,7 @@ def choose_format(accept: str, default: StreamFormat) -> StreamFormat:
     ranges = list(_media_ranges(accept))
     ranked = {
         (*_preference(each, ranges, default), -place): each
-        for place, each in enumerate(FORMATS.values())
+        for place, each in enumerate(formats)
     }
     best = max(ranked)
     return ranked[best] if best[0] > 0 else default
@@ -136,7 +209,8 @@ def _preference(
 ) -> _Preference:
     """How much a client wants a format; the most exact range decides, not the most generous."""
     is_default = stream_format is default
-    fits = [(each.specificity(stream_format.content_type), each) for each in ranges]
+    asked_as = stream_format.asked_as or stream_format.content_type
+    fits = [(each.specificity(asked_as), each) for each in ranges]
     exactness = max((specificity for specificity, _ in fits), default=0)
     if exactness == 0:
         return (0.0, 0, is_default, 0)

@@ -94,7 +94,12 @@ def facts(snapshot: Snapshot) -> list[dict[str, Any]]:
     """All of the routes that can be compared."""
     return [
         {each.name: getattr(route, each.name) for each in fields(route)}
-        | {"metadata_of": None, "headers_of": None, "canary": repr(route.canary)}
+        | {
+            "metadata_of": None,
+            "headers_of": None,
+            "trailers_of": None,
+            "canary": repr(route.canary),
+        }
         for route in snapshot.routes
     ]
 
