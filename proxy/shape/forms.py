@@ -11,6 +11,7 @@ from typing import Final
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from proxy.shape.forms_times import EPOCH_NS, PATTERNS
 from proxy.shape.holes import Scalar
 from proxy.shape.names import camel, kebab, selects, selects_field, words
 from proxy.shape.options import Absent, EnumTable, Forms, ShapeOptions, Substitute
@@ -40,7 +41,7 @@ class Form:
     - enums: `number`, or `table` with the legacy value of each number
     - bytes: `base64url`, `base64url_unpadded`, `hex`
     - timestamps: `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or `pattern`: the text *pattern*
-      and *zone* are for `forms_times.moment_format`
+      and *zone* are for `forms_patterns.moment_format`
     - durations: `seconds`, `milliseconds`, `iso8601`
     """
 
@@ -74,15 +75,6 @@ _ABSENCES: Final[dict[Absent, Absence]] = {
 _INT32: Final = frozenset({Kind.INT32, Kind.UINT32})
 _INT64: Final = frozenset({Kind.INT64, Kind.UINT64})
 _FLOATS: Final = frozenset({Kind.FLOAT, Kind.DOUBLE})
-#: Patterns behind the words for timestamps that are texts; `%f` digits by `forms_times`.
-TIME_WORDS: Final = {
-    "rfc3339_s": "%Y-%m-%dT%H:%M:%S%:z",
-    "rfc3339_ms": "%Y-%m-%dT%H:%M:%S.%3f%:z",
-    "rfc3339_us": "%Y-%m-%dT%H:%M:%S.%6f%:z",
-    "rfc3339_ns": "%Y-%m-%dT%H:%M:%S.%9f%:z",
-    "rfc1123": "%a, %d %b %Y %H:%M:%S GMT",
-}
-EPOCHS: Final = frozenset({"epoch_s", "epoch_ms", "epoch_us", "epoch_ns"})
 
 
 def overlaid(below: Forms, above: Forms) -> Forms:
@@ -141,9 +133,10 @@ class FormRules:
         forms = self.forms_of(known)
         if known.has_presence:
             return forms.unset
+        own = forms.empty_text if field_kind(known) is Kind.STRING else forms.zero
         if known.is_repeated:
-            return forms.empty_map if is_map(known) else forms.empty_list
-        return forms.empty_text if field_kind(known) is Kind.STRING else forms.zero
+            own = forms.empty_map if is_map(known) else forms.empty_list
+        return own or forms.zero
 
 
 def scalar_form(kind: Kind, forms: Forms) -> Form:
@@ -169,10 +162,12 @@ def time_form(said: str, zone: str | None) -> Form:
     """The form of timestamps for a word or a pattern."""
     if said == "rfc3339":
         return Form(Kind.TIMESTAMP)
-    if said in EPOCHS:
+    if said in EPOCH_NS:
         return Form(Kind.TIMESTAMP, said)
-    pattern = TIME_WORDS.get(said, said)
-    return Form(Kind.TIMESTAMP, "pattern", pattern=pattern, zone=zone or "UTC")
+    pattern = PATTERNS.get(said, said)
+    # RFC 1123 writes GMT, whatever other texts are written in.
+    local = "UTC" if said == "rfc1123" else zone or "UTC"
+    return Form(Kind.TIMESTAMP, "pattern", pattern=pattern, zone=local)
 
 
 _BOOLS: Final[dict[str, tuple[Scalar, Scalar]]] = {"number": (1, 0), "text": ("true", "false")}
@@ -231,7 +226,4 @@ def _of_codec(json: JsonOptions) -> Forms:
         int64="number" if json.int64_as_numbers else None,
         enum="number" if json.enums_as_numbers else None,
         zero=absent,
-        empty_list=absent,
-        empty_map=absent,
-        empty_text=absent,
     )

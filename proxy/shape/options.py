@@ -28,8 +28,7 @@ class Forms:
 
     *boolean* may be the pair of the values for true and false. *timestamp* is a word or a pattern
     with `%`; *time_zone* is a name of the time zone database. *unset* is for fields with presence,
-    *zero* for scalars without (numbers, enums, bools, bytes), the `empty_` ones for lists, maps and
-    texts without.
+    *zero* for all without; the `empty_` ones go before it for lists, maps and texts.
     """
 
     int64: Literal["text", "number"] | None = None
