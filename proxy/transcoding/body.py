@@ -17,6 +17,7 @@ from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.httpbody import fill_http_body, is_http_body
 from proxy.transcoding.protojson import Codecs
 from proxy.transcoding.protojson.faults import excerpt
+from proxy.transcoding.request_options import RequestOptions, UnexpectedBody
 
 #: Makes the request message of a body and its content type; with the names of unknown JSON keys.
 #: Raises `RequestError`: 415 for a content type that is not JSON, else 400.
@@ -26,6 +27,11 @@ BodyReader = Callable[[bytes, str | None], tuple[Message, tuple[str, ...]]]
 _USUAL_JSON: Final = frozenset({None, "", "application/json", "application/json; charset=utf-8"})
 
 _JSON_TYPE: Final = re.compile(r"application/json|[^/\s]+/[^/\s]+\+json").fullmatch
+
+#: JSON that says nothing: an object without members.
+_EMPTY: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*").fullmatch
+
+_SPEC: Final = RequestOptions()
 
 #: UTF-8 (RFC 8259 section 8.1) and the part of it that is ASCII. A body that claims another
 #: charset is refused and not read by guesswork.
@@ -39,25 +45,42 @@ def is_raw(binding: Binding) -> bool:
     return binding.body is Body.WHOLE and is_http_body(binding.method.input_type)
 
 
-def body_reader(binding: Binding, codecs: Codecs) -> BodyReader:
+def body_reader(binding: Binding, codecs: Codecs, options: RequestOptions = _SPEC) -> BodyReader:
     """The reader of a binding's bodies. An empty body makes the message with nothing set."""
     message = binding.method.input_type
     make: Callable[[], Any] = message_class(message)
     if binding.body is Body.NONE:
-        return _no_body(make, binding.http_method)
+        return _no_body(make, binding.http_method, options.unexpected_body)
     field = binding.body if isinstance(binding.body, FieldDescriptor) else None
     if is_raw(binding):
         return _raw_body(make, field.name if field else None)
+    require = _nothing if options.any_content_type else require_json
     if field is not None:
-        return _field_body(make, codecs.field(field).parse_into)
-    return _whole_body(make, codecs.message(message).parse)
+        absent = make
+        if options.makes_absent_body and field.message_type and not field.is_repeated:
+            absent = _with_empty(make, field.name)
+        return _field_body(make, absent, codecs.field(field).parse_into, require)
+    return _whole_body(make, codecs.message(message).parse, require)
 
 
-def _no_body(make: Callable[[], Any], http_method: str) -> BodyReader:
+def _nothing(_: str | None) -> None:
+    """Require nothing of a content type."""
+
+
+def _with_empty(make: Callable[[], Any], field: str) -> Callable[[], Any]:
+    def made() -> Any:
+        message = make()
+        getattr(message, field).SetInParent()
+        return message
+
+    return made
+
+
+def _no_body(make: Callable[[], Any], http_method: str, unexpected: UnexpectedBody) -> BodyReader:
     kind = "request" if http_method == "*" else f"{http_method} request"
 
     def read(body: bytes, _: str | None) -> tuple[Message, tuple[str, ...]]:
-        if body:
+        if body and unexpected != "ignore" and not (unexpected == "empty" and _EMPTY(body)):
             raise RequestError(f"this {kind} takes no body")
         return make(), ()
 
@@ -65,25 +88,30 @@ def _no_body(make: Callable[[], Any], http_method: str) -> BodyReader:
 
 
 def _whole_body(
-    make: Callable[[], Any], parse: Callable[[bytes], tuple[Message, tuple[str, ...]]]
+    make: Callable[[], Any],
+    parse: Callable[[bytes], tuple[Message, tuple[str, ...]]],
+    require: Callable[[str | None], None],
 ) -> BodyReader:
     def read(body: bytes, content_type: str | None) -> tuple[Message, tuple[str, ...]]:
         if not body:
             return make(), ()
-        require_json(content_type)
+        require(content_type)
         return parse(body)
 
     return read
 
 
 def _field_body(
-    make: Callable[[], Any], parse_into: Callable[[Message, bytes], tuple[str, ...]]
+    make: Callable[[], Any],
+    make_absent: Callable[[], Any],
+    parse_into: Callable[[Message, bytes], tuple[str, ...]],
+    require: Callable[[str | None], None],
 ) -> BodyReader:
     def read(body: bytes, content_type: str | None) -> tuple[Message, tuple[str, ...]]:
-        message = make()
         if not body:
-            return message, ()
-        require_json(content_type)
+            return make_absent(), ()
+        message = make()
+        require(content_type)
         return message, parse_into(message, body)
 
     return read

@@ -94,6 +94,7 @@ class Node:
         "inside",
         "is_entered",
         "is_list",
+        "is_mask",
         "name",
         "oneof",
         "parse",
@@ -124,6 +125,7 @@ class Node:
         self.put: Callable[[Message, Any], None] = _setter(field)
         kind = field_kind(field) if self.form is Form.VALUE else None
         self.wrapper = kind is Kind.WRAPPER
+        self.is_mask = kind is Kind.FIELD_MASK
         self.is_entered = texts.inside_well_known and kind in _WITH_FIELDS
         shared = field.containing_oneof
         self.oneof: str = shared.name if shared is not None and len(shared.fields) > 1 else ""

@@ -93,6 +93,15 @@ def decode_query(raw: str, *, plus_is_space: bool = True) -> str:
     return decode_segment(raw.replace("+", " ") if plus_is_space else raw)
 
 
+def keep_bad_escapes(raw: str) -> str:
+    """The same text with its broken escapes escaped, so that decoding leaves them as they are.
+
+    >>> decode_segment(keep_bad_escapes("100%"))
+    '100%'
+    """
+    return _BAD_ESCAPE.sub("%25", raw) if "%" in raw else raw
+
+
 def literal_key(raw: str) -> str | None:
     """What a literal and a segment that stands for it have in common however they are escaped.
 

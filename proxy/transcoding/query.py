@@ -7,23 +7,19 @@ taken (`transcoding.request` says so).
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
 from proxy.errors import RequestError
 from proxy.transcoding.parameters import Form, Node, Parameter, resolve
-from proxy.transcoding.percent import PercentError, decode_query
+from proxy.transcoding.percent import PercentError, decode_query, keep_bad_escapes
 from proxy.transcoding.protojson.faults import excerpt
 from proxy.transcoding.protojson.options import SURELY_READABLE
 from proxy.transcoding.protojson.strict import require_readable
+from proxy.transcoding.request_options import MAX_PARAMETERS as MAX_PARAMETERS
+from proxy.transcoding.request_options import RequestOptions
 from proxy.transcoding.values import TextParser
-
-#: What a query parameter that names no field, or a JSON key that does not, leads to.
-UnknownFields = Literal["reject", "warn", "ignore"]
-
-#: Parameters of one query string unless told otherwise; as many as a JSON object may have keys.
-MAX_PARAMETERS: Final = 1000
 
 #: What makes ASCII text mean something other than itself.
 _ENCODED: Final = re.compile("[%+\0]").search
@@ -66,26 +62,41 @@ SYSTEM_PARAMETERS: Final = frozenset(
 )
 
 
-def decode_pairs(query: str, max_parameters: int = MAX_PARAMETERS) -> list[tuple[str, str]]:
+def decode_pairs(
+    query: str,
+    max_parameters: int = MAX_PARAMETERS,
+    *,
+    plus_is_space: bool = True,
+    keeps_bad_escapes: bool = False,
+    drops_flags: bool = False,
+) -> list[tuple[str, str]]:
     """The parameters of a raw query string in their order, decoded; `flag` alone is `flag=`.
 
     >>> decode_pairs("a=1+2&&b=x%3Dy&flag")
     [('a', '1 2'), ('b', 'x=y'), ('flag', '')]
 
-    Raises `RequestError` for bad escapes, bad UTF-8, NUL and too many parameters.
+    With *drops_flags* `flag` is not there. Raises `RequestError` for bad escapes unless
+    *keeps_bad_escapes*, bad UTF-8, NUL and too many parameters.
     """
     pieces = [piece for piece in query.split("&") if piece]
     if len(pieces) > max_parameters:
         raise RequestError(f"the query has more than {max_parameters} parameters")
+    if drops_flags:
+        pieces = [piece for piece in pieces if "=" in piece]
     if query.isascii() and not _ENCODED(query):
         return [(name, value) for name, _, value in (piece.partition("=") for piece in pieces)]
-    return [_decode_pair(piece) for piece in pieces]
+    if keeps_bad_escapes:
+        pieces = [keep_bad_escapes(piece) for piece in pieces]
+    return [_decode_pair(piece, plus_is_space) for piece in pieces]
 
 
-def _decode_pair(piece: str) -> tuple[str, str]:
+def _decode_pair(piece: str, plus_is_space: bool) -> tuple[str, str]:
     name, _, value = piece.partition("=")
     try:
-        return decode_query(name), decode_query(value)
+        return (
+            decode_query(name, plus_is_space=plus_is_space),
+            decode_query(value, plus_is_space=plus_is_space),
+        )
     except PercentError as error:
         message = f"the query parameter {excerpt(name)} cannot be decoded: {error}"
         raise RequestError(message) from error
@@ -109,6 +120,11 @@ def reach(message: Message, parents: tuple[Node, ...]) -> Any:
 def same(one: object, other: object) -> bool:
     """Whether two field values are equal; NaN equals NaN here."""
     return one == other or (one != one and other != other)
+
+
+def is_set(parent: Any, node: Node) -> bool:
+    """Whether a singular field is set; without presence, to anything but its default."""
+    return parent.HasField(node.name) if node.has_presence else bool(getattr(parent, node.name))
 
 
 def holds(parent: Any, node: Node, value: object) -> bool:
@@ -151,31 +167,30 @@ def _is_unknown(name: str) -> bool:
 class QueryBinder:
     """Sets the fields of one message type from a query string. Immutable, made at load."""
 
-    __slots__ = ("_bound", "_max_parameters", "_names", "_unknown")
+    __slots__ = ("_bound", "_names", "_options")
 
-    def __init__(
-        self,
-        names: Mapping[str, Node],
-        *,
-        bound: Bound,
-        unknown_fields: UnknownFields,
-        max_parameters: int = MAX_PARAMETERS,
-    ) -> None:
+    def __init__(self, names: Mapping[str, Node], *, bound: Bound, options: RequestOptions) -> None:
         self._names = names
-        self._max_parameters = max_parameters
         self._bound = bound
-        self._unknown = unknown_fields
+        self._options = options
 
     def __repr__(self) -> str:
-        return f"<QueryBinder of {len(self._names)} names, {self._unknown} unknown>"
+        unknown = self._options.unknown_parameters
+        return f"<QueryBinder of {len(self._names)} names, {unknown} unknown>"
 
     def meanings(self, query: str) -> list[tuple[str, str, Parameter | None]]:
         """Name, text and field of each parameter but system parameters; None for no field.
 
         Raises `RequestError` for a query that cannot be decoded, or a name that cannot be given.
         """
-        names = self._names
-        pairs = decode_pairs(query, self._max_parameters)
+        names, options = self._names, self._options
+        pairs = decode_pairs(
+            query,
+            options.max_parameters,
+            plus_is_space=options.plus_is_space,
+            keeps_bad_escapes=options.keeps_bad_escapes,
+            drops_flags=options.drops_flags,
+        )
         meant = [(name, text, resolve(names, name)) for name, text in pairs]
         return [one for one in meant if one[2] is not None or _is_unknown(one[0])]
 
@@ -195,9 +210,9 @@ class QueryBinder:
 
         Raises `RequestError` for a name that cannot be given in a query, a value that is none of
         its field, a field or map entry given twice, two members of a oneof, and a value that
-        differs from the one that path or body gave.
+        differs from the one that path or body gave; of these, what the options do not allow.
         """
-        filling = _Filling(message, self._bound)
+        filling = _Filling(message, self._bound, self._options)
         unknown: list[str] = []
         for name, text, parameter in self.meanings(query):
             if parameter is None:
@@ -209,10 +224,10 @@ class QueryBinder:
         return self._report(unknown) if unknown else ()
 
     def _report(self, unknown: Collection[str]) -> tuple[str, ...]:
-        if self._unknown == "ignore":
+        if self._options.unknown_parameters == "ignore":
             return ()
         names = [name[:MAX_UNKNOWN_NAME_CHARACTERS] for name in unknown]
-        if self._unknown == "reject":
+        if self._options.unknown_parameters == "reject":
             raise RequestError("is no parameter of this request", field=names[0])
         return tuple(dict.fromkeys(names))[:MAX_UNKNOWN_NAMES]
 
@@ -220,29 +235,35 @@ class QueryBinder:
 class _Filling:
     """The state of one `bind`: which fields the query has given so far."""
 
-    __slots__ = ("_bound", "_given", "_is_deep", "_lists", "_message")
+    __slots__ = ("_bound", "_given", "_is_deep", "_lists", "_message", "_options")
 
-    def __init__(self, message: Message, bound: Bound) -> None:
+    def __init__(self, message: Message, bound: Bound, options: RequestOptions) -> None:
         self._message = message
         self._bound = bound
+        self._options = options
         self._given: set[tuple[str, Any]] = set()
         self._lists: dict[str, tuple[Parameter, list[Any]]] = {}
         self._is_deep = False
 
     def give(self, parameter: Parameter, text: str) -> None:
         node, path = parameter.node, parameter.path
+        owner = self._bound.owner(parameter)
+        if owner and self._options.ignores_collisions:
+            return
         key = None if parameter.key is None else parse_text(node.parse_key, parameter.key, path)
-        if not node.is_list:
-            self._refuse_second(path, key)
+        is_second = not node.is_list and self._is_second(path, key)
         value = parse_text(node.parse, text, path)
         if len(parameter.parents) + len(text) > SURELY_READABLE:
             self._is_deep |= _levels(parameter, text) > SURELY_READABLE
-        owner = self._bound.owner(parameter)
         if not owner:
-            self._put(parameter, key, value)
-        elif node.is_list:
+            if self._options.merges_query and not (node.is_list or is_second):
+                owner = self._holder(parameter, key)
+            if not owner:
+                self._put(parameter, key, value, is_second)
+                return
+        if node.is_list:
             self._lists.setdefault(path, (parameter, []))[1].append(value)
-        elif not self._holds(parameter, key, value):
+        elif not self._holds(parameter, key, value) and not self._options.ignores_collisions:
             raise _collision(owner, path)
 
     def compare_lists(self) -> None:
@@ -257,19 +278,33 @@ class _Filling:
         if self._is_deep:
             require_readable(self._message)
 
-    def _refuse_second(self, path: str, key: Any) -> None:
+    def _is_second(self, path: str, key: Any) -> bool:
+        """Whether a singular field, or an entry of a map, was given before, where it may be."""
         claim = (path, key)
-        if claim in self._given:
+        if claim not in self._given:
+            self._given.add(claim)
+            return False
+        if not self._options.takes_last:
             what = "is given twice" if key is None else f"has the key {excerpt(str(key))} twice"
             raise RequestError(what, field=path)
-        self._given.add(claim)
+        return True
 
-    def _put(self, parameter: Parameter, key: Any, value: Any) -> None:
+    def _holder(self, parameter: Parameter, key: Any) -> str:
+        """Who has set a field that the query may set too: "body" or "" for nobody."""
+        parent, node = reach(self._message, parameter.parents), parameter.node
+        if key is not None:
+            return "body" if key in getattr(parent, node.name) else ""
+        return "body" if is_set(parent, node) else ""
+
+    def _put(self, parameter: Parameter, key: Any, value: Any, is_second: bool) -> None:
         if parameter.contested:
             claim_alternatives(self._message, parameter)
         parent = reach(self._message, parameter.parents)
         if parameter.key is None:
-            parameter.node.put(parent, value)
+            if is_second and parameter.node.is_mask:
+                getattr(parent, parameter.node.name).MergeFrom(value)
+            else:
+                parameter.node.put(parent, value)
         elif isinstance(value, Message):
             getattr(parent, parameter.node.name)[key].CopyFrom(value)
         else:

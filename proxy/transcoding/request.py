@@ -11,7 +11,6 @@ default value cannot be told from nothing, so a body with `"id": ""` does not co
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor
@@ -25,24 +24,15 @@ from proxy.transcoding.parameters import FieldTables, Form, Parameter, parameter
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.kinds import require_usable_names
 from proxy.transcoding.query import (
-    MAX_PARAMETERS,
     Bound,
     QueryBinder,
-    UnknownFields,
     claim_alternatives,
     holds,
+    is_set,
     parse_text,
     reach,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RequestOptions:
-    """Settings of a route's requests. *fill_mask* is off in dialects without mask filling."""
-
-    unknown_parameters: UnknownFields = "reject"
-    max_parameters: int = MAX_PARAMETERS
-    fill_mask: bool = True
+from proxy.transcoding.request_options import RequestOptions as RequestOptions
 
 
 class BuiltRequest(NamedTuple):
@@ -83,7 +73,7 @@ class PathVariable:
         value = parse_text(parameter.node.parse, capture, parameter.path)
         claim_alternatives(message, parameter)
         parent = reach(message, parameter.parents)
-        if _is_set(parent, parameter) and not holds(parent, parameter.node, value):
+        if is_set(parent, parameter.node) and not holds(parent, parameter.node, value):
             raise RequestError("the body gives another value than the path", field=parameter.path)
         parameter.node.put(parent, value)
 
@@ -105,11 +95,6 @@ def _filler(parameter: Parameter) -> Callable[[Any, str], None]:
     return fill
 
 
-def _is_set(parent: Any, parameter: Parameter) -> bool:
-    node = parameter.node
-    return parent.HasField(node.name) if node.has_presence else bool(getattr(parent, node.name))
-
-
 class RequestBuilder:
     """Makes the request messages of one binding. Immutable; safe to share between requests.
 
@@ -118,6 +103,7 @@ class RequestBuilder:
 
     __slots__ = (
         "__weakref__",
+        "_checks_body",
         "_read_body",
         "_requires",
         "binding",
@@ -151,6 +137,7 @@ class RequestBuilder:
         self.mask = mask
         self._read_body = read_body
         self._requires = requires
+        self._checks_body = not options.ignores_collisions
 
     def __repr__(self) -> str:
         return f"<RequestBuilder of {self.binding.rpc} at {self.binding.template}>"
@@ -163,22 +150,23 @@ class RequestBuilder:
         options: RequestOptions | None = None,
         tables: FieldTables | None = None,
     ) -> "RequestBuilder":
-        """Compile a binding. Give the same *tables* for all bindings that share *codecs*.
+        """Compile a binding. Give the same *tables* for all that share *codecs* and texts.
 
         Raises `ValueError` for a variable of a type that no path text can give, and for a field
         that hides a method.
         """
         options = options or RequestOptions()
-        tables = tables or FieldTables(codecs)
+        tables = tables or FieldTables(codecs, options.texts)
         message = binding.method.input_type
         require_usable_names(message)
         leaves = json_leaves(binding, tables)
-        return cls(
+        made = _FormBuilder if options.reads_form else cls
+        return made(
             binding,
             options=options,
             json_options=codecs.options,
             variables=tuple(PathVariable(message, one, tables) for one in binding.variables),
-            read_body=body_reader(binding, codecs),
+            read_body=body_reader(binding, codecs, options),
             query=_query_binder(binding, options, tables),
             leaves=leaves,
             mask=mask_filler(binding, leaves) if options.fill_mask else None,
@@ -195,7 +183,7 @@ class RequestBuilder:
         is not JSON, else 400.
         """
         message, unknown = self._read_body(body, content_type)
-        if body:
+        if body and self._checks_body:
             for variable, capture in zip(self.variables, captures, strict=True):
                 variable.fill_checked(message, capture)
         else:
@@ -210,16 +198,28 @@ class RequestBuilder:
         return BuiltRequest(message, unknown)
 
 
+class _FormBuilder(RequestBuilder):
+    """Takes a form in the body for parameters, which go before those of the query."""
+
+    __slots__ = ()
+
+    def build(
+        self, captures: Sequence[str], query: str, body: bytes, content_type: str | None
+    ) -> BuiltRequest:
+        form = body.decode("utf-8", "surrogateescape")
+        both = f"{form}&{query}" if form and query else form or query
+        return super().build(captures, both, b"", content_type)
+
+
 def _query_binder(binding: Binding, options: RequestOptions, tables: FieldTables) -> QueryBinder:
     """With body `*` no parameter names a field: http.proto leaves nothing for the query then."""
-    whole = binding.body is Body.WHOLE
+    whole = binding.body is Body.WHOLE and not options.merges_query
     body_field = "" if isinstance(binding.body, Body) else binding.body.name
     paths = frozenset(variable.path for variable in binding.variables)
     return QueryBinder(
         {} if whole else tables.names(binding.method.input_type),
-        bound=Bound(paths, body_field),
-        unknown_fields=options.unknown_parameters,
-        max_parameters=options.max_parameters,
+        bound=Bound(paths, "" if options.merges_query else body_field),
+        options=options,
     )
 
 

@@ -23,6 +23,7 @@ from proxy.transcoding.query import (
     QueryBinder,
     decode_pairs,
 )
+from proxy.transcoding.request_options import RequestOptions
 from tests.transcoding.request_schema import (
     LIBRARY,
     codecs_of,
@@ -93,7 +94,8 @@ def binder(
 ) -> QueryBinder:
     pool = pool or vector_pool("query_shapes.proto")
     names = tables(pool).names(message_type(pool, name))
-    return QueryBinder(names, bound=bound or Bound(), unknown_fields=unknown)
+    options = RequestOptions(unknown_parameters=unknown)
+    return QueryBinder(names, bound=bound or Bound(), options=options)
 
 
 def empty(pool: Any = None, name: str = SHAPES) -> Message:
