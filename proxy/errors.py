@@ -77,7 +77,7 @@ class RequestError(StatusError):
     """The client's request cannot be served as it came; no upstream has seen it.
 
     *field* is the request field at fault as a dotted proto path (`record.ttl`), "" when there is
-    no single one.
+    no single one. *is_unmapped* says that no route has the path, or not for the HTTP method.
     """
 
     def __init__(
@@ -88,9 +88,11 @@ class RequestError(StatusError):
         code: Code = Code.INVALID_ARGUMENT,
         http_status: int | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        is_unmapped: bool = False,
     ) -> None:
         super().__init__(Status(code, message), http_status=http_status, headers=headers)
         self.field = field
+        self.is_unmapped = is_unmapped
 
     def __str__(self) -> str:
         text = super().__str__()

@@ -31,6 +31,11 @@ _WORDS: Final[dict[str, bool | None]] = {
 #: More digits than a number in a configuration can need; Python refuses to read 4,301 of them.
 _MAX_DIGITS: Final = 40
 
+#: Keys inside of whose values the word `null` is a value: documents, and tables of values.
+_DOCUMENTS: Final = frozenset({"body", "violation", "error", "add", "enums", "bool"})
+#: Keys of which it is a value itself.
+_NULLABLE: Final = frozenset({"unset", "zero", "empty_list", "empty_map", "empty_text", "as"})
+
 _VARIABLE: Final = re.compile(r"\$(?:(?P<escaped>\$\{)|\{(?P<name>[^}]*)\}|(?P<open>\{))")
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -66,6 +71,15 @@ def plain_value(text: str) -> Value:
     if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
         return text
     return int(text) if _INTEGER.fullmatch(text) else float(text)
+
+
+def _may_be_null(location: Location) -> bool:
+    """Whether `null` at *location* is a value, and not the want of one.
+
+    >>> _may_be_null(("shape", "errors", "body", "result")), _may_be_null(("routes", 0, "owner"))
+    (True, False)
+    """
+    return location[-1] in _NULLABLE or not _DOCUMENTS.isdisjoint(location[:-1])
 
 
 def _is_text(value: str) -> bool:
@@ -178,7 +192,7 @@ class TreeBuilder:
             self._tree.templates[location] = node.text
             return _VARIABLE.sub(lambda match: self._variable(match, node, location), node.text)
         value = plain_value(node.text) if node.plain else node.text
-        if value is None:
+        if value is None and not (node.text and _may_be_null(location)):
             message = "has no value; give one, or leave the key out for its default"
             self._tree.refuse(node.place, location, message)
         return value
