@@ -23,6 +23,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"shadow"}),
     frozenset({"report"}),
     frozenset({"upstreams", "sources", "telemetry", "state", "evidence"}),
+    frozenset({"inventory"}),
     frozenset({"routing"}),
     frozenset({"config"}),
     frozenset({"cutover"}),
@@ -50,6 +51,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("telemetry",),
     "sqlite3": ("evidence",),
     "asyncpg": ("evidence",),
+    "referencing": ("inventory",),
 }
 
 #: What a module of the pure rows must not reach for: tasks, clocks, environment, files, sockets.

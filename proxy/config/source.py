@@ -67,7 +67,9 @@ class SyntaxProblem(ValueError):
         self.problem = problem
 
 
-def parse_source(source: SourceText, parser: type = PARSER) -> MappingNode:
+def parse_source(
+    source: SourceText, parser: type = PARSER, *, max_depth: int = MAX_DEPTH
+) -> MappingNode:
     """Read the top-level mapping of *source*; empty text is an empty mapping.
 
     Raises `SyntaxProblem`. *parser* is one of PyYAML's loader classes.
@@ -77,7 +79,7 @@ def parse_source(source: SourceText, parser: type = PARSER) -> MappingNode:
     [('version', '1', 'a.yaml:1:10')]
     """
     try:
-        return _Composer(source, parser).document()
+        return _Composer(source, parser, max_depth).document()
     except yaml.YAMLError as error:
         raise SyntaxProblem(_syntax_problem(source, error)) from error
 
@@ -103,8 +105,9 @@ def _character_problem(source: SourceText, error: yaml.YAMLError) -> Problem:
 class _Composer:
     """Builds the tree of one document from the events of *parser*."""
 
-    def __init__(self, source: SourceText, parser: type) -> None:
+    def __init__(self, source: SourceText, parser: type, max_depth: int) -> None:
         self._file = source.name
+        self._max_depth = max_depth
         self._events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=parser)
         self._anchors: dict[str, Node] = {}
 
@@ -136,8 +139,8 @@ class _Composer:
         tag = getattr(event, "tag", None)
         if tag is not None:
             raise self._refused(event, f"tags are not used here: {tag}")
-        if depth > MAX_DEPTH:
-            raise self._refused(event, f"nested deeper than {MAX_DEPTH} levels")
+        if depth > self._max_depth:
+            raise self._refused(event, f"nested deeper than {self._max_depth} levels")
         node = self._fresh(event, depth)
         anchor = getattr(event, "anchor", None)
         if anchor is not None:

@@ -1,0 +1,1 @@
+"""What the old API has, told by its OpenAPI document and its traffic, held against the bindings."""

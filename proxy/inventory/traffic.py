@@ -1,0 +1,129 @@
+"""Requests of the past, counted by operation, by binding, and by what is neither.
+
+Belongs here: counting, in memory that does not grow with the log. Does not: reading logs (`hits`),
+what the counts mean (`coverage`).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from proxy.inventory.hits import Hit
+from proxy.inventory.legacy import Operation
+from proxy.inventory.paths import OperationTable, common_pattern
+from proxy.routing.table import RouteBinding, RouteTable
+
+#: Patterns of paths that no document tells of; what comes after them is counted together.
+MAX_PATTERNS: Final = 5000
+#: Names of parameters and of unknown fields that are kept for one operation.
+MAX_NAMES: Final = 200
+
+
+class Tally:
+    """Requests alike: how many, of which a binding takes *mapped*, and when.
+
+    *names* count the parameters of queries, *unknown* the fields that our own log calls unknown.
+    """
+
+    __slots__ = ("first_s", "hits", "last_s", "mapped", "names", "statuses", "target", "unknown")
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.mapped = 0
+        self.first_s: float | None = None
+        self.last_s: float | None = None
+        self.statuses: Counter[str] = Counter()
+        self.names: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.target: RouteBinding | None = None
+
+    def __repr__(self) -> str:
+        return f"<Tally of {self.hits}>"
+
+    def add(self, hit: Hit, target: RouteBinding | None) -> None:
+        """Count one hit, which *target* takes."""
+        self.hits += hit.times
+        if target is not None:
+            self.mapped += hit.times
+            self.target = target
+        if hit.at_s is not None:
+            self.first_s = hit.at_s if self.first_s is None else min(self.first_s, hit.at_s)
+            self.last_s = hit.at_s if self.last_s is None else max(self.last_s, hit.at_s)
+        if hit.status:
+            self.statuses[f"{hit.status // 100}xx"] += hit.times
+        _count(self.names, hit.names, hit.times)
+        _count(self.unknown, hit.unknown, hit.times)
+
+
+class Traffic:
+    """Counts hits against *table*, and against the operations of a document, if there is one.
+
+    Hits before *since_s* are counted apart; those without a time count. *is_misled* says of an
+    operation that what takes its requests is meant for another: then they are not mapped.
+    """
+
+    def __init__(
+        self,
+        table: RouteTable,
+        operations: OperationTable | None = None,
+        since_s: float | None = None,
+        is_misled: Callable[[Operation], bool] = lambda _: False,
+    ) -> None:
+        self._table = table
+        self._operations = operations
+        self._since_s = since_s
+        self._is_misled = is_misled
+        self.total = Tally()
+        self.by_operation: dict[str, Tally] = {}
+        self.by_binding: dict[RouteBinding, Tally] = {}
+        self.others: dict[tuple[str, str], Tally] = {}
+        #: Hits of others than the first patterns.
+        self.beyond = 0
+        self.too_early = 0
+
+    def __repr__(self) -> str:
+        return f"<Traffic of {self.total.hits} requests>"
+
+    def add(self, hit: Hit) -> None:
+        """Count a request."""
+        if self._since_s is not None and hit.at_s is not None and hit.at_s < self._since_s:
+            self.too_early += hit.times
+            return
+        target = self._target(hit)
+        operation = self._operation(hit)
+        if operation is not None and self._is_misled(operation):
+            target = None
+        if target is not None:
+            self.by_binding.setdefault(target, Tally()).add(hit, target)
+        self.total.add(hit._replace(names=(), unknown=()), target)
+        if operation is not None:
+            self.by_operation.setdefault(operation.key, Tally()).add(hit, target)
+        else:
+            self._add_other(hit, target)
+
+    def _target(self, hit: Hit) -> RouteBinding | None:
+        """The binding that takes a request, and can serve it."""
+        target = self._table.find(hit.http_method, hit.path).binding
+        return None if target is None or target.route.cardinality.request_streams else target
+
+    def _operation(self, hit: Hit) -> Operation | None:
+        if self._operations is None:
+            return None
+        found = self._operations.find(hit.http_method, hit.path)
+        if found is None and hit.http_method == "HEAD":
+            return self._operations.find("GET", hit.path)
+        return found
+
+    def _add_other(self, hit: Hit, target: RouteBinding | None) -> None:
+        pattern = common_pattern(hit.path) if target is None else str(target.binding.template)
+        key = (hit.http_method, pattern)
+        if key not in self.others and len(self.others) >= MAX_PATTERNS:
+            self.beyond += hit.times
+            return
+        self.others.setdefault(key, Tally()).add(hit, target)
+
+
+def _count(counter: Counter[str], names: tuple[str, ...], count: int) -> None:
+    for name in names:
+        if name in counter or len(counter) < MAX_NAMES:
+            counter[name] += count
