@@ -34,6 +34,7 @@ from proxy.transcoding.protojson.options import JsonOptions
 from proxy.transcoding.protojson.program import Parser, Printer, Program
 from proxy.transcoding.protojson.strict import StrictParser
 from proxy.transcoding.protojson.structs import Unexpected
+from proxy.transcoding.protojson.style import Style
 from proxy.transcoding.protojson.unknown import MET_UNKNOWN, UnknownNames
 
 #: What the fast path ends in when a body is for the strict path: a guard of generated code, a
@@ -69,7 +70,8 @@ def structural_quotes(body: bytes) -> int:
 class Codecs:
     """The codecs of one pool under one set of options; each is made once and kept.
 
-    *known* is what the codecs of another pool have compiled: see `codes`.
+    *known* is what the codecs of another pool have compiled: see `codes`. *style* is how messages
+    are written and read, as ProtoJSON without it.
     """
 
     def __init__(
@@ -77,10 +79,11 @@ class Codecs:
         pool: DescriptorPool,
         options: JsonOptions | None = None,
         known: Mapping[str, CodeType] = MappingProxyType({}),
+        style: Style | None = None,
     ) -> None:
         self.options = options or JsonOptions()
         self._shared = Shared(
-            Program(pool, self.options, known),
+            Program(pool, self.options, known, style),
             StrictParser(pool, self.options),
             UnknownNames() if self.options.unknown_fields == "warn" else None,
         )

@@ -106,13 +106,24 @@ KEY_CONVERSIONS: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 
+def _no_form(_field: FieldDescriptor, _value: str) -> str | None:
+    """No value has a form of its own."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class References:
-    """How generated code names other generated things."""
+    """How generated code names other generated things.
+
+    *define* makes a thing of its own known under a name, which must say what it is. *form* gives
+    Python for a value that is not written as in ProtoJSON, by its field and its name in the code.
+    """
 
     message: Callable[[Descriptor], str]
     enum: Callable[[FieldDescriptor], str]
     names: Callable[[Iterable[str]], str]
+    define: Callable[[str, object], object]
+    form: Callable[[FieldDescriptor, str], str | None] = _no_form
 
 
 def parser_source(

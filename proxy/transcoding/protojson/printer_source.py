@@ -120,6 +120,9 @@ def _map_expression(field: FieldDescriptor, refs: References, options: JsonOptio
 
 
 def _item(field: FieldDescriptor, refs: References, options: JsonOptions, value: str) -> str:
+    own = refs.form(field, value)
+    if own is not None:
+        return own
     if field.message_type is not None:
         return message_expression(field.message_type, refs, options, value)
     kind = field_kind(field)
@@ -162,10 +165,11 @@ def _reading(field: FieldDescriptor, refs: References, options: JsonOptions) -> 
         return [f"if has({field.name!r}):", f"    {value}", f"    {store}"]
     if options.emit_defaults:
         return [value, store]
-    return [value, f"if {_is_set(field)}: {store}"]
+    return [value, f"if {is_set(field)}: {store}"]
 
 
-def _is_set(field: FieldDescriptor) -> str:
+def is_set(field: FieldDescriptor) -> str:
+    """Python for whether the value `v` of a field without presence is not its default."""
     floating = field_kind(field) in {Kind.FLOAT, Kind.DOUBLE}
     return "v or minus_zero(v)" if floating and not field.is_repeated else "v"
 

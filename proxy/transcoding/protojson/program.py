@@ -19,18 +19,13 @@ from proxy.transcoding.protojson import moments, scalars, structs
 from proxy.transcoding.protojson.faults import UnknownType
 from proxy.transcoding.protojson.kinds import Kind, element, enum_type, message_kind, reachable
 from proxy.transcoding.protojson.options import DEEPEST, JsonOptions
-from proxy.transcoding.protojson.parser_source import (
-    References,
-    field_parser_source,
-    parser_source,
-)
+from proxy.transcoding.protojson.parser_source import References
 from proxy.transcoding.protojson.printer_source import (
-    expression,
     message_expression,
     printed_name,
-    printer_source,
     value_printer_source,
 )
+from proxy.transcoding.protojson.style import ProtoJson, Style
 from proxy.transcoding.protojson.unknown import Dropped
 
 #: Puts decoded JSON, of a depth, into a message; returns the number of strings that it met.
@@ -48,7 +43,7 @@ class Program:
     Two threads may add types at the same time: what is generated for a type follows from the type
     alone, its name too, so that the worst of it is to make the same twice. *known* are compiled
     sources of another program; compiling is most of the work, and a type that has not changed
-    has the same source.
+    has the same source. *style* says what is generated, ProtoJSON's own style without it.
     """
 
     def __init__(
@@ -56,9 +51,11 @@ class Program:
         pool: DescriptorPool,
         options: JsonOptions,
         known: Mapping[str, CodeType] = MappingProxyType({}),
+        style: Style | None = None,
     ) -> None:
         self._pool = pool
         self._options = options
+        self._style = style or ProtoJson(options)
         self._known = known
         self._whole: set[str] = set()
         self._sources: dict[str, str] = {}
@@ -95,18 +92,25 @@ class Program:
         """The parser of one field's value."""
         self._add_below(field)
         name = self._name("parse_field", field.full_name)
-        self._run(
-            field.full_name, field_parser_source(field, name, self._parser_refs, self._options)
-        )
+        self._run(field.full_name, self._style.field_parser(field, name, self._parser_refs))
         return cast(Parser, self._namespace[name])
 
     def field_printer(self, field: FieldDescriptor) -> Printer:
         """The printer of one field's value."""
         self._add_below(field)
         name = self._name("print_field", field.full_name)
-        value = expression(field, self._printer_refs, self._options)
+        value = self._style.expression(field, self._printer_refs)
         self._run(field.full_name, value_printer_source(name, value))
         return cast(Printer, self._namespace[name])
+
+    def function(
+        self, name: str, source: Callable[[References], str], needs: Iterable[Descriptor]
+    ) -> Callable[..., Any]:
+        """The function *name* of a source that prints, which calls the printers of *needs*."""
+        for descriptor in needs:
+            self._add(descriptor)
+        self._run(name, source(self._printer_refs))
+        return cast(Callable[..., Any], self._namespace[name])
 
     def any_json(self, message: Any, depth: int) -> dict[str, Any]:
         """The JSON of an `Any`. Raises `UnknownType`, and `ValueError` when it is not valid."""
@@ -169,8 +173,8 @@ class Program:
             return (value_printer_source(printer, value),)
         parser = self._name("parse", descriptor.full_name)
         return (
-            parser_source(descriptor, parser, self._parser_refs, self._options),
-            printer_source(descriptor, printer, self._printer_refs, self._options),
+            self._style.parser(descriptor, parser, self._parser_refs),
+            self._style.printer(descriptor, printer, self._printer_refs),
         )
 
     def _run(self, name: str, source: str) -> None:
@@ -213,7 +217,10 @@ class Program:
             self._namespace.setdefault(name, found)
             return name
 
-        return References(lambda descriptor: self._name(prefix, descriptor.full_name), enum, names)
+        def message(descriptor: Descriptor) -> str:
+            return self._name(prefix, descriptor.full_name)
+
+        return References(message, enum, names, self._namespace.setdefault)
 
 
 def numbers_by_name(enum: EnumDescriptor) -> dict[str, int]:
