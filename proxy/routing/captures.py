@@ -17,6 +17,7 @@ from proxy.transcoding.percent import (
     Unescape,
     decode_multi_segment,
     decode_segment,
+    keep_bad_escapes,
     literal_key,
 )
 from proxy.transcoding.template import PathTemplate, Variable
@@ -40,9 +41,12 @@ class CaptureError(RequestError):
 class Captures:
     """The variables of one template. `take` and then `decode`, unless the path `is_plain`."""
 
-    __slots__ = ("_variables", "take")
+    __slots__ = ("_keep", "_variables", "take")
 
-    def __init__(self, template: PathTemplate, unescape: Unescape) -> None:
+    def __init__(
+        self, template: PathTemplate, unescape: Unescape, *, keeps_bad_escapes: bool = False
+    ) -> None:
+        self._keep = keep_bad_escapes if keeps_bad_escapes else None
         self._variables = tuple(
             _Capture(variable, template, unescape) for variable in template.variables
         )
@@ -52,6 +56,8 @@ class Captures:
     def decode(self, raws: tuple[str, ...], target: object) -> tuple[str, ...]:
         """The decoded texts. Raises `CaptureError` for *target*."""
         texts = []
+        if self._keep is not None:
+            raws = tuple(map(self._keep, raws))
         for variable, raw in zip(self._variables, raws, strict=True):
             try:
                 texts.append(variable.decode(raw))

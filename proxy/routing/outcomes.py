@@ -4,7 +4,7 @@ Belongs here: the types that `routing.trie` hands out. Does not: how they are fo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from proxy.transcoding.template import PathTemplate
@@ -26,10 +26,11 @@ class Matched(NamedTuple, Generic[T]):
 class MethodMismatch:
     """The path is known, the HTTP method is not: 405 with these methods in `Allow`, sorted.
 
-    HEAD stands beside every GET, since GET answers it.
+    HEAD stands beside every GET that answers it. *target* is that of the most specific route.
     """
 
     allow: tuple[str, ...]
+    target: object = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ and visits nothing that the path does not fit. So it depends neither on the numb
 nor on the length of a hostile path, but for splitting it and handing back what `**` took.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Generic, TypeVar
 
-from proxy.routing.captures import CaptureError, Captures, is_plain
+from proxy.routing.captures import CaptureError, is_plain
 from proxy.routing.outcomes import (
     ANY_METHOD,
     Candidate,
@@ -33,7 +33,14 @@ from proxy.routing.outcomes import (
     MethodMismatch,
     Unmatched,
 )
-from proxy.transcoding.percent import Unescape, folded_key, literal_key
+from proxy.routing.places import Ends, Key, PlacedRoute, Trie, Walk
+from proxy.transcoding.percent import (
+    PercentError,
+    Unescape,
+    decode_segment,
+    folded_key,
+    literal_key,
+)
 from proxy.transcoding.template import PathTemplate
 
 __all__ = [
@@ -50,189 +57,19 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-#: What a literal and the segments that it means have in common.
-_Key = Callable[[str], str | None]
-
-
-class _Route(Generic[T]):
-    """One added route, compiled."""
-
-    __slots__ = ("captures", "http_method", "ignore_trailing_slash", "target", "template")
-
-    def __init__(
-        self,
-        http_method: str,
-        template: PathTemplate,
-        target: T,
-        unescape: Unescape,
-        ignore_trailing_slash: bool,
-    ) -> None:
-        self.http_method = http_method
-        self.template = template
-        self.target = target
-        self.captures = Captures(template, unescape)
-        self.ignore_trailing_slash = ignore_trailing_slash
-
-    @property
-    def is_one_path(self) -> bool:
-        """Whether only one path can match, and nothing is captured."""
-        return not self.template.variables and not {"*", "**"} & set(self.template.segments)
-
-
-class _Ends(Generic[T]):
-    """The routes that end at one place of the trie, by HTTP method."""
-
-    __slots__ = ("any_method", "by_method")
-
-    def __init__(self) -> None:
-        self.by_method: dict[str, _Route[T]] = {}
-        self.any_method: _Route[T] | None = None
-
-    def add(self, route: _Route[T]) -> _Route[T] | None:
-        """Add a route. Returns the one that has its place already, and then adds nothing."""
-        if route.http_method == ANY_METHOD:
-            taken, self.any_method = self.any_method, self.any_method or route
-            return taken
-        taken = self.by_method.get(route.http_method)
-        self.by_method.setdefault(route.http_method, route)
-        return taken
-
-    def let_get_answer_head(self) -> None:
-        """Give HEAD to GET's route, after all routes were added."""
-        if self.any_method is None and "GET" in self.by_method:
-            self.by_method.setdefault("HEAD", self.by_method["GET"])
-
-    def candidates(self) -> Iterator[Candidate[T]]:
-        """Each route once, under its own method."""
-        for http_method, route in sorted(self.by_method.items()):
-            if http_method == route.http_method:
-                yield Candidate(http_method, route.target)
-        if self.any_method is not None:
-            yield Candidate(ANY_METHOD, self.any_method.target)
-
-
-class _Node(Generic[T]):
-    """A place in the trie: *depth* segments of a path are behind it."""
-
-    __slots__ = ("depth", "ends", "literals", "slashed_ends", "star", "tail")
-
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
-        self.literals: dict[str | None, _Node[T]] = {}
-        self.star: _Node[T] | None = None
-        self.tail: _Ends[T] | None = None
-        self.ends: _Ends[T] | None = None
-        #: Those of *ends* that ignore a trailing slash.
-        self.slashed_ends: _Ends[T] | None = None
-
-    def child(self, segment: str, key: "_Key") -> "_Node[T]":
-        """The node behind a template segment that is not `**`; made when there is none."""
-        if segment == "*":
-            self.star = self.star or _Node(self.depth + 1)
-            return self.star
-        return self.literals.setdefault(key(segment), _Node(self.depth + 1))
-
-    def all_ends(self) -> Iterator[_Ends[T]]:
-        """All ends of this node and of those below it."""
-        nodes = [self]
-        for node in nodes:
-            yield from (ends for ends in (node.ends, node.slashed_ends, node.tail) if ends)
-            nodes.extend(node.literals.values())
-            if node.star:
-                nodes.append(node.star)
-
-
-class _Trie(Generic[T]):
-    """The routes of one verb."""
-
-    __slots__ = ("_key", "depth", "root")
-
-    def __init__(self, key: "_Key") -> None:
-        self._key = key
-        self.root: _Node[T] = _Node(1)
-        #: Segments that any template tells apart; a path is split no further.
-        self.depth = 1
-
-    def add(self, route: _Route[T]) -> _Route[T] | None:
-        """Add a route. Returns the one that has its place already."""
-        segments = route.template.segments
-        has_tail = bool(segments) and segments[-1] == "**"
-        node = self.root
-        for segment in segments[:-1] if has_tail else segments:
-            node = node.child(segment, self._key)
-        self.depth = max(self.depth, node.depth)
-        if has_tail:
-            node.tail = node.tail or _Ends()
-            return node.tail.add(route)
-        if route.ignore_trailing_slash:
-            node.slashed_ends = node.slashed_ends or _Ends()
-            node.slashed_ends.add(route)
-        node.ends = node.ends or _Ends()
-        return node.ends.add(route)
-
-
-class _Walk(Generic[T]):
-    """A path made ready for the trie of its verb; `next_ends` hands out what it fits, best first.
-
-    *length* is where the path ends, with the slashes at its end left out when *slashed*. The
-    branches still to be tried are a stack, the most specific on top.
-    """
-
-    __slots__ = ("_keys", "_later", "_length", "segments", "slashed")
-
-    def __init__(
-        self,
-        trie: _Trie[T],
-        segments: list[str],
-        keys: Sequence[str | None],
-        length: int,
-        slashed: bool,
-    ) -> None:
-        self.segments = segments
-        self.slashed = slashed
-        self._keys = keys
-        self._length = length
-        self._later: list[_Node[T] | _Ends[T]] = [trie.root]
-
-    def next_ends(self) -> _Ends[T] | None:
-        """The most specific place, not handed out yet, where the path may end."""
-        keys, length, later = self._keys, self._length, self._later
-        while later:
-            place = later.pop()
-            if isinstance(place, _Ends):
-                return place
-            node: _Node[T] | None = place
-            depth = place.depth
-            while node is not None:
-                if node.tail is not None:
-                    later.append(node.tail)
-                if depth == length:
-                    ends = node.slashed_ends if self.slashed else node.ends
-                    if ends is not None:
-                        return ends
-                    break
-                key, star = keys[depth], node.star
-                depth += 1
-                node = node.literals.get(key)
-                if star is not None and key != "":
-                    if node is None:
-                        node = star
-                    else:
-                        later.append(star)
-        return None
 
 
 class Matcher(Generic[T]):
     """Immutable look-up of routes by HTTP method and raw path. Made by `MatcherBuilder`."""
 
-    def __init__(self, routes: Sequence[_Route[T]], *, ignore_case: bool = False) -> None:
+    def __init__(self, routes: Sequence[PlacedRoute[T]], *, ignore_case: bool = False) -> None:
         """Raises `DuplicateRoutes`."""
         self._routes = len(routes)
-        self._key: _Key = folded_key if ignore_case else literal_key
+        self._key: Key = folded_key if ignore_case else literal_key
         self._folds = ignore_case
         self._ignores_slashes = any(route.ignore_trailing_slash for route in routes)
-        self._plain: _Trie[T] = _Trie(self._key)
-        self._verbs: dict[str | None, _Trie[T]] = {}
+        self._plain: Trie[T] = Trie(self._key)
+        self._verbs: dict[str | None, Trie[T]] = {}
         self._add_all(routes)
         self._one_path = self._find_one_paths(routes)
 
@@ -266,7 +103,7 @@ class Matcher(Generic[T]):
         for ends in self._all_ends(raw_path):
             yield from ends.candidates()
 
-    def _walk(self, raw_path: str) -> _Walk[T] | None:
+    def _walk(self, raw_path: str) -> Walk[T] | None:
         """Split a path for the trie of its verb; None when it does not begin with a slash."""
         trie, path = self._plain, raw_path
         if self._verbs and ":" in raw_path:
@@ -279,15 +116,15 @@ class Matcher(Generic[T]):
             keys = [self._key(segment) for segment in segments]
         slashed = self._ignores_slashes and raw_path.endswith("/") and raw_path != "/"
         length = path.rstrip("/").count("/") + 1 if slashed else len(segments)
-        return _Walk(trie, segments, keys, length, slashed)
+        return Walk(trie, segments, keys, length, slashed)
 
-    def _split_verb(self, raw_path: str) -> tuple[_Trie[T], str]:
+    def _split_verb(self, raw_path: str) -> tuple[Trie[T], str]:
         """The trie to search, and the path without the verb."""
         front, _, verb = raw_path.rpartition(":")
         trie = None if "/" in verb else self._verbs.get(self._key(verb))
         return (self._plain, raw_path) if trie is None else (trie, front)
 
-    def _captures(self, route: _Route[T], walk: _Walk[T], raw_path: str) -> tuple[str, ...]:
+    def _captures(self, route: PlacedRoute[T], walk: Walk[T], raw_path: str) -> tuple[str, ...]:
         segments = walk.segments
         if walk.slashed and route.ignore_trailing_slash:
             segments = raw_path.rstrip("/").split("/", len(segments) - 1)
@@ -295,15 +132,21 @@ class Matcher(Generic[T]):
         return raws if is_plain(raw_path) else route.captures.decode(raws, route.target)
 
     def _mismatch(self, raw_path: str) -> MethodMismatch | Unmatched:
-        allow = {method for ends in self._all_ends(raw_path) for method in ends.by_method}
-        return MethodMismatch(tuple(sorted(allow))) if allow else _UNMATCHED
+        allow: set[str] = set()
+        first: Candidate[T] | None = None
+        for ends in self._all_ends(raw_path):
+            allow |= ends.by_method.keys()
+            first = first or next(ends.candidates(), None)
+        if first is None or not allow:
+            return _UNMATCHED
+        return MethodMismatch(tuple(sorted(allow)), first.target)
 
-    def _all_ends(self, raw_path: str) -> Iterator[_Ends[T]]:
+    def _all_ends(self, raw_path: str) -> Iterator[Ends[T]]:
         walk = self._walk(raw_path)
         while walk is not None and (ends := walk.next_ends()) is not None:
             yield ends
 
-    def _add_all(self, routes: Sequence[_Route[T]]) -> None:
+    def _add_all(self, routes: Sequence[PlacedRoute[T]]) -> None:
         duplicates = []
         for route in routes:
             first = self._trie(route.template.verb).add(route)
@@ -316,14 +159,61 @@ class Matcher(Generic[T]):
             for ends in trie.root.all_ends():
                 ends.let_get_answer_head()
 
-    def _trie(self, verb: str) -> _Trie[T]:
-        return self._verbs.setdefault(self._key(verb), _Trie(self._key)) if verb else self._plain
+    def _trie(self, verb: str) -> Trie[T]:
+        return self._verbs.setdefault(self._key(verb), Trie(self._key)) if verb else self._plain
 
-    def _find_one_paths(self, routes: Sequence[_Route[T]]) -> dict[str, dict[str, Matched[T]]]:
+    def _find_one_paths(self, routes: Sequence[PlacedRoute[T]]) -> dict[str, dict[str, Matched[T]]]:
         """The answers for paths that one template spells out: nothing is more specific."""
         paths = [str(route.template) for route in routes if route.is_one_path]
         firsts = {path: next(self._all_ends(path)) for path in paths}
         return {path: _answers(ends) for path, ends in firsts.items()}
+
+
+class DecodingMatcher(Matcher[T]):
+    """A matcher of which some routes read a path with escapes as if it had been sent decoded.
+
+    The others are asked first about such a path, and about the path as it was sent.
+    """
+
+    def __init__(self, routes: Sequence[PlacedRoute[T]], *, ignore_case: bool = False) -> None:
+        """Raises `DuplicateRoutes`."""
+        super().__init__(routes, ignore_case=ignore_case)
+        first = [route for route in routes if not route.decodes_first]
+        later = [route for route in routes if route.decodes_first]
+        self._as_sent = Matcher(first, ignore_case=ignore_case)
+        self._decoded = Matcher(later, ignore_case=ignore_case)
+
+    def match(self, http_method: str, raw_path: str) -> Matched[T] | MethodMismatch | Unmatched:
+        """As of any matcher."""
+        if "%" not in raw_path:
+            return super().match(http_method, raw_path)
+        found = self._as_sent.match(http_method, raw_path)
+        if isinstance(found, Matched):
+            return found
+        other = self._decoded.match(http_method, _decoded(raw_path))
+        if not isinstance(found, MethodMismatch) or isinstance(other, Matched):
+            return other
+        allow = other.allow if isinstance(other, MethodMismatch) else ()
+        return MethodMismatch(tuple(sorted({*found.allow, *allow})), found.target)
+
+    def candidates(self, raw_path: str) -> Iterator[Candidate[T]]:
+        """As of any matcher."""
+        if "%" not in raw_path:
+            yield from super().candidates(raw_path)
+            return
+        yield from self._as_sent.candidates(raw_path)
+        yield from self._decoded.candidates(_decoded(raw_path))
+
+
+def _decoded(raw_path: str) -> str:
+    """A path decoded once, with no escapes but `%25` for its percent signs.
+
+    One that cannot be decoded stays as it is: its route is to refuse it.
+    """
+    try:
+        return decode_segment(raw_path).replace("%", "%25")
+    except PercentError:
+        return raw_path
 
 
 class MatcherBuilder(Generic[T]):
@@ -338,7 +228,7 @@ class MatcherBuilder(Generic[T]):
 
     def __init__(self, *, ignore_case: bool = False) -> None:
         """With *ignore_case*, literals and verbs are found in any case of their ASCII letters."""
-        self._routes: list[_Route[T]] = []
+        self._routes: list[PlacedRoute[T]] = []
         self._ignore_case = ignore_case
 
     def add(
@@ -349,18 +239,34 @@ class MatcherBuilder(Generic[T]):
         *,
         unescape: Unescape = Unescape.ALL_EXCEPT_SLASH,
         ignore_trailing_slash: bool = False,
+        keeps_bad_escapes: bool = False,
+        decodes_first: bool = False,
+        answers_head: bool = True,
     ) -> None:
         """Add a route. *http_method* is upper case, or `*` for any.
 
         *unescape* is for its variables of several segments. With *ignore_trailing_slash*, slashes
-        at the end of a path count for nothing, and `**` does not take them.
+        at the end of a path count for nothing, and `**` does not take them. A broken escape is
+        text when *keeps_bad_escapes*. With *decodes_first* a path is decoded before it is split.
+        Of a GET route, *answers_head* says whether it answers HEAD too.
         """
-        route = _Route(http_method, template, target, unescape, ignore_trailing_slash)
+        route = PlacedRoute(
+            http_method,
+            template,
+            target,
+            unescape=unescape,
+            ignore_trailing_slash=ignore_trailing_slash,
+            keeps_bad_escapes=keeps_bad_escapes,
+            decodes_first=decodes_first,
+            answers_head=answers_head,
+        )
         self._routes.append(route)
 
     def build(self) -> Matcher[T]:
         """Compile what was added so far. Raises `DuplicateRoutes`, with every pair."""
-        return Matcher(self._routes, ignore_case=self._ignore_case)
+        decoding = any(route.decodes_first for route in self._routes)
+        made = DecodingMatcher if decoding else Matcher
+        return made(self._routes, ignore_case=self._ignore_case)
 
 
 _UNMATCHED: Final = Unmatched()
@@ -368,7 +274,7 @@ _UNMATCHED: Final = Unmatched()
 _new_tuple: Final = tuple.__new__
 
 
-def _answers(ends: _Ends[T]) -> dict[str, Matched[T]]:
+def _answers(ends: Ends[T]) -> dict[str, Matched[T]]:
     answers = {method: Matched(route.target, ()) for method, route in ends.by_method.items()}
     if ends.any_method is not None:
         answers[ANY_METHOD] = Matched(ends.any_method.target, ())
