@@ -52,7 +52,7 @@ def body_reader(binding: Binding, codecs: Codecs, options: RequestOptions = _SPE
     if binding.body is Body.NONE:
         return _no_body(make, binding.http_method, options.unexpected_body)
     field = binding.body if isinstance(binding.body, FieldDescriptor) else None
-    if is_raw(binding):
+    if is_raw(binding) and not codecs.options.http_bodies:
         return _raw_body(make, field.name if field else None)
     require = _nothing if options.any_content_type else require_json
     if field is not None:

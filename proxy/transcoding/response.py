@@ -7,6 +7,7 @@ framing of streams (`transcoding.streams`), errors (`transcoding.errorbody`), st
 from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 
@@ -58,6 +59,13 @@ class ResponseRenderer:
         render, raw = _renderer(binding, codecs)
         return cls(binding, render, codecs.options, raw=raw)
 
+    def indented(self) -> "ResponseRenderer":
+        """The same renderer, but for line breaks and blanks in its JSON."""
+        render = self._render
+        return ResponseRenderer(
+            self.binding, lambda wire: _indented(render(wire)), self.options, raw=self.raw
+        )
+
     def render(self, wire: bytes) -> Content:
         """The HTTP body of one response message, with its content type.
 
@@ -72,16 +80,24 @@ class ResponseRenderer:
             raise UpstreamError(status, http_status=502) from error
 
 
+def _indented(content: Content) -> Content:
+    if content.content_type != JSON_CONTENT:
+        return content
+    body = orjson.dumps(orjson.loads(content.body), option=orjson.OPT_INDENT_2)
+    return content._replace(body=body)
+
+
 def _renderer(binding: Binding, codecs: Codecs) -> tuple[Callable[[bytes], Content], bool]:
     """What renders a binding's answers, and whether they are raw."""
     field, message = binding.response_body, binding.method.output_type
     parse: Callable[[bytes], Any] = message_class(message).FromString
-    if field is None and is_http_body(message):
+    raw = not codecs.options.http_bodies
+    if raw and field is None and is_http_body(message):
         return lambda wire: read_http_body(parse(wire)), True
     if field is None:
         to_json = codecs.message(message).wire_to_json
         return lambda wire: Content(JSON_CONTENT, to_json(wire)), False
-    if is_http_body(field.message_type) and not field.is_repeated:
+    if raw and is_http_body(field.message_type) and not field.is_repeated:
         name = field.name
         return lambda wire: read_http_body(getattr(parse(wire), name)), True
     return _field_renderer(field, parse, codecs), False

@@ -83,13 +83,11 @@ FORMATS: Final[dict[str, StreamFormat]] = {
 class StreamChoice:
     """The formats in which a route streams, and the one that counts when a client names none.
 
-    There is one format where clients have no choice. *around_early_error* stands around the JSON
-    of an error that ends a stream before its first message.
+    There is one format where clients have no choice.
     """
 
     default: StreamFormat
     formats: tuple[StreamFormat, ...]
-    around_early_error: tuple[bytes, bytes] = (b"", b"")
 
     @classmethod
     def compile(
@@ -113,22 +111,13 @@ class StreamChoice:
         if in_result:
             formats |= {each.name: _in_result(each) for each in formats.values()}
         chosen = tuple(formats.values()) if by_accept else (formats[name],)
-        return cls(formats[name], chosen, _EARLY_IN_RESULT if in_result else (b"", b""))
+        return cls(formats[name], chosen)
 
     def of(self, accept: str) -> StreamFormat:
         """The format for a client that sends *accept*, which is "" for one that sends none."""
         if len(self.formats) == 1:
             return self.default
         return choose_format(accept, self.default, self.formats)
-
-    def early_error(self, body: bytes) -> bytes:
-        """The body of an answer that is an upstream's error instead of a stream."""
-        before, after = self.around_early_error
-        return before + body + after
-
-
-#: What grpc-gateway writes when a stream fails at once: the line that it would write later.
-_EARLY_IN_RESULT: Final = (b'{"error":', b"}\n")
 
 
 def _in_result(frames: StreamFormat) -> StreamFormat:

@@ -21,6 +21,7 @@ class JsonOptions:
     *unknown_fields* says what an unknown field name, or an unknown name of an enum value, does:
     `reject` refuses the body, `warn` drops the field and returns its name, `ignore` drops it.
     *max_depth* counts nested JSON objects and arrays, the outermost one included.
+    With *http_bodies* a `google.api.HttpBody` that is all of a body is JSON like any message.
     *max_object_keys* bounds the keys of one JSON object, maps and `Struct` included, so that
     one small body cannot make a server spend its time on hashing.
     """
@@ -32,6 +33,7 @@ class JsonOptions:
     unknown_fields: Literal["reject", "warn", "ignore"] = "reject"
     max_depth: int = DEEPEST
     max_object_keys: int = 1000
+    http_bodies: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= DEEPEST:
