@@ -52,6 +52,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "sqlite3": ("evidence",),
     "asyncpg": ("evidence",),
     "referencing": ("inventory",),
+    "multipart": ("shape.bodies",),
 }
 
 #: What a module of the pure rows must not reach for: tasks, clocks, environment, files, sockets.

@@ -7,19 +7,19 @@ descriptors (`shape`).
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from proxy.config.base import Distinct, NonEmpty, OrOff, Section, SomeEntry
 from proxy.shape.urls import MethodParameter, UrlQuirks
 
 OverridableMethod = Literal["PUT", "PATCH", "DELETE"]
-_SUFFIX: Final = re.compile(r"\.[A-Za-z0-9_-]{1,16}")
+_SUFFIX: Final = re.compile(r"(?:\.[A-Za-z0-9_-]{1,16}){1,4}")
 
 
 def _suffix(text: str) -> str:
     if not _SUFFIX.fullmatch(text):
-        raise PydanticCustomError("suffix", "must be a dot with up to 16 letters or digits")
+        raise PydanticCustomError("suffix", "must be a dot with letters or digits, such as .json")
     return text
 
 
@@ -76,6 +76,12 @@ class LegacyUrls(Section):
         ),
         examples=[{"in": ["query"]}],
     )
+
+    @model_validator(mode="after")
+    def _something(self) -> "LegacyUrls":
+        if not self.model_fields_set:
+            raise PydanticCustomError("no_url_form", "asks for nothing")
+        return self
 
 
 class ShapeRequests(Section):

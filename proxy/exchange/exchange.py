@@ -6,6 +6,7 @@ comes is in the snapshot; here are look-ups and calls only.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,7 +16,8 @@ from proxy.cutover.fallback import Safety
 from proxy.cutover.stages import Side
 from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
-from proxy.exchange.failure import error_body, failure
+from proxy.exchange.failure import context_of, errors_of, failure, late_failure
+from proxy.exchange.form_methods import form_reader, named_in_form
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.orphans import Orphans
@@ -91,6 +93,7 @@ class Exchange:
         self._mark = mark
         self._ours = _OURS if self._mark is None else _OURS | {self._mark.header}
         self._exposes_side = snapshot.config.settings.debug.expose_side
+        self._forms = form_reader(snapshot.table)
         self._trusted_hops = snapshot.config.settings.forwarding.trusted_hops
 
     def __repr__(self) -> str:
@@ -104,13 +107,13 @@ class Exchange:
         try:
             answer = await self._route(request, outcome)
         except StatusError as error:
-            answer = self._refusal(error, outcome)
+            answer = self._refusal(error, outcome, request)
         except ConnectionError:
             raise
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
             # A bug of ours must cost one request, not the connection or the process.
             _log.exception("exchange failed", rpc=outcome.binding and outcome.binding.binding.rpc)
-            answer = self._refusal(_INTERNAL, outcome)
+            answer = self._refusal(_INTERNAL, outcome, request)
         outcome.began_s = self._clock()
         self._steering.answered(request, outcome, answer.http_status)
         if outcome.capture is not None and self._mirroring is not None:
@@ -124,6 +127,10 @@ class Exchange:
         if self._passthrough is not None:
             orphans.append(self._passthrough.orphans)
         await asyncio.gather(*(each.settle(deadline_s) for each in orphans))
+
+    def unread(self, error: StatusError) -> Answer:
+        """The answer for what never became a request; nothing is noted."""
+        return failure(error, self.snapshot, None)
 
     def refuse(self, error: StatusError, outcome: Outcome) -> Answer:
         """The answer for a request that the front end cannot take, for *error*."""
@@ -141,17 +148,27 @@ class Exchange:
         if self._exposes_side:
             answer.headers += ((SIDE_HEADER, outcome.decision.side.value),)
 
-    def _refusal(self, error: StatusError, outcome: Outcome) -> Answer:
+    def _refusal(
+        self, error: StatusError, outcome: Outcome, request: Request | None = None
+    ) -> Answer:
         outcome.code, outcome.error = error.status.code, str(error)
         outcome.upstream_failed = isinstance(error, UpstreamError)
         outcome.limit = error.limit if isinstance(error, LimitExceeded) else ""
         if not outcome.upstream_failed:
             outcome.decision = REFUSED
-        return failure(error, self.snapshot.pool, outcome.binding)
+        outcome.error_status = error.http_status
+        errors = errors_of(self.snapshot, outcome.binding)
+        context = context_of(errors, request, outcome)
+        return failure(error, self.snapshot, outcome.binding, context)
 
     async def _route(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
-        found = self.snapshot.table.find(request.http_method, request.path)
-        binding = outcome.binding = found.binding
+        found = self.snapshot.table.find(request.http_method, request.path, request.query)
+        if self._forms is not None:
+            found = await named_in_form(self._forms, found, request)
+        if found.binding is not None and found.binding.variants is not None:
+            found = found.as_asked(request.query)
+        binding, outcome.quirks = found.binding, found.quirks
+        outcome.binding = binding
         trace = parse_traceparent(request.headers.get(TRACEPARENT))
         outcome.trace_id = "" if trace is None else trace.trace_id
         route = None if binding is None else binding.route
@@ -254,10 +271,15 @@ class Exchange:
         outcome: Outcome,
     ) -> StreamAnswer:
         accept = ",".join(request.headers.getall("accept", ()))
-        stream_format = binding.route.streams.of(accept)
+        stream_format = binding.streams.of(accept)
         replies = upstream.stream(call)
         reply = StreamingReply(
-            binding, replies, stream_format, outcome, self._late_error, self._keep_alive_s
+            binding,
+            replies,
+            stream_format,
+            outcome,
+            partial(_late_error, request, outcome),
+            self._keep_alive_s,
         )
         started_s = self._clock()
         try:
@@ -265,8 +287,12 @@ class Exchange:
         finally:
             outcome.upstream_s += self._clock() - started_s
 
-    def _late_error(self, error: StatusError, binding: RouteBinding) -> bytes:
-        return error_body(error, self.snapshot.pool, binding)
+
+def _late_error(
+    request: Request, outcome: Outcome, error: StatusError, binding: RouteBinding
+) -> bytes:
+    errors = binding.route.errors
+    return late_failure(error, errors, context_of(errors, request, outcome))
 
 
 async def _ignored(_reply: Reply) -> None:

@@ -121,7 +121,8 @@ class StreamAnswer:
 class Outcome:
     """What happened to one request, filled in on its way; the access log and metrics read it.
 
-    *code* is the gRPC code of the answer, None for one of the legacy side. *upstream_s* is the
+    *code* is the gRPC code of the answer, None for one of the legacy side. *error_status* is the
+    HTTP status that an error has without tables of its route, 0 for no error. *upstream_s* is the
     time in which an upstream was waited for until its answer began; *upstream_failed* says that
     the error is its own. *streamed* says that the answer came in pieces, so that the rest of the
     time was the upstream's and the client's too.
@@ -132,6 +133,7 @@ class Outcome:
     gRPC failed, with *fallback_code* when it was an upstream that did. *hurried* says that the
     client gave the call less time than the route does, *has_entered* that the request is among
     those that its route has in flight. *limit* names the limit of ours for which it was refused.
+    *quirks* are the legacy forms of its URL.
     """
 
     decision: Decision = REFUSED
@@ -147,6 +149,7 @@ class Outcome:
     limit: str = ""
     binding: RouteBinding | None = None
     http_status: int = 0
+    error_status: int = 0
     code: Code | None = None
     bytes_out: int = 0
     upstream_s: float = 0.0
@@ -154,6 +157,7 @@ class Outcome:
     streamed: bool = False
     trace_id: str = ""
     unknown_fields: tuple[str, ...] = ()
+    quirks: tuple[str, ...] = ()
     error: str = ""
     capture: Capture | None = None
     is_delivered: bool = False

@@ -122,6 +122,8 @@ class Observer:
         )
         if outcome.unknown_fields:
             metrics.unknown_fields(len(outcome.unknown_fields))
+        if route is not None and outcome.quirks:
+            self._metrics.legacy_url(route.name, outcome.quirks)
         if route is not None and outcome.fallback is not None:
             self._metrics.fallback(route.name, outcome.fallback.value)
             if outcome.fallback_code is not None:
@@ -165,4 +167,5 @@ def _entry(
         bucket=None if outcome.decided is None else outcome.decided.bucket,
         percent=outcome.basis_points / 100,
         fallback="" if outcome.fallback is None else outcome.fallback.value,
+        legacy_url=outcome.quirks,
     )

@@ -12,13 +12,18 @@ from types import MappingProxyType
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.config.resolved import Config
+from proxy.config.shape_requests import url_quirks
 from proxy.cutover.plan import RoutePlan
 from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.compiled import Compiled, Compiler
+from proxy.routing.legacy_url_problems import duplicate_problems, legacy_url_problems
+from proxy.routing.legacy_urls import AddBinding, LegacyDuplicates, with_legacy_urls
 from proxy.routing.path_problems import PathProblems
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding, RouteTable
 from proxy.routing.trie import DuplicateRoutes, MatcherBuilder
+from proxy.shape.errors.renderer import ErrorRenderer
+from proxy.shape.urls import UrlQuirks
 from proxy.transcoding.percent import Unescape
 
 
@@ -28,8 +33,9 @@ class Snapshot:
 
     *plans* say by route name what the configuration wants of its cutover. *report* has a line for
     each RPC that is not served, or is served otherwise than written; it holds nothing that stops
-    the proxy. *compiled* is what the next one may take over. *fingerprint* is a digest of all
-    files that it was read from, "" when it was not read from files.
+    the proxy. *compiled* is what the next one may take over. *errors* writes the errors of requests
+    that no route maps. *fingerprint* is a digest of all files that it was read from, "" when it was
+    not read from files.
     """
 
     config: Config
@@ -40,6 +46,7 @@ class Snapshot:
     plans: Mapping[str, RoutePlan]
     report: tuple[str, ...]
     compiled: Compiled
+    errors: ErrorRenderer
     fingerprint: str = ""
 
     @property
@@ -74,8 +81,12 @@ def build_snapshot(
     bindings = tuple(compiler.compile_all(breathe))
     try:
         table = _table(bindings, config, before, breathe)
+    except LegacyDuplicates as error:
+        problems += duplicate_problems(config, error)
     except DuplicateRoutes as error:
         problems += _duplicates(error)
+    except ConfigError as error:
+        problems += error.problems
     if problems:
         raise ConfigError(problems)
     routes = compiler.routes()
@@ -89,6 +100,7 @@ def build_snapshot(
         plans=MappingProxyType({route.name: _plan(route, has_legacy) for route in routes}),
         report=(*schema.report, *schema.resolution.report, *compiler.report),
         compiled=compiler.compiled(),
+        errors=ErrorRenderer(config.unmapped_errors, schema.descriptors.pool),
     )
 
 
@@ -101,7 +113,24 @@ def _table(
     """The table of *bindings*: that of *before* when it leads to the very same ones."""
     if before is not None and _are_same(bindings, before.bindings):
         return before.table
-    return RouteTable(_matcher_builder(bindings, config, breathe).build())
+    add = _adder(config)
+    builder = MatcherBuilder[RouteBinding]()
+    for target in bindings:
+        breathe()
+        add(builder, target)
+    own, quirks = RouteTable(builder.build()), _quirks(bindings, config)
+    table = with_legacy_urls(own, quirks, add)
+    problems = [*legacy_url_problems(config, table, quirks, breathe)]
+    if problems:
+        raise ConfigError(problems)
+    return table
+
+
+def _quirks(bindings: Sequence[RouteBinding], config: Config) -> dict[RouteBinding, UrlQuirks]:
+    """The legacy forms of the bindings that have any."""
+    shapes = ((target, config.options_for(target.binding.rpc).shape) for target in bindings)
+    quirks = ((target, url_quirks(shape.urls)) for target, shape in shapes if shape is not None)
+    return {target: each for target, each in quirks if each is not None}
 
 
 def _are_same(some: Sequence[RouteBinding], others: Sequence[RouteBinding]) -> bool:
@@ -123,12 +152,10 @@ def _plan(route: Route, has_legacy: bool) -> RoutePlan:
     )
 
 
-def _matcher_builder(
-    bindings: Sequence[RouteBinding], config: Config, breathe: Callable[[], None]
-) -> MatcherBuilder[RouteBinding]:
-    builder = MatcherBuilder[RouteBinding]()
-    for target in bindings:
-        breathe()
+def _adder(config: Config) -> AddBinding:
+    """What adds a binding to a matcher, by the options of its route."""
+
+    def add(builder: MatcherBuilder[RouteBinding], target: RouteBinding) -> None:
         options = config.options_for(target.binding.rpc)
         unescape = Unescape.ALL_EXCEPT_SLASH.with_full_expansion(
             target.binding.fully_decode_reserved_expansion
@@ -140,7 +167,8 @@ def _matcher_builder(
             unescape=unescape,
             ignore_trailing_slash=options.trailing_slash == "ignore",
         )
-    return builder
+
+    return add
 
 
 def _duplicates(error: DuplicateRoutes) -> Iterator[Problem]:

@@ -21,12 +21,14 @@ from proxy.errors import RequestError, StatusError
 from proxy.gate.options import GateOptions
 from proxy.gate.redaction import Redactor
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
+from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.status import Code
 from proxy.transcoding.binding import Binding, Cardinality
 from proxy.transcoding.metadata import Headers, HeaderView, Pairs
 from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamChoice
+from proxy.transcoding.system_parameters import Variants
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Route:
     a trace, begun here when the client sent none. *metadata_of* makes a call's
     metadata from request headers, and with *tells_origin* more says where the request came from;
     *headers_of* makes response headers from metadata, *trailers_of* from trailers, for a request's
-    headers. *streams* are the forms of a streamed answer.
+    headers. *streams* are the forms of a streamed answer, *errors* writes errors.
 
     *stage* and *basis_points* are what the configuration says; where the route stands is theirs
     who move it. *basis_points* is the share with which it enters canary. *fallback_on* holds only
@@ -83,10 +85,7 @@ class Route:
     tells_origin: bool
     headers_of: Callable[[Pairs], Headers]
     trailers_of: Callable[[Pairs, HeaderView], Headers]
-
-    def early_error(self, body: bytes) -> bytes:
-        """The body of an answer for an upstream's error, of which *body* is the JSON."""
-        return self.streams.early_error(body) if self.cardinality.response_streams else body
+    errors: ErrorRenderer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +94,8 @@ class RouteBinding:
 
     *comparator* is of answers, *requests* of what a client sent with the message made of it, and
     *redactor* hides what may not be kept of either; all are None where nothing is mirrored.
+    *variants* are what answers in forms that a query can ask for, None where none can; one that
+    always streams in the same form has it as *streams_as*.
     """
 
     route: Route
@@ -104,6 +105,13 @@ class RouteBinding:
     comparator: Comparator | None = None
     requests: RequestComparator | None = None
     redactor: Redactor | None = None
+    variants: "Variants[RouteBinding] | None" = None
+    streams_as: StreamChoice | None = None
+
+    @property
+    def streams(self) -> StreamChoice:
+        """The forms of a streamed answer."""
+        return self.streams_as or self.route.streams
 
     def __repr__(self) -> str:
         rule = f"{self.binding.http_method} {self.binding.template}"
@@ -127,6 +135,16 @@ class Found(NamedTuple):
     refusal: StatusError | None = None
     quirks: tuple[str, ...] = ()
 
+    def as_asked(self, query: str) -> "Found":
+        """The same, with the variant of the binding for what the raw *query* asks for."""
+        if self.binding is None or self.binding.variants is None:
+            return self
+        try:
+            variant = self.binding.variants.of(query)
+        except RequestError as error:
+            return self._replace(refusal=self.refusal or error)
+        return self if variant is None else self._replace(binding=variant)
+
 
 _NOT_FOUND: Final = Found(None)
 
@@ -146,12 +164,7 @@ def _not_allowed(allow: tuple[str, ...]) -> Found:
 
 
 class RouteTable:
-    """Which binding a request belongs to. Immutable.
-
-    *reads_forms* says that the form in the body of a POST may name another method.
-    """
-
-    reads_forms = False
+    """Which binding a request belongs to. Immutable."""
 
     def __init__(self, matcher: Matcher[RouteBinding]) -> None:
         self.matcher = matcher
@@ -159,8 +172,11 @@ class RouteTable:
     def __repr__(self) -> str:
         return f"<RouteTable over {self.matcher!r}>"
 
-    def find(self, http_method: str, raw_path: str, query: str = "") -> Found:
-        """Look a request up by its HTTP method, its raw path and query. Raises nothing."""
+    def find(self, http_method: str, raw_path: str, query: str = "") -> Found:  # noqa: ARG002
+        """Look a request up by its HTTP method and its raw path. Raises nothing.
+
+        A table that knows legacy forms of URLs looks at the *query*, too.
+        """
         try:
             match = self.matcher.match(http_method, raw_path)
         except CaptureError as error:

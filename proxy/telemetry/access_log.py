@@ -29,7 +29,7 @@ class AccessEntry:
     the proxy too, "" when the legacy host answered. Bytes are those of the bodies. *upstream_s*
     is the part of *duration_s* in which an upstream was waited for, until its answer began.
     *bucket* and *percent* are those of a decision by them; *fallback* is why legacy answered for
-    gRPC, "" when it did not.
+    gRPC, "" when it did not. *legacy_url* names what was legacy about the request's URL.
     """
 
     http_method: str
@@ -52,6 +52,7 @@ class AccessEntry:
     bucket: int | None = None
     percent: float = 0.0
     fallback: str = ""
+    legacy_url: tuple[str, ...] = ()
 
 
 class Timer(Protocol):
@@ -150,6 +151,8 @@ class AccessLog:
             fields["bucket"], fields["percent"] = entry.bucket, entry.percent
         if entry.fallback:
             fields["fallback"] = entry.fallback
+        if entry.legacy_url:
+            fields["legacy_url"] = entry.legacy_url
         if entry.unknown_fields:
             fields["unknown_fields"] = entry.unknown_fields
         if entry.error:

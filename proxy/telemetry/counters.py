@@ -72,13 +72,17 @@ class Histogram:
 class NameCounters:
     """What is counted per route name. Two RPCs share it when a reload moves the name."""
 
-    __slots__ = ("durations", "fallbacks", "overhead", "rollbacks", "routes", "unknown_fields")
+    __slots__ = (
+        *("durations", "fallbacks", "legacy_urls", "overhead", "rollbacks"),
+        *("routes", "unknown_fields"),
+    )
 
     def __init__(self) -> None:
         self.routes: list[RouteMetrics] = []
         self.durations: dict[str, Histogram] = {}
         self.overhead = Histogram(OVERHEAD_BOUNDS_S)
         self.unknown_fields = 0
+        self.legacy_urls: Counter[str] = Counter()
         self.fallbacks: Counter[str] = Counter()
         self.rollbacks: Counter[str] = Counter()
 

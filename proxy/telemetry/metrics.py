@@ -114,6 +114,10 @@ class Metrics:
         """Count a request that legacy answers because gRPC failed it; *reason* says how."""
         self._named[route].fallbacks[reason] += 1
 
+    def legacy_url(self, route: str, quirks: Iterable[str]) -> None:
+        """Count a request whose URL was a legacy form of the route's; *quirks* are from a table."""
+        self._named[route].legacy_urls.update(quirks)
+
     def rollback(self, route: str, trigger: str) -> None:
         """Count that *route* was taken back to legacy without an operator."""
         self._named[route].rollbacks[trigger] += 1
@@ -292,5 +296,7 @@ def _add_named(tally: Tally, name: str, counters: NameCounters) -> None:
     tally.put(names.UNKNOWN_FIELDS, (name,), counters.unknown_fields)
     for reason, count in counters.fallbacks.items():
         tally.put(names.FALLBACKS, (name, reason), count)
+    for quirk, count in counters.legacy_urls.items():
+        tally.put(names.LEGACY_URLS, (name, quirk), count)
     for trigger, count in counters.rollbacks.items():
         tally.put(names.ROLLBACKS, (name, trigger), count)

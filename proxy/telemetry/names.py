@@ -53,6 +53,11 @@ OVERHEAD: Final = _histogram(
 UNKNOWN_FIELDS: Final = _counter(
     "cutover_unknown_fields", "Query parameters and body fields that the message lacks.", "route"
 )
+LEGACY_URLS: Final = _counter(
+    "cutover_legacy_url",
+    "Requests whose URL was a legacy form of the route's own, by what was legacy about it.",
+    *("route", "quirk"),
+)
 UPSTREAM_ERRORS: Final = _counter(
     "cutover_upstream_errors",
     "Calls that an upstream ended with an error.",
