@@ -140,7 +140,6 @@ class Shadowing:
         )
         grpc = settings.upstreams.grpc
         legs = Legs(
-            snapshot.pool,
             upstreams.grpc,
             upstreams.legacy,
             carrier,

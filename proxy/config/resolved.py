@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from proxy.config.answer_dialect import AnswerDialect
+from proxy.config.error_values import error_options
 from proxy.config.inheritance import (
     breaker_of,
     canary_of,
@@ -30,6 +31,7 @@ from proxy.config.shape import Profile, shape_of
 from proxy.config.tree import Location, Tree, Value, parse_path
 from proxy.cutover.override_header import OverrideHeader
 from proxy.errors import Place, Problem
+from proxy.shape.errors.options import ErrorOptions
 
 __all__ = ["Config", "MethodFacts", "ResolvedRoute", "service_table"]
 
@@ -174,6 +176,16 @@ class Config:
     def default_stage(self) -> Stage:
         """The stage of a route that sets none."""
         return _default_stage(self.settings)
+
+    @property
+    def unmapped_errors(self) -> ErrorOptions:
+        """How errors are written of requests that no route maps: as `defaults` say it.
+
+        Texts of upstreams stay hidden there: nobody has said of any route that they may be told.
+        """
+        shape: Profile | None = self._unlisted["shape"]
+        keys = None if shape is None else shape.errors
+        return error_options(self._unlisted["answers"], keys, reveal_upstream=False)
 
     def options_for(self, rpc: str) -> ResolvedRoute:
         """All options of the RPC with the full name *rpc*, whether it has an entry or not."""

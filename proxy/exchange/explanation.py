@@ -30,6 +30,7 @@ from proxy.routing.table import Found, Route, RouteBinding
 from proxy.shadow.mirror import skip_of
 from proxy.shadow.sample import Drop, Skip
 from proxy.shadow.sampling import Sampler
+from proxy.shape.errors.readable import ErrorContext
 from proxy.telemetry.tracing import TRACEPARENT, parse_traceparent, without_trace
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.forwarding import Arrival
@@ -249,7 +250,11 @@ def _outcome(snapshot: Snapshot, inquiry: Inquiry, found: Found) -> ExplainedCal
             raise found.refusal
         return _call(snapshot, inquiry, found.binding, found.captures)
     except StatusError as error:
-        return failure(error, snapshot.pool, found.binding)
+        trace = parse_traceparent(inquiry.headers.get(TRACEPARENT))
+        trace_id = "" if trace is None else trace.trace_id
+        request_id = inquiry.headers.get("x-request-id", "")
+        context = ErrorContext(inquiry.path, trace_id, request_id)
+        return failure(error, snapshot, found.binding, context)
 
 
 def _call(
@@ -360,8 +365,16 @@ def _describe_answer(answer: Answer) -> dict[str, Any]:
     return {
         "http_status": answer.http_status,
         "headers": [list(pair) for pair in answer.headers],
-        "body": orjson.loads(answer.body) if answer.body else None,
+        "body": _body_of(answer),
     }
+
+
+def _body_of(answer: Answer) -> Any:
+    """The values of a JSON body, any other as text; None where there is none."""
+    try:
+        return orjson.loads(answer.body) if answer.body else None
+    except orjson.JSONDecodeError:
+        return answer.body.decode("utf-8", "replace")
 
 
 def text_of(value: str | bytes) -> str:

@@ -2,15 +2,19 @@
 
 from typing import Final
 
-from google.protobuf.descriptor_pool import DescriptorPool
+import orjson
+import structlog
 
 from proxy.errors import RequestError, StatusError, UpstreamError
-from proxy.exchange.messages import Answer
+from proxy.exchange.messages import Answer, Outcome, Request
+from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import RouteBinding
+from proxy.shape.errors.readable import NOWHERE, ErrorContext
+from proxy.shape.errors.renderer import ErrorRenderer, RenderedError
 from proxy.status import Code
-from proxy.transcoding.errorbody import error_json
+from proxy.transcoding.response import JSON_CONTENT
 
-_JSON: Final = ("content-type", "application/json")
+_log: Final = structlog.get_logger("proxy.exchange")
 
 
 def too_slow() -> RequestError:
@@ -19,18 +23,51 @@ def too_slow() -> RequestError:
     return RequestError(text, code=Code.DEADLINE_EXCEEDED, http_status=408)
 
 
-def failure(error: StatusError, pool: DescriptorPool, binding: RouteBinding | None) -> Answer:
-    """The answer for *error*: `google.rpc.Status` as JSON, with the HTTP status of its code."""
-    headers = error.headers
+def failure(
+    error: StatusError,
+    snapshot: Snapshot,
+    binding: RouteBinding | None,
+    context: ErrorContext = NOWHERE,
+) -> Answer:
+    """The answer for *error*, in the form of its route, or of what no route maps."""
+    rendered = _rendered(error, errors_of(snapshot, binding), context)
+    headers = (("content-type", rendered.content_type), *rendered.headers)
     if isinstance(error, UpstreamError) and binding is not None:
         headers += binding.route.headers_of(error.metadata)
-    body = error_body(error, pool, binding)
-    if isinstance(error, UpstreamError) and binding is not None:
-        body = binding.route.early_error(body)
-    return Answer(error.http_status, (_JSON, *headers), body)
+    return Answer(rendered.http_status, headers, rendered.body)
 
 
-def error_body(error: StatusError, pool: DescriptorPool, binding: RouteBinding | None) -> bytes:
-    """The JSON of *error*; what an upstream says of itself only where the route reveals it."""
-    reveal = binding is not None and binding.route.reveal_internal
-    return error_json(error, pool, reveal_upstream=reveal)
+def errors_of(snapshot: Snapshot, binding: RouteBinding | None) -> ErrorRenderer:
+    """What writes the errors of requests to *binding*, None for those that no route maps."""
+    return snapshot.errors if binding is None else binding.route.errors
+
+
+def context_of(errors: ErrorRenderer, request: Request | None, outcome: Outcome) -> ErrorContext:
+    """What *errors* are told of the request, where they ask."""
+    if request is None or not errors.wants_context:
+        return NOWHERE
+    request_id = request.headers.get("x-request-id", "")
+    return ErrorContext(request.path, outcome.trace_id, request_id)
+
+
+def late_failure(error: StatusError, errors: ErrorRenderer, context: ErrorContext) -> bytes:
+    """The JSON of *error* in the last frame of a stream."""
+    try:
+        return errors.late(error, context)
+    except Exception:  # noqa: BLE001 - logged, and the stream still ends as a failed one
+        return _unwritten(error).body
+
+
+def _rendered(error: StatusError, errors: ErrorRenderer, context: ErrorContext) -> RenderedError:
+    try:
+        return errors.render(error, context)
+    except Exception:  # noqa: BLE001 - logged, and the client still learns that it failed
+        return _unwritten(error)
+
+
+def _unwritten(error: StatusError) -> RenderedError:
+    """An error that could not be written as asked: that is a bug of ours, and nothing may leak."""
+    _log.exception("error not written", code=error.status.code.name)
+    code = error.status.code
+    body = orjson.dumps({"code": int(code), "message": code.name, "details": []})
+    return RenderedError(error.http_status, error.headers, JSON_CONTENT, body)

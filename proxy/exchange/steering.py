@@ -146,7 +146,7 @@ class Steering:
         trip = None if guard is None else self._record(guard, outcome, outcome.decided)
         if trip is not None:
             self._control.roll_back(route.name, trip)
-        if outcome.http_status in _UNANSWERED and self._pinning(outcome):
+        if _is_unanswered(outcome) and self._pinning(outcome):
             # The write goes on without its client, who may look for it all the same.
             self._pin(route, request, outcome)
 
@@ -251,7 +251,7 @@ def _decided(
 def _result(outcome: Outcome) -> Result:
     """How the side that was asked ended the request."""
     refused_here = outcome.decision.side is Side.PROXY and outcome.http_status < 500
-    if refused_here or outcome.limit or outcome.http_status in _UNANSWERED:
+    if refused_here or outcome.limit or _is_unanswered(outcome):
         return Result.ABANDONED
     failure: Failure | None = None
     if outcome.upstream_failed and outcome.code is not None:
@@ -266,4 +266,12 @@ def _status(outcome: Outcome) -> int:
     A stream that broke off has sent its own long before; both sides are judged alike.
     """
     broke_off = outcome.streamed and outcome.code not in (None, Code.OK)
-    return HTTP_STATUS[outcome.code] if broke_off and outcome.code else outcome.http_status
+    if broke_off and outcome.code:
+        return HTTP_STATUS[outcome.code]
+    # An old host may say 200 of errors: what a route makes of them must not hide them from us.
+    return max(outcome.http_status, outcome.error_status)
+
+
+def _is_unanswered(outcome: Outcome) -> bool:
+    """Whether the client has no answer; a status of its route's own does not change that."""
+    return (outcome.error_status or outcome.http_status) in _UNANSWERED

@@ -26,9 +26,11 @@ from proxy.cutover.override_header import DEFAULT_NAME
 from proxy.cutover.stages import Stage
 from proxy.gate.redaction import Redactor
 from proxy.routing.comparisons import ComparisonCompiler, Comparisons
+from proxy.routing.errors import ErrorRenderers
 from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidence_digest
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
+from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.metadata_policies import (
     request_metadata,
@@ -109,6 +111,7 @@ class Compiler:
         self._tables: dict[JsonOptions, JsonTables] = {}
         self._routes: dict[str, tuple[RouteInputs, Route]] = {}
         self._bindings: dict[BindingInputs, RouteBinding] = {}
+        self._errors = ErrorRenderers(schema.descriptors.pool)
         self._comparing = ComparisonCompiler()
         self._comparisons: dict[int, Comparisons] = {}
         #: Of each RPC that is not served, why not.
@@ -198,7 +201,8 @@ class Compiler:
             bindings = self._schema.bindings[binding.rpc]
             files = self._before.files
             digest = evidence_digest(bindings, inputs.options, mirror, inputs.evidence, files)
-        return _route(binding, inputs, mirror, digest)
+        errors = self._errors.of(binding, inputs.options)
+        return _route(binding, inputs, mirror, digest, errors)
 
     def _request_options(self, options: ResolvedRoute) -> RequestOptions:
         return RequestOptions(
@@ -252,7 +256,11 @@ def _mirror(inputs: RouteInputs) -> MirrorOptions | None:
 
 
 def _route(
-    binding: Binding, inputs: RouteInputs, mirror: MirrorOptions | None, digest: str
+    binding: Binding,
+    inputs: RouteInputs,
+    mirror: MirrorOptions | None,
+    digest: str,
+    errors: ErrorRenderer,
 ) -> Route:
     options, safety = inputs.options, inputs.safety
     rows, listed = options.answers, options.response_metadata
@@ -293,6 +301,7 @@ def _route(
         ),
         tells_origin=rows.forward_headers != "list",
         headers_of=response_headers(rows.expose_metadata, listed),
+        errors=errors,
         trailers_of=trailer_headers(rows.expose_metadata, rows.expose_trailers, listed),
     )
 

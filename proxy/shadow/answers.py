@@ -24,16 +24,12 @@ all the same: to take a broken server's for the network's would pass it.
 
 from typing import Final, NamedTuple
 
-from google.protobuf.descriptor_pool import DescriptorPool
-
 from proxy.comparison.documents import Document, Obstacle
 from proxy.errors import LimitExceeded, StatusError, UpstreamError
-from proxy.routing.table import Route
-from proxy.shadow.sample import Drop, Failed, Life
+from proxy.shadow.sample import Drop, Failed, Life, Sample
+from proxy.shape.errors.readable import NOWHERE, ErrorContext
 from proxy.status import Code
-from proxy.transcoding.errorbody import error_json
 
-_JSON: Final = ("content-type", "application/json")
 _BAD_GATEWAY: Final = 502
 _GATEWAY_TIMEOUT: Final = 504
 
@@ -86,12 +82,14 @@ def legacy_failure(error: StatusError) -> Failed:
     return UNSENT
 
 
-def error_document(error: StatusError, pool: DescriptorPool, route: Route) -> Document:
-    """The answer that a client would have got for *error*, as `exchange` makes it."""
-    headers = error.headers
+def error_document(error: StatusError, sample: Sample) -> Document:
+    """The answer that the client of *sample* would have got for *error*, as `exchange` makes it."""
+    route, context = sample.binding.route, NOWHERE
+    if route.errors.wants_context:
+        path, request_id = sample.target.partition("?")[0], sample.headers.get("x-request-id", "")
+        context = ErrorContext(path, sample.trace_id, request_id)
+    rendered = route.errors.render(error, context)
+    headers = (("content-type", rendered.content_type), *rendered.headers)
     if isinstance(error, UpstreamError):
         headers += route.headers_of(error.metadata)
-    body = error_json(error, pool, reveal_upstream=route.reveal_internal)
-    if isinstance(error, UpstreamError):
-        body = route.early_error(body)
-    return Document(error.http_status, (_JSON, *headers), body)
+    return Document(rendered.http_status, headers, rendered.body)

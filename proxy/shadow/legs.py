@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from proxy.comparison.documents import Document
@@ -83,13 +82,12 @@ class Prepared:
 class Legs:
     """Makes the calls of mirrors of one snapshot, over upstreams that no primary uses.
 
-    *pool* has the types of error details. *upstreams* are by name; *legacy* is None where there is
+    *upstreams* are by name; *legacy* is None where there is
     none. *version_metadata* says by upstream in which metadata its servers tell their version.
     """
 
     def __init__(
         self,
-        pool: DescriptorPool,
         upstreams: Mapping[str, Upstream],
         legacy: RestUpstream | None,
         carrier: Carrier,
@@ -97,7 +95,6 @@ class Legs:
         version_metadata: Mapping[str, str],
         clock: Callable[[], float],
     ) -> None:
-        self._pool = pool
         self._upstreams = upstreams
         self._legacy = legacy
         self._carrier = carrier
@@ -131,7 +128,7 @@ class Legs:
 
     def refusal(self, error: StatusError, sample: Sample) -> Document:
         """The answer to a request that cannot be prepared."""
-        return error_document(error, self._pool, sample.binding.route)
+        return error_document(error, sample)
 
     async def grpc(
         self, sample: Sample, prepared: Prepared, mirror: MirrorOptions, render: Render
@@ -159,24 +156,24 @@ class Legs:
         except Unrendered as unrendered:
             return unrendered.failed
         except StatusError as error:
-            return self._failed(error, route, self._clock() - started_s)
+            return self._failed(error, sample, self._clock() - started_s)
         seconds = self._clock() - started_s
         try:
             document = await called.document(received)
         except Unrendered as unrendered:
             return unrendered.failed
         except StatusError as error:
-            return self._failed(error, route, seconds)
+            return self._failed(error, sample, seconds)
         version = self._version(route, received.metadata + received.trailers)
         return Answered(document, seconds, version)
 
-    def _failed(self, error: StatusError, route: Route, seconds: float) -> Answered | Failed:
+    def _failed(self, error: StatusError, sample: Sample, seconds: float) -> Answered | Failed:
         """What a call that ended with *error* came to: an application's error is its answer."""
         failed = grpc_failure(error)
         if failed is not None:
             return failed
-        version = self._version(route, getattr(error, "metadata", ()))
-        return Answered(error_document(error, self._pool, route), seconds, version)
+        version = self._version(sample.binding.route, getattr(error, "metadata", ()))
+        return Answered(error_document(error, sample), seconds, version)
 
     def _version(self, route: Route, metadata: Metadata) -> str:
         """What the server calls itself, "" when it does not say or is not asked."""

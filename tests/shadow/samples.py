@@ -149,7 +149,6 @@ def made_legs(
         MARK, withheld="x-cutover-override", trusted_hops=0, random_bytes=Random(1).randbytes
     )
     return Legs(
-        snapshot.pool,
         upstreams,
         legacy,
         carrier,

@@ -185,6 +185,3 @@ LATE_FORMS: Final[Mapping[ErrorFormat, LateForm]] = MappingProxyType(
         "envoy": _sparse_status,
     }
 )
-
-#: Formats in which a call that fails before its first message is told as one that fails later.
-EARLY_AS_LATE: Final = frozenset[ErrorFormat]({"grpc-gateway", "grpc-gateway-v1"})

@@ -15,7 +15,6 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.errors import StatusError
 from proxy.shape.errors.forms import (
-    EARLY_AS_LATE,
     FORMS,
     JSON_CONTENT,
     LATE_FORMS,
@@ -69,13 +68,23 @@ class _Lookup(Generic[V]):
 class ErrorRenderer:
     """Writes the errors of one route, or of what no route maps. Immutable, and never raises.
 
-    *streams* says that the route's answers do; *legacy_path* gives the paths of fields as clients
-    know them, where they have other ones than the proto.
+    *legacy_path* gives the paths of fields as clients know them, where they have other ones than
+    the proto. *enveloped* says that the route's answers are streams whose messages stand in an
+    envelope: so does the error of a call that fails before the first of them.
     """
 
     __slots__ = (
-        *("_codes", "_is_plain", "_late", "_legacy_path", "_messages", "_options", "_pool"),
-        *("_statuses", "_streams", "_template", "wants_context"),
+        *(
+            "_codes",
+            "_enveloped",
+            "_is_plain",
+            "_late",
+            "_legacy_path",
+            "_messages",
+            "_options",
+            "_pool",
+        ),
+        *("_statuses", "_template", "wants_context"),
     )
 
     def __init__(
@@ -84,12 +93,12 @@ class ErrorRenderer:
         pool: DescriptorPool,
         legacy_path: LegacyPath | None = None,
         *,
-        streams: bool = False,
+        enveloped: bool = False,
     ) -> None:
         self._options = options
         self._pool = pool
         self._legacy_path = legacy_path
-        self._streams = streams
+        self._enveloped = enveloped
         self._statuses = _Lookup(_with_codes(options))
         self._codes, self._messages = _Lookup(options.codes), _Lookup(options.messages)
         self._template = None if options.template is None else TemplateForm(options.template)
@@ -101,8 +110,10 @@ class ErrorRenderer:
             or not self._messages.is_empty
         )
         # What nearly all routes have is written without the parts that it does not need.
-        self._is_plain = legacy_path is None and options == ErrorOptions(
-            reveal_upstream=options.reveal_upstream
+        self._is_plain = (
+            legacy_path is None
+            and not enveloped
+            and options == ErrorOptions(reveal_upstream=options.reveal_upstream)
         )
 
     def __repr__(self) -> str:
@@ -149,11 +160,11 @@ class ErrorRenderer:
     def _entity(self, filling: Filling) -> Entity:
         if self._template is not None:
             return self._template.entity(filling)
-        error, http_status, form = filling.error, filling.http_status, self._options.format
-        if self._streams and error.is_call and form in EARLY_AS_LATE:
+        error, http_status = filling.error, filling.http_status
+        if self._enveloped and error.is_call:
             document = {"error": self._late(error, http_status)}
             return Entity(JSON_CONTENT, orjson.dumps(document))
-        return FORMS[form](error, http_status)
+        return FORMS[self._options.format](error, http_status)
 
 
 def _with_codes(options: ErrorOptions) -> Table[int]:
