@@ -35,7 +35,6 @@ from proxy.telemetry.tracing import (
     without_trace,
 )
 from proxy.transcoding.forwarding import Arrival
-from proxy.transcoding.metadata import call_timeout_s
 from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.upstreams import Call, Metadata, Reply, Upstream
 
@@ -163,6 +162,8 @@ class Exchange:
 
     async def _route(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
         found = self.snapshot.table.find(request.http_method, request.path, request.query)
+        if self.snapshot.table.forms is not None and request.http_method == "POST":
+            found = self.snapshot.table.posted(found, request.path, request.headers)
         if self._forms is not None:
             found = await named_in_form(self._forms, found, request)
         if found.binding is not None and found.binding.variants is not None:
@@ -242,7 +243,7 @@ class Exchange:
         content_type = headers.get("content-type")
         built = binding.request.build(captures, request.query, body, content_type)
         outcome.unknown_fields = built.unknown
-        timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
+        timeout_s = route.call_timeout_s(headers.get("grpc-timeout"))
         outcome.hurried = timeout_s < route.timeout_s
         metadata = self._metadata(route, request, outcome)
         return Call(route.method_path, built.wire, metadata, timeout_s, route.idempotent)
@@ -304,7 +305,7 @@ def unanswerable(http_method: str, found: Found) -> Answer:
 
     Raises `StatusError` for anything but OPTIONS on a path that is mapped.
     """
-    if http_method == "OPTIONS" and found.allow:
+    if http_method == "OPTIONS" and found.allow and found.answers_options:
         return Answer(204, (("allow", ", ".join((*found.allow, "OPTIONS"))),))
     raise found.refusal or RequestError(
         "nothing is mapped to this path", code=Code.NOT_FOUND, is_unmapped=True

@@ -51,7 +51,7 @@ class LegacyRouteTable(RouteTable):
     """A route table that knows legacy forms of URLs, too. Immutable."""
 
     def __init__(self, own: RouteTable, ways: Iterable[_Way], quirks: QuirksOf) -> None:
-        super().__init__(own.matcher)
+        super().__init__(own.matcher, own.forms)
         self._ways = tuple(ways)
         self._quirks = quirks
         self._forms = {binding: frozenset(path_forms(each)) for binding, each in quirks.items()}

@@ -4,13 +4,22 @@ Belongs here: one value from the other. Does not: what a setting does (`transcod
 `routing.trie`), the words (`config.request_dialect`).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from proxy.config.resolved import ResolvedRoute
+from proxy.routing.table import Manners
 from proxy.transcoding.binding import Binding
 from proxy.transcoding.percent import Unescape
 from proxy.transcoding.request_options import RequestOptions
 from proxy.transcoding.texts import TextForms
+
+#: The methods that a form may stand for. A POST stands for itself, and for any method too.
+_OVERRIDDEN: Final[Mapping[str, frozenset[str]]] = {
+    "off": frozenset(),
+    "get": frozenset({"GET"}),
+    "any": frozenset({"GET", "PUT", "PATCH", "DELETE"}),
+}
 
 
 def request_options(route: ResolvedRoute, max_parameters: int) -> RequestOptions:
@@ -47,6 +56,22 @@ def text_forms(route: ResolvedRoute) -> TextForms:
         maps=rows.maps_in_query == "accept",
         inside_well_known=rows.well_known_fields == "accept",
     )
+
+
+def manners(route: ResolvedRoute) -> Manners:
+    """What a route does with methods that it has no binding for, and with client timeouts."""
+    rows = route.requests
+    return Manners(
+        mismatch_status=rows.method_mismatch,
+        answers_options=rows.options == "allow",
+        honours_timeout=rows.client_timeout == "honour",
+    )
+
+
+def takes_forms(route: ResolvedRoute, binding: Binding) -> bool:
+    """Whether a POST with a form may stand for a request of *binding*."""
+    methods = _OVERRIDDEN[route.requests.method_override]
+    return methods is not None and (not methods or binding.http_method in methods)
 
 
 class PathSettings(NamedTuple):

@@ -5,7 +5,7 @@ only shows when they meet. Does not: reading any of them (`sources`, `config`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 from types import MappingProxyType
 
@@ -19,12 +19,12 @@ from proxy.routing.compiled import Compiled, Compiler
 from proxy.routing.legacy_url_problems import duplicate_problems, legacy_url_problems
 from proxy.routing.legacy_urls import AddBinding, LegacyDuplicates, with_legacy_urls
 from proxy.routing.path_problems import PathProblems
+from proxy.routing.request_settings import path_settings
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding, RouteTable
-from proxy.routing.trie import DuplicateRoutes, MatcherBuilder
+from proxy.routing.trie import DuplicateRoutes, Matcher, MatcherBuilder
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.urls import UrlQuirks
-from proxy.transcoding.percent import Unescape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,12 +118,22 @@ def _table(
     for target in bindings:
         breathe()
         add(builder, target)
-    own, quirks = RouteTable(builder.build()), _quirks(bindings, config)
+    own, quirks = RouteTable(builder.build(), _forms(bindings, add)), _quirks(bindings, config)
     table = with_legacy_urls(own, quirks, add)
     problems = [*legacy_url_problems(config, table, quirks, breathe)]
     if problems:
         raise ConfigError(problems)
     return table
+
+
+def _forms(bindings: Sequence[RouteBinding], add: AddBinding) -> Matcher[RouteBinding] | None:
+    """What finds the bindings that a form may stand for, None where there are none."""
+    builder = MatcherBuilder[RouteBinding]()
+    taking = [target for target in bindings if target.form is not None]
+    for target in taking:
+        # The query of such a request is no place for system parameters: the form is all there is.
+        add(builder, replace(target, request=target.form, variants=None))
+    return builder.build() if taking else None
 
 
 def _quirks(bindings: Sequence[RouteBinding], config: Config) -> dict[RouteBinding, UrlQuirks]:
@@ -157,15 +167,9 @@ def _adder(config: Config) -> AddBinding:
 
     def add(builder: MatcherBuilder[RouteBinding], target: RouteBinding) -> None:
         options = config.options_for(target.binding.rpc)
-        unescape = Unescape.ALL_EXCEPT_SLASH.with_full_expansion(
-            target.binding.fully_decode_reserved_expansion
-        )
+        settings = path_settings(options, target.binding)
         builder.add(
-            target.binding.http_method,
-            target.binding.template,
-            target,
-            unescape=unescape,
-            ignore_trailing_slash=options.trailing_slash == "ignore",
+            target.binding.http_method, target.binding.template, target, **settings._asdict()
         )
 
     return add

@@ -22,13 +22,28 @@ from proxy.gate.options import GateOptions
 from proxy.gate.redaction import Redactor
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
 from proxy.shape.errors.renderer import ErrorRenderer
-from proxy.status import Code
+from proxy.status import HTTP_STATUS, Code
 from proxy.transcoding.binding import Binding, Cardinality
-from proxy.transcoding.metadata import Headers, HeaderView, Pairs
+from proxy.transcoding.body import is_form
+from proxy.transcoding.metadata import Headers, HeaderView, Pairs, call_timeout_s
 from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamChoice
 from proxy.transcoding.system_parameters import Variants
+
+
+class Manners(NamedTuple):
+    """What a route does with HTTP methods that it has no binding for, and with client timeouts.
+
+    *mismatch_status* is 405, 404 or 501.
+    """
+
+    mismatch_status: int = 405
+    answers_options: bool = True
+    honours_timeout: bool = True
+
+
+SPEC_MANNERS: Final = Manners()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +101,16 @@ class Route:
     headers_of: Callable[[Pairs], Headers]
     trailers_of: Callable[[Pairs, HeaderView], Headers]
     errors: ErrorRenderer
+    manners: Manners
+
+    def call_timeout_s(self, header: str | None) -> float:
+        """The timeout of a call of a client that sent *header* as `Grpc-Timeout`.
+
+        Raises `RequestError` for one that cannot be read, unless the route has no use for it.
+        """
+        if header is None or not self.manners.honours_timeout:
+            return self.timeout_s
+        return call_timeout_s(self.timeout_s, header)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +120,8 @@ class RouteBinding:
     *comparator* is of answers, *requests* of what a client sent with the message made of it, and
     *redactor* hides what may not be kept of either; all are None where nothing is mirrored.
     *variants* are what answers in forms that a query can ask for, None where none can; one that
-    always streams in the same form has it as *streams_as*.
+    always streams in the same form has it as *streams_as*. *form* builds requests that come as a
+    form in a POST, None where none may.
     """
 
     route: Route
@@ -107,6 +133,7 @@ class RouteBinding:
     redactor: Redactor | None = None
     variants: "Variants[RouteBinding] | None" = None
     streams_as: StreamChoice | None = None
+    form: RequestBuilder | None = None
 
     @property
     def streams(self) -> StreamChoice:
@@ -126,7 +153,8 @@ class Found(NamedTuple):
     only to say that nothing is mapped; or, beside a binding, if the binding is to be transcoded:
     its captures cannot be decoded then. It is made for one request: an error that were raised
     again and again would hold on to the frames of every request that it ended. *quirks* are the
-    legacy forms by which the request's URL led to the binding.
+    legacy forms by which the request's URL led to the binding. *answers_options* says that OPTIONS
+    is answered with what the path allows.
     """
 
     binding: RouteBinding | None
@@ -134,6 +162,7 @@ class Found(NamedTuple):
     allow: tuple[str, ...] = ()
     refusal: StatusError | None = None
     quirks: tuple[str, ...] = ()
+    answers_options: bool = True
 
     def as_asked(self, query: str) -> "Found":
         """The same, with the variant of the binding for what the raw *query* asks for."""
@@ -149,25 +178,39 @@ class Found(NamedTuple):
 _NOT_FOUND: Final = Found(None)
 
 
-def _not_allowed(allow: tuple[str, ...]) -> Found:
-    return Found(
-        None,
-        allow=allow,
-        refusal=RequestError(
-            "this path is mapped, but not for this HTTP method",
-            code=Code.UNIMPLEMENTED,
-            http_status=405,
-            headers=(("allow", ", ".join(allow)),),
-            is_unmapped=True,
-        ),
+def _not_allowed(match: MethodMismatch) -> Found:
+    """What the most specific route has for a method that no route takes."""
+    target, allow = match.target, match.allow
+    manners = target.route.manners if isinstance(target, RouteBinding) else SPEC_MANNERS
+    status = manners.mismatch_status
+    answers_options = manners.answers_options
+    if status == HTTP_STATUS[Code.NOT_FOUND]:
+        return Found(None, allow=allow, answers_options=answers_options)
+    refusal = RequestError(
+        "this path is mapped, but not for this HTTP method",
+        code=Code.UNIMPLEMENTED,
+        http_status=status,
+        headers=(("allow", ", ".join(allow)),) if status == _NOT_ALLOWED else (),
+        is_unmapped=True,
     )
+    return Found(None, allow=allow, refusal=refusal, answers_options=answers_options)
+
+
+#: RFC 9110, section 15.5.6: the one status that lists what is allowed.
+_NOT_ALLOWED: Final = 405
 
 
 class RouteTable:
-    """Which binding a request belongs to. Immutable."""
+    """Which binding a request belongs to. Immutable.
 
-    def __init__(self, matcher: Matcher[RouteBinding]) -> None:
+    *forms* finds what a POST with a form may stand for, None where it stands for itself.
+    """
+
+    def __init__(
+        self, matcher: Matcher[RouteBinding], forms: Matcher[RouteBinding] | None = None
+    ) -> None:
         self.matcher = matcher
+        self.forms = forms
 
     def __repr__(self) -> str:
         return f"<RouteTable over {self.matcher!r}>"
@@ -184,4 +227,18 @@ class RouteTable:
             return Found(binding, refusal=error)
         if isinstance(match, Matched):
             return Found(match.target, match.captures)
-        return _not_allowed(match.allow) if isinstance(match, MethodMismatch) else _NOT_FOUND
+        return _not_allowed(match) if isinstance(match, MethodMismatch) else _NOT_FOUND
+
+    def posted(self, found: Found, raw_path: str, headers: HeaderView) -> Found:
+        """What a POST stands for, of which the table has *found* what it says itself.
+
+        A form stands for the method that `X-HTTP-Method-Override` names, and else for a GET where
+        there is no POST. Raises nothing.
+        """
+        if self.forms is None or not is_form(headers.get("content-type")):
+            return found
+        named = (headers.get("x-http-method-override") or "").strip().upper()
+        if not named and found.binding is not None:
+            return found
+        other = RouteTable(self.forms).find(named or "GET", raw_path)
+        return found if other.binding is None else other

@@ -32,10 +32,16 @@ _JSON_TYPE: Final = re.compile(r"application/json|[^/\s]+/[^/\s]+\+json").fullma
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*").fullmatch
 
 _SPEC: Final = RequestOptions()
+_FORM: Final = "application/x-www-form-urlencoded"
 
 #: UTF-8 (RFC 8259 section 8.1) and the part of it that is ASCII. A body that claims another
 #: charset is refused and not read by guesswork.
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+
+
+def is_form(content_type: str | None) -> bool:
+    """Whether a content type is that of a form in a URL's writing (HTML, form submission)."""
+    return (content_type or "").partition(";")[0].strip().lower() == _FORM
 
 
 def is_raw(binding: Binding) -> bool:
