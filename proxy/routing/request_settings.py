@@ -4,8 +4,7 @@ Belongs here: one value from the other. Does not: what a setting does (`transcod
 `routing.trie`), the words (`config.request_dialect`).
 """
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from proxy.config.resolved import ResolvedRoute
 from proxy.routing.table import Manners
@@ -13,13 +12,6 @@ from proxy.transcoding.binding import Binding
 from proxy.transcoding.percent import Unescape
 from proxy.transcoding.request_options import RequestOptions
 from proxy.transcoding.texts import TextForms
-
-#: The methods that a form may stand for. A POST stands for itself, and for any method too.
-_OVERRIDDEN: Final[Mapping[str, frozenset[str]]] = {
-    "off": frozenset(),
-    "get": frozenset({"GET"}),
-    "any": frozenset({"GET", "PUT", "PATCH", "DELETE"}),
-}
 
 
 def request_options(route: ResolvedRoute, max_parameters: int) -> RequestOptions:
@@ -70,8 +62,8 @@ def manners(route: ResolvedRoute) -> Manners:
 
 def takes_forms(route: ResolvedRoute, binding: Binding) -> bool:
     """Whether a POST with a form may stand for a request of *binding*."""
-    methods = _OVERRIDDEN[route.requests.method_override]
-    return methods is not None and (not methods or binding.http_method in methods)
+    mode, http_method = route.requests.method_override, binding.http_method
+    return http_method == "GET" if mode == "get" else mode == "any" and http_method != "POST"
 
 
 class PathSettings(NamedTuple):
