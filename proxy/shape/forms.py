@@ -129,6 +129,12 @@ class FormRules:
             return Absence.SUBSTITUTE, said.value
         return _ABSENCES[said or "omit"], None
 
+    @property
+    def group_absence(self) -> Absence:
+        """What stands for a group of which nothing is there."""
+        said = self._wide.unset
+        return Absence.OMIT if isinstance(said, Substitute) else _ABSENCES[said or "omit"]
+
     def _absent(self, known: FieldDescriptor) -> Absent | Substitute | None:
         forms = self.forms_of(known)
         if known.has_presence:

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from proxy.shape.forms import Absence, Form, FormRules
 from proxy.shape.holes import Document, Scalar
 from proxy.shape.names import field_key, prefixed, selects, selects_field
-from proxy.shape.options import Case, FieldShape, ShapeOptions
+from proxy.shape.options import Case, FieldShape, Group, ShapeOptions
 from proxy.transcoding.protojson.kinds import Kind, element, field_kind, is_map, message_type
 from proxy.transcoding.protojson.options import JsonOptions
 
@@ -29,8 +29,8 @@ class Member:
     Of a field: *steps* lead to it from the message, more than one through fields that are
     flattened; *form* is that of its value or elements, and *separator* makes one text of a list.
     Of a group: *members* are its own, it has no steps. Of what answers have in addition: *document*
-    says it, with paths from the message that *within* leads to. *names* are all keys that are read,
-    *key*, the one that is written, first; an addition has none.
+    says it, with paths of fields of the type *about*, to whose message *within* leads. *names* are
+    all keys that are read, *key*, the one that is written, first; an addition has none.
     """
 
     key: str
@@ -42,12 +42,18 @@ class Member:
     substitute: Scalar = None
     members: tuple["Member", ...] = ()
     document: Document | None = None
+    about: Descriptor | None = None
     within: tuple[FieldDescriptor, ...] = ()
 
     @property
     def field(self) -> FieldDescriptor | None:
         """The field, None of a group and of an addition."""
         return self.steps[-1] if self.steps else None
+
+    def flattened(self, depth: int) -> FieldDescriptor | None:
+        """The field that is flattened *depth* steps down on the way here, if one is."""
+        way = self.within if self.document is not None else self.steps[:-1]
+        return way[depth] if len(way) > depth else None
 
     @property
     def inner(self) -> Descriptor | None:
@@ -171,7 +177,7 @@ class Layouts:
                 members.append(self._member(field, said))
         members = self._grouped(descriptor, members)
         members += [
-            Member(each.key, (), document=each.document)
+            Member(each.key, (), document=each.document, about=descriptor)
             for each in self.shape.additions
             if selects(each.selector, descriptor)
         ]
@@ -224,17 +230,17 @@ class Layouts:
     def _grouped(self, descriptor: Descriptor, members: list[Member]) -> list[Member]:
         for group in self.shape.groups:
             if selects(group.selector, descriptor):
-                members = _with_group(members, group.key, frozenset(group.fields))
+                members = _with_group(members, group, self.rules.group_absence)
         return members
 
 
-def _with_group(members: list[Member], key: str, fields: frozenset[str]) -> list[Member]:
-    """The members with those of *fields* in a group, which stands where the first one stood."""
-    inside = [each for each in members if each.steps and each.steps[0].name in fields]
+def _with_group(members: list[Member], said: Group, absence: Absence) -> list[Member]:
+    """The members with those of a group in it, which stands where the first one stood."""
+    inside = [each for each in members if each.steps and each.steps[0].name in said.fields]
     if not inside:
         return members
     place = members.index(inside[0])
-    group = Member(key, (key,), members=tuple(inside))
+    group = Member(said.key, (said.key,), members=tuple(inside), absence=absence)
     rest = [each for each in members if each not in inside]
     return [*rest[:place], group, *rest[place:]]
 
