@@ -5,31 +5,25 @@ not: paths and HTTP methods (`mapping`), names under a shape (`names`).
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.descriptor_pb2 import FieldOptions
 
 from proxy.comparison.schema import fold
 from proxy.inventory.bodies import Body, answer_body, request_body
-from proxy.inventory.legacy import Operation, Parameter, Where
-from proxy.inventory.names import Key, Names, is_listed, json_kinds, word_of
+from proxy.inventory.findings import Finding, FindingKind, Subject
+from proxy.inventory.legacy import Parameter, Where
+from proxy.inventory.names import Key, is_listed, json_kinds, word_of
+from proxy.inventory.new_fields import without_legacy
 from proxy.inventory.paths import parse_legacy_path
-from proxy.inventory.schemas import Schema, Schemas
-from proxy.routing.table import RouteBinding
-from proxy.transcoding.binding import Binding
+from proxy.inventory.schemas import Schema
 from proxy.transcoding.binding import Body as BodyRule
 from proxy.transcoding.protojson.kinds import Kind, element, field_kind
 from proxy.transcoding.query import SYSTEM_PARAMETERS
 
 #: Findings of one operation; a document that has nothing to do with the proto has one per member.
 MAX_FINDINGS: Final = 500
-#: How deep the fields of a request are named which the old API does not have.
-_MAX_DEPTH: Final = 3
 
 _PASSED_PREFIX: Final = "grpc-metadata-"
 #: A JSON type that a client takes for another without noticing.
@@ -37,56 +31,6 @@ _ALIKE: Final[Mapping[str, frozenset[str]]] = {
     "number": frozenset({"integer", "number"}),
     "integer": frozenset({"integer"}),
 }
-
-
-class FindingKind(StrEnum):
-    """What was found.
-
-    `NO_FIELD`: the old API has it, and no field of the proto takes it or gives it. `NO_LEGACY`: the
-    other way round. `TYPE`: both have it, as JSON of another type. `NOT_PASSED`: a header or cookie
-    that does not become metadata. `NO_BODY`: the rule takes no body, and clients send one.
-    """
-
-    NO_FIELD = "no_field"
-    NO_LEGACY = "no_legacy"
-    TYPE = "type"
-    NOT_PASSED = "not_passed"
-    NO_BODY = "no_body"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that differs. *path* has legacy names, for `NO_LEGACY` proto names."""
-
-    kind: FindingKind
-    where: Where
-    path: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """An operation with the binding that takes its requests.
-
-    *headers* are those that become metadata, in lower case; *answer* is the envelope of answers as
-    the shape has it.
-    """
-
-    operation: Operation
-    target: RouteBinding
-    names: Names
-    headers: Collection[str]
-    schemas: Schemas
-
-    @property
-    def binding(self) -> Binding:
-        """The binding."""
-        return self.target.binding
-
-    @property
-    def takes(self) -> Descriptor:
-        """The request message."""
-        return self.binding.method.input_type
 
 
 def find_differences(subject: Subject) -> list[Finding]:
@@ -107,7 +51,7 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     yield from _of_query(subject, seen)
     yield from _of_headers(subject)
     yield from _of_request_body(subject, seen)
-    yield from _without_legacy(subject, seen)
+    yield from without_legacy(subject, seen)
     yield from _of_answer(subject)
 
 
@@ -258,6 +202,8 @@ class _Walk:
             if self._reading and inner.read_only:
                 continue
             if key is None:
+                same = _same_words(name, keys)
+                met |= {same.name} if same is not None else set()
                 detail = _hint(name, keys)
                 yield Finding(FindingKind.NO_FIELD, self._where, where, detail)
                 continue
@@ -316,52 +262,6 @@ class _Walk:
             yield Finding(FindingKind.TYPE, self._where, path, detail)
 
 
-# --- fields that the old API does not have
-
-
-def _without_legacy(subject: Subject, seen: Collection[FieldDescriptor]) -> Iterator[Finding]:
-    bound = {field for each in subject.binding.variables for field in each.fields}
-    for path, field in _request_fields(subject.takes, "", 1, bound):
-        if field not in seen and not _is_output(field):
-            detail = word_of(field) + (", required" if _has(field, _REQUIRED) else "")
-            yield Finding(FindingKind.NO_LEGACY, _where_sent(subject, path), path, detail)
-
-
-def _request_fields(
-    message: Descriptor, prefix: str, depth: int, bound: Collection[FieldDescriptor]
-) -> Iterator[tuple[str, FieldDescriptor]]:
-    """The fields at whose places clients give values: below those that a path has a part of."""
-    for field in message.fields:
-        inner = field.message_type
-        if inner is not None and field in bound and field_kind(field) is Kind.MESSAGE:
-            if depth < _MAX_DEPTH:
-                yield from _request_fields(inner, f"{prefix}{field.name}.", depth + 1, bound)
-        elif field not in bound:
-            yield f"{prefix}{field.name}", field
-
-
-def _where_sent(subject: Subject, path: str) -> Where:
-    body = subject.binding.body
-    if body is BodyRule.WHOLE:
-        return Where.BODY
-    within = not isinstance(body, BodyRule) and path.split(".")[0] == body.name
-    return Where.BODY if within else Where.QUERY
-
-
-_REQUIRED: Final = field_behavior_pb2.REQUIRED
-_OUTPUT_ONLY: Final = field_behavior_pb2.OUTPUT_ONLY
-
-
-def _has(field: FieldDescriptor, behavior: Any) -> bool:
-    """Whether a field has a behaviour; its options are read with the class that knows them."""
-    options = FieldOptions.FromString(field.GetOptions().SerializeToString())
-    return behavior in options.Extensions[field_behavior_pb2.field_behavior]
-
-
-def _is_output(field: FieldDescriptor) -> bool:
-    return _has(field, _OUTPUT_ONLY)
-
-
 # --- words
 
 
@@ -375,12 +275,16 @@ def _is_map_key(key: Key) -> bool:
     return field is not None and field.message_type is not None and element(field) is not field
 
 
+def _same_words(name: str, keys: Mapping[str, Key]) -> Key | None:
+    """The key that is spelled otherwise only."""
+    return next((key for each, key in keys.items() if fold(each) == fold(name)), None)
+
+
 def _hint(name: str, keys: Mapping[str, Key]) -> str:
     """A key that is spelled otherwise only, or is near."""
-    folded = {fold(each): each for each in keys}
-    same = folded.get(fold(name))
+    same = _same_words(name, keys)
     if same is not None:
-        return f"{same} here"
+        return f"{same.name} here"
     near = get_close_matches(name, list(keys), n=1, cutoff=0.75)
     return f"perhaps {near[0]}" if near else ""
 

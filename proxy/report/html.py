@@ -9,13 +9,11 @@ from html import escape
 from typing import Final
 
 from proxy.gate.words import at_least_text, at_most_text, number_text, share_text
-from proxy.report.cells import Column, Row, Table, Values, visible
+from proxy.report.cells import Values, visible
 from proxy.report.contents import Page, overview_of, page_of
+from proxy.report.markup import POLICY, cell, code, table_head, table_row
 from proxy.report.style import STYLE
 
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 #: Width of a drawing, in its own units.
 _WIDTH: Final = 1000.0
 #: How far beyond the limit, and beyond the least that the rate may be, the drawing of it goes.
@@ -34,7 +32,7 @@ def _document(reports: Sequence[Values]) -> Iterator[str]:
     title = f"Shadow report: {names}" if len(reports) <= 3 else "Shadow report"
     yield "<!DOCTYPE html>"
     yield '<html lang="en"><head><meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield '<meta name="color-scheme" content="light dark">'
     yield f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
@@ -57,13 +55,13 @@ def _overview(reports: Sequence[Values]) -> Iterator[str]:
     """The table of all routes; each name leads to its own part of the page."""
     table = overview_of(reports)
     yield "<section class=overview>"
-    yield from _table_head(table)
+    yield from table_head(table)
     for number, row in enumerate(table.rows):
-        link = f'<a href="#route-{number}">{_code(row.cells[0])}</a>'
+        link = f'<a href="#route-{number}">{code(row.cells[0])}</a>'
         stage, verdict, *others = row.cells[1:]
         cells = [f"<td>{link}", f"<td>{escape(stage)}", f"<td>{_badge(verdict)}"]
         texts = zip(table.columns[3:], others, strict=True)
-        yield f"<tr>{''.join([*cells, *(_cell(column, text) for column, text in texts)])}</tr>"
+        yield f"<tr>{''.join([*cells, *(cell(column, text) for column, text in texts)])}</tr>"
     yield "</tbody></table></div></section>"
 
 
@@ -71,16 +69,13 @@ def _route(number: int, report: Values) -> Iterator[str]:
     page = page_of(report)
     yield f'<article id="route-{number}">'
     yield f"<h2>{escape(page.route)} {_badge(page.verdict)}</h2>"
-    yield f"<p class=faint>{_code(page.rpc)}<br>{escape(page.standing)}</p>"
+    yield f"<p class=faint>{code(page.rpc)}<br>{escape(page.standing)}</p>"
     yield from _reasons(page)
     yield from _verdicts(report["counts"])
     for table in page.tables:
         yield "<section>"
-        if table.title == "Gate":
-            yield from _table_head(table, _bound(report))
-        else:
-            yield from _table_head(table)
-        yield from (_row(table, row) for row in table.rows)
+        yield from table_head(table, _bound(report) if table.title == "Gate" else "")
+        yield from (table_row(table, row) for row in table.rows)
         yield "</tbody></table></div></section>"
     yield "</article>"
 
@@ -94,40 +89,6 @@ def _reasons(page: Page) -> Iterator[str]:
 
 def _badge(verdict: str) -> str:
     return f'<span class="badge {escape(verdict.replace(" ", "-"))}">{escape(verdict)}</span>'
-
-
-# --- tables
-
-
-def _table_head(table: Table, drawing: str = "") -> Iterator[str]:
-    yield f"<h3>{escape(table.title)}</h3>"
-    if table.note:
-        yield f"<p class=faint>{escape(table.note)}</p>"
-    yield drawing
-    headings = "".join(
-        f"<th{_number_class(column)} scope=col>{escape(column.heading)}" for column in table.columns
-    )
-    yield f"<div class=wide><table><thead><tr>{headings}</tr></thead><tbody>"
-
-
-def _row(table: Table, row: Row) -> str:
-    cells = [_cell(column, text) for column, text in zip(table.columns, row.cells, strict=True)]
-    if row.detail:
-        cells[0] += f"<span class=detail>{escape(row.detail)}</span>"
-    mark = f' class="{row.mark}"' if row.mark else ""
-    return f"<tr{mark}>{''.join(cells)}</tr>"
-
-
-def _cell(column: Column, text: str) -> str:
-    return f"<td{_number_class(column)}>{_code(text) if column.is_code else escape(text)}"
-
-
-def _number_class(column: Column) -> str:
-    return " class=number" if column.is_number else ""
-
-
-def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>" if text else ""
 
 
 # --- drawings

@@ -25,7 +25,7 @@ def as_text(report: Values) -> RenderableType:
     reasons = [Text(f"  {because}") for because in page.because]
     advice = [Text(f"  {advice}", style="dim") for advice in page.advice]
     standing = Text(f"{page.rpc}: {page.standing}", style="dim")
-    tables = (_table(table) for table in page.tables)
+    tables = (table_as_text(table) for table in page.tables)
     return Group(
         head, standing, *reasons, *advice, *(Padding(each, (1, 0, 0, 0)) for each in tables)
     )
@@ -41,14 +41,15 @@ def reports_as_text(reports: Sequence[Values]) -> RenderableType:
 
 def overview_as_text(reports: Sequence[Values]) -> RenderableType:
     """One line for each route."""
-    return _table(overview_of(reports))
+    return table_as_text(overview_of(reports))
 
 
 def _style(report: Values) -> str:
     return _OF_VERDICTS.get(verdict_of(report), "bold")
 
 
-def _table(table: Table) -> RenderableType:
+def table_as_text(table: Table) -> RenderableType:
+    """One table for rich, its title and note above it."""
     made = RichTable(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in table.columns:
         heading = Text(column.heading)
