@@ -129,10 +129,10 @@ def _table(
 def _forms(bindings: Sequence[RouteBinding], add: AddBinding) -> Matcher[RouteBinding] | None:
     """What finds the bindings that a form may stand for, None where there are none."""
     builder = MatcherBuilder[RouteBinding]()
-    taking = [target for target in bindings if target.form is not None]
-    for target in taking:
-        # The query of such a request is no place for system parameters: the form is all there is.
-        add(builder, replace(target, request=target.form, variants=None))
+    taking = [(target, target.form) for target in bindings if target.form is not None]
+    for target, form in taking:
+        # Variants are for requests whose parameters are all in the URL.
+        add(builder, replace(target, request=form, variants=None))
     return builder.build() if taking else None
 
 

@@ -17,6 +17,7 @@ from proxy.cutover.guard import GuardOptions
 from proxy.cutover.mirror import MirrorOptions
 from proxy.cutover.ramp import Ramp
 from proxy.cutover.stages import Stage
+from proxy.cutover.sticky import HeaderLookup
 from proxy.errors import RequestError, StatusError
 from proxy.gate.options import GateOptions
 from proxy.gate.redaction import Redactor
@@ -229,7 +230,7 @@ class RouteTable:
             return Found(match.target, match.captures)
         return _not_allowed(match) if isinstance(match, MethodMismatch) else _NOT_FOUND
 
-    def posted(self, found: Found, raw_path: str, headers: HeaderView) -> Found:
+    def posted(self, found: Found, raw_path: str, headers: HeaderLookup) -> Found:
         """What a POST stands for, of which the table has *found* what it says itself.
 
         A form stands for the method that `X-HTTP-Method-Override` names, and else for a GET where
