@@ -1,0 +1,1 @@
+"""Clients that Google's own generator makes, unmodified, through the proxy."""
