@@ -4,7 +4,11 @@ Belongs here: that change of form. Does not: the keys (`shape_outcomes`), what t
 (`shape.outcomes`).
 """
 
+from typing import Final
+
 from proxy.config.shape_outcomes import AnswerStatus, EntityTag, Paging, ShapeOutcomes
+from proxy.config.shape_values import ShapeValues
+from proxy.shape.holes import Document
 from proxy.shape.outcomes.options import (
     HeaderOptions,
     OutcomeOptions,
@@ -12,6 +16,9 @@ from proxy.shape.outcomes.options import (
     StatusOptions,
     TagOptions,
 )
+
+#: What an envelope says of its list without our help.
+_COUNT: Final = "@count"
 
 
 def outcome_options(shape: ShapeOutcomes | None) -> OutcomeOptions | None:
@@ -29,6 +36,20 @@ def outcome_options(shape: ShapeOutcomes | None) -> OutcomeOptions | None:
         base_url=shape.base_url,
     )
     return options if options != OutcomeOptions(base_url=shape.base_url) else None
+
+
+def shown_names(shape: ShapeValues) -> frozenset[str]:
+    """The holes of the answer's envelope that are no fields, but for those that it counts itself.
+
+    >>> from proxy.config.shape_values import AnswerWrapping
+    >>> wrapping = AnswerWrapping(body={"result": "{}", "page": "{@page}", "n": "{@count}"})
+    >>> shown_names(ShapeValues(answer=wrapping))
+    frozenset({'@page'})
+    """
+    if shape.answer is None:
+        return frozenset()
+    names = Document.parse(shape.answer.body).names
+    return frozenset(name for name in names if name.startswith("@") and name != _COUNT)
 
 
 def _status(status: AnswerStatus) -> StatusOptions:

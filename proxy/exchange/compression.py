@@ -18,6 +18,9 @@ _LEVEL: Final = 1
 #: and the event loop would otherwise stand still for milliseconds.
 _THREAD_ABOVE_BYTES: Final = 256 * 1024
 
+#: Says that an answer depends on what its client accepts.
+VARY: Final = ("vary", "accept-encoding")
+
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Whether a client takes gzip (RFC 9110 §12.5.3); without the header it is not asked for.
@@ -47,7 +50,7 @@ async def negotiated(answer: Answer, accept_encoding: str | None) -> Answer:
 
     Both forms say that they depend on Accept-Encoding: a cache must not give one for the other.
     """
-    answer.headers += (("vary", "accept-encoding"),)
+    answer.headers += (VARY,)
     return await compressed(answer) if accepts_gzip(accept_encoding) else answer
 
 

@@ -21,12 +21,15 @@ from proxy.exchange.form_methods import form_reader, named_in_form
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.orphans import Orphans
+from proxy.exchange.outcomes import asked_of, delivered
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
 from proxy.exchange.streaming import StreamingReply
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
 from proxy.shadow.marks import Mark
+from proxy.shape.outcomes.asked import Asked, Replied
+from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.status import Code, Status
 from proxy.telemetry.tracing import (
     TRACEPARENT,
@@ -37,6 +40,7 @@ from proxy.telemetry.tracing import (
 from proxy.transcoding.forwarding import Arrival
 from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.upstreams import Call, Metadata, Reply, Upstream
+from proxy.upstreams.pages import read_page, replied
 
 _log: Final = structlog.get_logger("proxy.exchange")
 
@@ -210,10 +214,13 @@ class Exchange:
         route = binding.route
         if route.cardinality.request_streams:
             raise not_served(route)
-        call = await self._call(binding, captures, request, outcome)
+        asked = asked_of(binding, request)
+        call = await self._call(binding, captures, request, outcome, asked)
         upstream = self._upstreams[str(route.upstream)]
         if route.cardinality.response_streams:
             return await self._stream(binding, upstream, call, request, outcome)
+        if asked is not None and binding.outcomes is not None:
+            return await self._shaped(binding, binding.outcomes, asked, call, request, outcome)
         reply = await self._reply(route, upstream, call, outcome)
         outcome.code = Code.OK
         rendered = binding.response.render(reply.message)
@@ -223,6 +230,46 @@ class Exchange:
         if route.compress_min_bytes is None or len(answer.body) < route.compress_min_bytes:
             return answer
         return await negotiated(answer, ",".join(request.headers.getall("accept-encoding", ())))
+
+    async def _shaped(
+        self,
+        binding: RouteBinding,
+        outcomes: Outcomes,
+        asked: Asked,
+        call: Call,
+        request: Request,
+        outcome: Outcome,
+    ) -> Answer:
+        """Answer with the status, headers and page that the route's shape says."""
+        route = binding.route
+        replied = await self._replied(route, outcomes, asked, call, outcome)
+        outcome.code = Code.OK
+        subject = outcomes.subject(asked, replied)
+        rendered = binding.response.render(replied.wire)
+        headers = route.headers_of(replied.metadata)
+        headers += route.trailers_of(replied.trailers, request.headers)
+        whole = outcomes.answer(subject, rendered.body, rendered.content_type, headers)
+        answer, size = Answer(*whole), len(rendered.body)
+        return await delivered(answer, route.compress_min_bytes, size, request)
+
+    async def _replied(
+        self, route: Route, outcomes: Outcomes, asked: Asked, call: Call, outcome: Outcome
+    ) -> Replied:
+        """What the gRPC side says, of a page that takes several calls after all of them."""
+        upstream = self._upstreams[str(route.upstream)]
+        walk = outcomes.walk(asked)
+        try:
+            if walk is None:
+                return replied(await self._reply(route, upstream, call, outcome))
+            make = partial(self._reply, route, upstream, outcome=outcome)
+            return await read_page(walk, call, make, self._clock)
+        except UpstreamError as error:
+            failed = outcomes.failed(asked, error)
+            if failed is error:
+                raise
+            raise failed from error
+        finally:
+            outcome.page_calls = 0 if walk is None else walk.calls
 
     async def _reply(self, route: Route, upstream: Upstream, call: Call, outcome: Outcome) -> Reply:
         """Make a unary call; one that may change something to its end, though the client leaves."""
@@ -235,17 +282,27 @@ class Exchange:
             outcome.upstream_s += self._clock() - started_s
 
     async def _call(
-        self, binding: RouteBinding, captures: tuple[str, ...], request: Request, outcome: Outcome
+        self,
+        binding: RouteBinding,
+        captures: tuple[str, ...],
+        request: Request,
+        outcome: Outcome,
+        asked: Asked | None,
     ) -> Call:
         """Transcode the request into a call of the binding's RPC."""
         route, headers = binding.route, request.headers
         body = await request.body.read(route.max_request_bytes)
         content_type = headers.get("content-type")
-        built = binding.request.build(captures, request.query, body, content_type)
+        query = request.query if asked is None else asked.query
+        built = binding.request.build(captures, query, body, content_type)
         outcome.unknown_fields = built.unknown
+        if asked is not None and binding.outcomes is not None:
+            binding.outcomes.enter(asked, built.message)
         timeout_s = route.call_timeout_s(headers.get("grpc-timeout"))
         outcome.hurried = timeout_s < route.timeout_s
         metadata = self._metadata(route, request, outcome)
+        if asked is not None:
+            metadata += asked.metadata
         return Call(route.method_path, built.wire, metadata, timeout_s, route.idempotent)
 
     def _metadata(self, route: Route, request: Request, outcome: Outcome) -> Metadata:

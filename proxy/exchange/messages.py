@@ -133,7 +133,7 @@ class Outcome:
     gRPC failed, with *fallback_code* when it was an upstream that did. *hurried* says that the
     client gave the call less time than the route does, *has_entered* that the request is among
     those that its route has in flight. *limit* names the limit of ours for which it was refused.
-    *quirks* are the legacy forms of its URL.
+    *quirks* are the legacy forms of its URL, *page_calls* says how many calls its page took.
     """
 
     decision: Decision = REFUSED
@@ -157,6 +157,7 @@ class Outcome:
     streamed: bool = False
     trace_id: str = ""
     unknown_fields: tuple[str, ...] = ()
+    page_calls: int = 0
     quirks: tuple[str, ...] = ()
     error: str = ""
     capture: Capture | None = None

@@ -9,7 +9,7 @@ whose generated source is the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType, MappingProxyType
 from typing import Final, NamedTuple
 
@@ -19,6 +19,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.requests import RequestComparator
 from proxy.config import mirror_policy, policy
+from proxy.config.outcome_policy import outcome_options, shown_names
 from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
@@ -31,6 +32,7 @@ from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidenc
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
 from proxy.shape.errors.renderer import ErrorRenderer
+from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.metadata_policies import (
     request_metadata,
@@ -157,9 +159,21 @@ class Compiler:
         route = self._route(binding, options)
         compared = self._compared(index, route, options, request, tables.codecs)
         if found is None or found.route is not route:
+            outcomes = self._outcomes(binding, options, route, tables.codecs)
             found = RouteBinding(route, binding, request, response, *compared)
+            found = replace(found, outcomes=outcomes)
         self._bindings[inputs] = found
         return found
+
+    def _outcomes(
+        self, binding: Binding, options: ResolvedRoute, route: Route, codecs: Codecs
+    ) -> Outcomes | None:
+        """What makes status, headers and pages of the answers, None where no shape says any."""
+        outcomes = outcome_options(options.shape)
+        if outcomes is None or options.shape is None:
+            return None
+        safe, shown = route.safety is Safety.SAFE, shown_names(options.shape)
+        return Outcomes.compile(binding, outcomes, codecs, safe=safe, shown=shown)[0]
 
     def _compared(
         self,

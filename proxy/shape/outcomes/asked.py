@@ -78,13 +78,14 @@ class Asked:
 
 
 class Replied(NamedTuple):
-    """What came back: the *wire* of the message, and *metadata* with the trailers.
+    """What came back: the *wire* of the message, with metadata and trailers.
 
     *has_next* says whether more elements follow, None where only the message can say it.
     """
 
     wire: bytes
-    metadata: tuple[tuple[str, str | bytes], ...]
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
     has_next: bool | None = None
 
 

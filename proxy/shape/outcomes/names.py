@@ -119,7 +119,7 @@ def _of_request(field: FieldAt, subject: Subject) -> Any:
 
 def _metadata(key: str) -> Value:
     def of(subject: Subject) -> str | None:
-        for name, value in subject.replied.metadata:
+        for name, value in (*subject.replied.metadata, *subject.replied.trailers):
             if name == key and isinstance(value, str):
                 return value
         return None

@@ -1,0 +1,50 @@
+"""Answers whose status, headers or pages a shape says: the client's part, and content coding.
+
+Belongs here: from what a client sent to what `shape.outcomes` asks for, and what compression does
+to an entity tag. Does not: what an answer is (`shape.outcomes`), the calls (`exchange`).
+"""
+
+from typing import Final
+
+from proxy.exchange.compression import VARY, negotiated
+from proxy.exchange.messages import Answer, Request
+from proxy.routing.table import RouteBinding
+from proxy.shape.outcomes.asked import Asked, Client
+from proxy.shape.outcomes.tags import coded
+
+_ETAG: Final = "etag"
+_NOT_MODIFIED: Final = 304
+
+
+def asked_of(binding: RouteBinding, request: Request) -> Asked | None:
+    """What a client asks for, None where no shape depends on it. Raises `RequestError`."""
+    if binding.outcomes is None:
+        return None
+    client = Client(
+        request.http_method, request.scheme, request.path, request.query, request.headers
+    )
+    return binding.outcomes.ask(client)
+
+
+async def delivered(
+    answer: Answer, compress_min_bytes: int | None, size: int, request: Request
+) -> Answer:
+    """*answer* as it goes to the client; its body has, or would have, *size* bytes.
+
+    A strong entity tag is of the bytes that are sent (RFC 9110 §8.8.3.3): the gzipped form gets
+    another one. Where there is none that differs, the body stays as it is.
+    """
+    if compress_min_bytes is None or size < compress_min_bytes:
+        return answer
+    tag = next((value for name, value in answer.headers if name == _ETAG), None)
+    tag_of_coded = None if tag is None else coded(tag)
+    if answer.http_status == _NOT_MODIFIED or (tag is not None and tag_of_coded is None):
+        answer.headers += (VARY,)
+        return answer
+    if not answer.body:
+        return answer
+    given = await negotiated(answer, ",".join(request.headers.getall("accept-encoding", ())))
+    if tag_of_coded is not None and given is not answer:
+        headers = ((n, tag_of_coded if n == _ETAG else value) for n, value in given.headers)
+        given.headers = tuple(headers)
+    return given
