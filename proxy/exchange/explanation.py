@@ -162,7 +162,7 @@ def explain(
         breaker_open=False,
         pinned=None,
     )
-    outcome = _outcome(snapshot, inquiry, found)
+    outcome = _outcome(snapshot, inquiry, found.as_asked(inquiry.query))
     asked = _asked(snapshot.config.settings.upstreams, decision.side, binding, outcome)
     return Explanation(
         inquiry,
@@ -304,7 +304,7 @@ def _answer_type(binding: RouteBinding, headers: CIMultiDictProxy[str]) -> str |
     if not binding.route.cardinality.response_streams:
         return JSON_CONTENT
     accept = ",".join(headers.getall("accept", ()))
-    return binding.route.streams.of(accept).content_type
+    return binding.streams.of(accept).content_type
 
 
 def describe(explanation: Explanation) -> dict[str, Any]:

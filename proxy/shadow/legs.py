@@ -338,7 +338,7 @@ class _Called:
             first = contents[0] if contents else renderer.render(b"")
             return Content(first.content_type, b"".join(each.body for each in contents))
         accept = ",".join(self._sample.headers.getall("accept", ()))
-        frames = self._binding.route.streams.of(accept)
+        frames = self._binding.streams.of(accept)
         return Content(frames.content_type, _framed(frames, contents, complete))
 
 

@@ -158,8 +158,7 @@ def choose_format(
         return default
     ranges = list(_media_ranges(accept))
     ranked = {
-        (*_preference(each, ranges, default), -place): each
-        for place, each in enumerate(formats)
+        (*_preference(each, ranges, default), -place): each for place, each in enumerate(formats)
     }
     best = max(ranked)
     return ranked[best] if best[0] > 0 else default
