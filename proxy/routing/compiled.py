@@ -29,8 +29,10 @@ from proxy.gate.redaction import Redactor
 from proxy.routing.comparisons import ComparisonCompiler, Comparisons
 from proxy.routing.errors import ErrorRenderers
 from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidence_digest
+from proxy.routing.request_settings import manners, request_options, takes_forms
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
+from proxy.routing.variants import VariantCompiler
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.transcoding.binding import Binding, Body
@@ -44,16 +46,34 @@ from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamChoice
+from proxy.transcoding.texts import TextForms
 
 _REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS})
 _NO_CODES: Final[Mapping[str, CodeType]] = MappingProxyType({})
 
 
-class JsonTables(NamedTuple):
-    """What bindings with the same JSON options share."""
+class JsonTables:
+    """What bindings with the same JSON options share: codecs, and fields by how texts are read."""
 
-    codecs: Codecs
-    fields: FieldTables
+    __slots__ = ("_fields", "codecs")
+
+    def __init__(self, codecs: Codecs) -> None:
+        self.codecs = codecs
+        self._fields: dict[TextForms, FieldTables] = {}
+
+    def __repr__(self) -> str:
+        return f"<JsonTables of {self.codecs!r}>"
+
+    def fields(self, texts: TextForms) -> FieldTables:
+        """The names of fields, with readers of *texts*."""
+        found = self._fields.get(texts)
+        if found is None:
+            found = self._fields[texts] = FieldTables(self.codecs, texts)
+        return found
+
+    def builder(self, binding: Binding, options: RequestOptions) -> RequestBuilder:
+        """The builder of a binding's requests."""
+        return RequestBuilder.compile(binding, self.codecs, options, self.fields(options.texts))
 
 
 class RouteInputs(NamedTuple):
@@ -152,7 +172,7 @@ class Compiler:
             for body in _bodies(binding):
                 for _ in tables.codecs.prepare(body):
                     breathe()
-            request = RequestBuilder.compile(binding, tables.codecs, inputs.request, tables.fields)
+            request = tables.builder(binding, inputs.request)
             response = ResponseRenderer.compile(binding, tables.codecs)
         else:
             request, response = found.request, found.response
@@ -162,8 +182,29 @@ class Compiler:
             outcomes = self._outcomes(binding, options, route, tables.codecs)
             found = RouteBinding(route, binding, request, response, *compared)
             found = replace(found, outcomes=outcomes)
+        if options.answers.system_parameters == "honour" and found.variants is None:
+            found = self._with_variants(found, inputs, options)
+        if found.form is None and takes_forms(options, binding):
+            read = replace(inputs.request, reads_form=True)
+            found = replace(found, form=tables.builder(binding, read))
         self._bindings[inputs] = found
         return found
+
+    def _with_variants(
+        self, target: RouteBinding, inputs: BindingInputs, options: ResolvedRoute
+    ) -> RouteBinding:
+        """The binding with the forms in which clients can ask for its answers."""
+
+        def builder(json: JsonOptions) -> RequestBuilder:
+            tables = self._json_tables(json)
+            return tables.builder(target.binding, inputs.request)
+
+        return VariantCompiler(
+            target,
+            codecs_of=lambda json: self._json_tables(json).codecs,
+            builder_of=builder,
+            by_alt=options.answers.http_body == "by_alt",
+        ).compile()
 
     def _outcomes(
         self, binding: Binding, options: ResolvedRoute, route: Route, codecs: Codecs
@@ -219,10 +260,7 @@ class Compiler:
         return _route(binding, inputs, mirror, digest, errors)
 
     def _request_options(self, options: ResolvedRoute) -> RequestOptions:
-        return RequestOptions(
-            unknown_parameters=options.unknown_fields,
-            max_parameters=self._config.settings.limits.max_query_parameters,
-        )
+        return request_options(options, self._config.settings.limits.max_query_parameters)
 
     def _json_options(self, options: ResolvedRoute) -> JsonOptions:
         limits = self._config.settings.limits
@@ -247,7 +285,7 @@ class Compiler:
         known = self._known.get(options)
         codes = _NO_CODES if known is None else known.codecs.codes
         codecs = Codecs(self._schema.descriptors.pool, options, codes)
-        return JsonTables(codecs, FieldTables(codecs))
+        return JsonTables(codecs)
 
 
 def _bodies(binding: Binding) -> Iterator[Descriptor]:
@@ -316,6 +354,7 @@ def _route(
         tells_origin=rows.forward_headers != "list",
         headers_of=response_headers(rows.expose_metadata, listed),
         errors=errors,
+        manners=manners(options),
         trailers_of=trailer_headers(rows.expose_metadata, rows.expose_trailers, listed),
     )
 
