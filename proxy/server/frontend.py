@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from proxy.errors import ProxyError, StatusError
+from proxy.errors import ProxyError, RequestError, StatusError
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.server.http_server import HttpServer
 from proxy.server.pace import Pace, drained
@@ -30,10 +30,17 @@ from proxy.server.writing import (
     write_refusal,
     write_stream,
 )
+from proxy.status import Code
 
 #: Connections that the kernel holds for us while the loop is busy: as many as Linux allows.
 _BACKLOG: Final = 4096
 _TOO_SLOW: Final = 408
+#: The codes of what the parser refuses; what is too large has the other one.
+_CODES: Final = {
+    400: Code.INVALID_ARGUMENT,
+    408: Code.DEADLINE_EXCEEDED,
+    500: Code.INTERNAL,
+}
 #: Seconds that a request may take to end once it is cut off.
 _CUT_OFF_S: Final = 0.1
 
@@ -178,11 +185,18 @@ class Frontend:
     ) -> None:
         """Answer what never became a request; its method and target are not known."""
         received_s = self._clock()
+        code = _CODES.get(http_status, Code.RESOURCE_EXHAUSTED)
+        error = RequestError(message, code=code, http_status=http_status)
+        answer = self._serving.exchange.unread(error)
+        date = self._date.at(self._wall_clock())
+        if code is Code.INTERNAL:
+            # A request that its handler failed was counted by that.
+            write_refusal(transport, answer, date)
+            return
         observer = self._serving.observer
         outcome = observer.started()
-        outcome.http_status, outcome.error = http_status, message
-        date = self._date.at(self._wall_clock())
-        outcome.bytes_out = write_refusal(transport, http_status, message, date)
+        outcome.http_status, outcome.error = answer.http_status, message
+        outcome.bytes_out = write_refusal(transport, answer, date)
         observer.ended("", "", peer, None, outcome, received_s)
 
     def _connection(self, http: web.BaseRequest) -> str:

@@ -19,15 +19,16 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from proxy.server.admission import Admission
 from proxy.server.heads import HeadWatch
 from proxy.server.shedding import INFLIGHT, Tally, is_one_request
-from proxy.server.writing import WRITTEN_AND_CLOSE, write_refusal
+from proxy.server.writing import WRITTEN_AND_CLOSE
 
 _log: Final = structlog.get_logger("proxy.server")
 
 _MALFORMED: Final = "the request is not well-formed HTTP/1.1"
 _OVERDUE: Final = "the request's header came too slowly"
+_BUG: Final = "internal error"
 
 #: Answers what never became a request, and tells of it: on a transport, to an address, with an
-#: HTTP status and a text for clients.
+#: HTTP status and a text for clients. With 500 only answers: the request was told of already.
 Refuse = Callable[[asyncio.Transport | None, str, int, str], None]
 
 _HEAD_END: Final = b"\r\n\r\n"
@@ -316,5 +317,5 @@ class Connection(web_protocol.RequestHandler):
             self._refuse(request.transport, self.peer, *refusal_of(exc, self._limits))
         else:
             _log.error("request handler failed", exc_info=exc)
-            write_refusal(request.transport, status, "internal error")
+            self._refuse(request.transport, self.peer, status, _BUG)
         return WRITTEN_AND_CLOSE

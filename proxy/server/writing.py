@@ -11,7 +11,6 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final
 
-import orjson
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
@@ -26,9 +25,6 @@ _STATUS_LINES: Final = {
 }
 #: Answers that never carry a body, whatever their headers say (RFC 9110 §6.4.1).
 BODILESS: Final = frozenset({204, 304})
-#: The gRPC codes in refusals of requests that never became one.
-_REFUSAL_CODES: Final = {400: 3, 404: 5, 408: 4, 500: 13, 501: 12}
-_RESOURCE_EXHAUSTED: Final = 8
 
 #: The header line that says whether the connection takes another request. HTTP/1.1 means so
 #: without a word, and HTTP/1.0 clients that asked for it want to be told.
@@ -192,17 +188,12 @@ def write_interim(
         _open(request.transport).write(_head(http_status, phrase, headers, ""))
 
 
-def write_refusal(
-    transport: asyncio.Transport | None, status: int, message: str, date: str = ""
-) -> int:
-    """Write an error for what is not even a request, and ask for the connection's end.
+def write_refusal(transport: asyncio.Transport | None, answer: Answer, date: str) -> int:
+    """Write the *answer* to what is not even a request, and ask for the connection's end.
 
     Returns the bytes of body.
     """
-    code = _REFUSAL_CODES.get(status, _RESOURCE_EXHAUSTED)
-    body = orjson.dumps({"code": code, "message": message, "details": []})
-    answer = Answer(status, (("content-type", "application/json"),), body)
     with suppress(ConnectionResetError):
-        _open(transport).write(_whole_head(answer, date, CLOSES) + body)
-        return len(body)
+        _open(transport).write(_whole_head(answer, date, CLOSES) + answer.body)
+        return len(answer.body)
     return 0

@@ -9,12 +9,15 @@ import pytest
 import structlog
 import uvloop
 from aiohttp import http_exceptions, http_parser
+from google.protobuf.descriptor_pool import Default
 
+from proxy.errors import StatusError
 from proxy.exchange.messages import Answer, Outcome, StreamAnswer
 from proxy.routing.snapshot import Snapshot
 from proxy.server.pace import Pace
 from proxy.server.protocol import HeaderLimits, refusal_of, require_c_parser
 from proxy.server.writing import HttpDate
+from proxy.transcoding.errorbody import error_json
 from tests.fakes import Served
 from tests.live.edge import HANDLERS, Edge, answers, edge_of, item, method
 from tests.live.wire import LegacyScript, client_of, legacy_of, request
@@ -99,6 +102,9 @@ class Scripted:
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer
+
+    def unread(self, error: StatusError) -> Answer:
+        return Answer(error.http_status, (), error_json(error, Default(), reveal_upstream=False))
 
 
 async def broken() -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from proxy.errors import StatusError
 from proxy.exchange.messages import Answer, Outcome
 from proxy.routing.snapshot import Snapshot
 from proxy.server.protocol import ConnectionLimits, HeaderLimits
@@ -21,6 +22,9 @@ class Other:
 
     async def answer(self, _: object, outcome: Outcome) -> Answer:
         return Answer(200, (), b"other")
+
+    def unread(self, error: StatusError) -> Answer:
+        return Answer(error.http_status, ())
 
 
 def other_than(serving: Serving, **changes: object) -> Serving:
