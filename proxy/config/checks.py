@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.config import cutover_checks, shadow_checks, shape_error_checks
+from proxy.config import answer_checks, cutover_checks, shadow_checks, shape_error_checks
 from proxy.config.draft import Check, Draft, Finding
 from proxy.config.naming import default_route_name, did_you_mean
 from proxy.config.tree import Location
@@ -134,6 +134,7 @@ _CHECKS: Final[tuple[Check, ...]] = (
     (frozenset(), _rpcs_are_listed_once),
     (frozenset(), _names_are_unique),
     (frozenset(), _secrets_are_variables),
+    *answer_checks.CHECKS,
     *cutover_checks.CHECKS,
     *shadow_checks.CHECKS,
     *shape_error_checks.CHECKS,
