@@ -168,6 +168,14 @@ class RequestDialect(Section):
         ),
         examples=["accept"],
     )
+    unknown_enum_names: Literal["as_fields", "reject"] = Field(
+        default="as_fields",
+        description=(
+            "Names in a body that an enum does not have: as `unknown_fields` has it for names of "
+            "fields, or 400."
+        ),
+        examples=["reject"],
+    )
     plus: Literal["space", "literal"] = Field(
         default="space",
         description="`+` in a query: a space, or itself.",
@@ -252,6 +260,7 @@ REQUESTS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "value_texts": "text",
             "enum_numbers": "known",
             "maps_in_query": "reject",
+            "unknown_enum_names": "reject",
             "well_known_fields": "accept",
             "plus": "literal",
             "flag_parameters": "drop",

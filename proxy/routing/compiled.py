@@ -272,6 +272,7 @@ class Compiler:
             unknown_fields=options.unknown_fields,
             max_depth=limits.max_json_depth,
             max_object_keys=limits.max_object_keys,
+            rejects_enum_names=options.requests.unknown_enum_names == "reject",
         )
 
     def _json_tables(self, options: JsonOptions) -> JsonTables:

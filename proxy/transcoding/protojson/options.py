@@ -20,6 +20,7 @@ class JsonOptions:
     writes fields without presence even when they have their default value.
     *unknown_fields* says what an unknown field name, or an unknown name of an enum value, does:
     `reject` refuses the body, `warn` drops the field and returns its name, `ignore` drops it.
+    With *rejects_enum_names* an unknown name of an enum value refuses the body in any case.
     *max_depth* counts nested JSON objects and arrays, the outermost one included.
     With *http_bodies* a `google.api.HttpBody` that is all of a body is JSON like any message.
     *max_object_keys* bounds the keys of one JSON object, maps and `Struct` included, so that
@@ -34,6 +35,7 @@ class JsonOptions:
     max_depth: int = DEEPEST
     max_object_keys: int = 1000
     http_bodies: bool = False
+    rejects_enum_names: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_depth <= DEEPEST:

@@ -220,7 +220,7 @@ class _Walk:
                 return (scalars.enum_number(enum_type(known), value),)
             return (scalars.SCALAR_READERS[field_kind(known)](value),)
         except scalars.UnknownEnumName as error:
-            if self.options.unknown_fields == "reject":
+            if self.options.unknown_fields == "reject" or self.options.rejects_enum_names:
                 raise RequestError(str(error), field=path) from None
             self.report(path)
             return ()
