@@ -251,7 +251,7 @@ class _Filling:
         if owner and self._options.ignores_collisions:
             return
         key = None if parameter.key is None else parse_text(node.parse_key, parameter.key, path)
-        is_second = not node.is_list and self._is_second(path, key)
+        is_second = not node.is_list and self._is_second(parameter, key)
         value = parse_text(node.parse, text, path)
         if len(parameter.parents) + len(text) > SURELY_READABLE:
             self._is_deep |= _levels(parameter, text) > SURELY_READABLE
@@ -278,13 +278,17 @@ class _Filling:
         if self._is_deep:
             require_readable(self._message)
 
-    def _is_second(self, path: str, key: Any) -> bool:
-        """Whether a singular field, or an entry of a map, was given before, where it may be."""
+    def _is_second(self, parameter: Parameter, key: Any) -> bool:
+        """Whether a singular field, or an entry of a map, was given before, where it may be.
+
+        A member of a oneof may not: it is twice what there is room for once.
+        """
+        path = parameter.path
         claim = (path, key)
         if claim not in self._given:
             self._given.add(claim)
             return False
-        if not self._options.takes_last:
+        if parameter.node.oneof or not self._options.takes_last:
             what = "is given twice" if key is None else f"has the key {excerpt(str(key))} twice"
             raise RequestError(what, field=path)
         return True

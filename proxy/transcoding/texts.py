@@ -126,13 +126,15 @@ _FLOAT_WORDS: Final = MappingProxyType(
         "nan": math.nan,
     }
 )
+_NO_WORDS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
-def float_reader(kind: Kind) -> Callable[[str], float]:
-    """The reader of numbers as C and Go write them: also `.5`, `5.`, `+5`, `0x1p-2`, `inf`."""
+def float_reader(kind: Kind, form: NumberTexts) -> Callable[[str], float]:
+    """The reader of numbers as C and Go write them: also `.5`, `5.`, `+5`, `0x1p-2`; Go's `inf`."""
+    words = _FLOAT_WORDS if form == "go" else _NO_WORDS
 
     def read(text: str) -> float:
-        word = _FLOAT_WORDS.get(text.lower())
+        word = words.get(text.lower())
         if word is not None:
             return word
         match = _FLOAT(text)

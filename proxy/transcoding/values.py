@@ -71,7 +71,7 @@ def _scalar_parser(kind: Kind, forms: TextForms) -> TextParser:
         return _SCALARS[kind]
     if kind in INTEGERS:
         return integer_reader(kind, forms.numbers)
-    read = float_reader(kind)
+    read = float_reader(kind, forms.numbers)
     return _single(read) if kind is Kind.FLOAT else read
 
 
