@@ -10,7 +10,6 @@ whose generated source is the same.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import CodeType, MappingProxyType
 from typing import Final, NamedTuple
 
 from google.protobuf.descriptor import Descriptor
@@ -21,6 +20,7 @@ from proxy.comparison.requests import RequestComparator
 from proxy.config import mirror_policy, policy
 from proxy.config.outcome_policy import outcome_options, shown_names
 from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
+from proxy.config.shape_options import shape_options
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
 from proxy.cutover.override_header import DEFAULT_NAME
@@ -29,11 +29,13 @@ from proxy.gate.redaction import Redactor
 from proxy.routing.comparisons import ComparisonCompiler, Comparisons
 from proxy.routing.errors import ErrorRenderers
 from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidence_digest
+from proxy.routing.json_tables import JsonTables, TableKey, TableMaker
 from proxy.routing.request_settings import manners, request_options, takes_forms
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
 from proxy.routing.variants import VariantCompiler
 from proxy.shape.errors.renderer import ErrorRenderer
+from proxy.shape.options import ShapeOptions
 from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.metadata_policies import (
@@ -41,39 +43,12 @@ from proxy.transcoding.metadata_policies import (
     response_headers,
     trailer_headers,
 )
-from proxy.transcoding.parameters import FieldTables
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamChoice
-from proxy.transcoding.texts import TextForms
 
 _REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS})
-_NO_CODES: Final[Mapping[str, CodeType]] = MappingProxyType({})
-
-
-class JsonTables:
-    """What bindings with the same JSON options share: codecs, and fields by how texts are read."""
-
-    __slots__ = ("_fields", "codecs")
-
-    def __init__(self, codecs: Codecs) -> None:
-        self.codecs = codecs
-        self._fields: dict[TextForms, FieldTables] = {}
-
-    def __repr__(self) -> str:
-        return f"<JsonTables of {self.codecs!r}>"
-
-    def fields(self, texts: TextForms) -> FieldTables:
-        """The names of fields, with readers of *texts*."""
-        found = self._fields.get(texts)
-        if found is None:
-            found = self._fields[texts] = FieldTables(self.codecs, texts)
-        return found
-
-    def builder(self, binding: Binding, options: RequestOptions) -> RequestBuilder:
-        """The builder of a binding's requests."""
-        return RequestBuilder.compile(binding, self.codecs, options, self.fields(options.texts))
 
 
 class RouteInputs(NamedTuple):
@@ -96,6 +71,7 @@ class BindingInputs(NamedTuple):
 
     position: int
     json: JsonOptions
+    shape: ShapeOptions | None
     request: RequestOptions
 
 
@@ -107,7 +83,7 @@ class Compiled:
     """
 
     schema: Schema
-    tables: Mapping[JsonOptions, JsonTables] = field(repr=False)
+    tables: Mapping[TableKey, JsonTables] = field(repr=False)
     routes: Mapping[str, tuple[RouteInputs, Route]] = field(repr=False)
     bindings: Mapping[BindingInputs, RouteBinding] = field(repr=False)
     files: FileDigests
@@ -120,7 +96,6 @@ class Compiler:
     def __init__(self, config: Config, schema: Schema, before: Compiled | None) -> None:
         self._config = config
         self._schema = schema
-        self._known = before.tables if before is not None else {}
         same = before is not None and before.schema is schema
         files = FileDigests(schema.descriptors.files)
         fresh = Compiled(schema, {}, {}, {}, files, {})
@@ -130,7 +105,8 @@ class Compiler:
         name = DEFAULT_NAME if override is None else override.header
         #: Headers by which the proxy is told something: no server is.
         self._withheld = frozenset({name, mark.header})
-        self._tables: dict[JsonOptions, JsonTables] = {}
+        known = {} if before is None else before.tables
+        self._tables = TableMaker(schema.descriptors.pool, self._before.tables, known)
         self._routes: dict[str, tuple[RouteInputs, Route]] = {}
         self._bindings: dict[BindingInputs, RouteBinding] = {}
         self._errors = ErrorRenderers(schema.descriptors.pool)
@@ -156,7 +132,7 @@ class Compiler:
         """What a later compiler can take."""
         return Compiled(
             self._schema,
-            self._tables,
+            self._tables.made,
             self._routes,
             self._bindings,
             self._before.files,
@@ -165,9 +141,10 @@ class Compiler:
 
     def _compile(self, index: int, binding: Binding, breathe: Callable[[], None]) -> RouteBinding:
         options = self._config.options_for(binding.rpc)
-        inputs = BindingInputs(index, self._json_options(options), self._request_options(options))
+        json, shape = self._json_options(options), shape_options(options.shape)
+        inputs = BindingInputs(index, json, shape, self._request_options(options))
         found = self._before.bindings.get(inputs)
-        tables = self._json_tables(inputs.json)
+        tables = self._tables.of(inputs.json, inputs.shape)
         if found is None:
             for body in _bodies(binding):
                 for _ in tables.codecs.prepare(body):
@@ -196,12 +173,12 @@ class Compiler:
         """The binding with the forms in which clients can ask for its answers."""
 
         def builder(json: JsonOptions) -> RequestBuilder:
-            tables = self._json_tables(json)
+            tables = self._tables.of(json, inputs.shape)
             return tables.builder(target.binding, inputs.request)
 
         return VariantCompiler(
             target,
-            codecs_of=lambda json: self._json_tables(json).codecs,
+            codecs_of=lambda json: self._tables.of(json, inputs.shape).codecs,
             builder_of=builder,
             by_alt=options.answers.http_body == "by_alt",
         ).compile()
@@ -274,19 +251,6 @@ class Compiler:
             max_object_keys=limits.max_object_keys,
             rejects_enum_names=options.requests.unknown_enum_names == "reject",
         )
-
-    def _json_tables(self, options: JsonOptions) -> JsonTables:
-        tables = self._tables.get(options)
-        if tables is None:
-            tables = self._before.tables.get(options) or self._new_tables(options)
-            self._tables[options] = tables
-        return tables
-
-    def _new_tables(self, options: JsonOptions) -> JsonTables:
-        known = self._known.get(options)
-        codes = _NO_CODES if known is None else known.codecs.codes
-        codecs = Codecs(self._schema.descriptors.pool, options, codes)
-        return JsonTables(codecs)
 
 
 def _bodies(binding: Binding) -> Iterator[Descriptor]:

@@ -26,6 +26,7 @@ from proxy.transcoding.body import is_raw
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.protojson import kinds as protojson
+from proxy.transcoding.protojson.codec import Values
 from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import JSON_CONTENT, ResponseRenderer
 
@@ -105,18 +106,20 @@ class Comparing:
         )
         return None if helped is None else _made(builder, body, helped)
 
-    async def render(self, renderer: ResponseRenderer, wire: bytes) -> Content | None:
-        """What *renderer* makes of a message; None when the helper cannot say.
+    async def render(
+        self, renderer: ResponseRenderer, wire: bytes, values: Values | None = None
+    ) -> Content | None:
+        """What *renderer* makes of a message and *values*; None when the helper cannot say.
 
         Raises `UpstreamError` for a message that has no form as an answer.
         """
         output_type = renderer.binding.method.output_type
         where = self._where(renderer, output_type, len(wire), INLINE_WIRE_BYTES)
         if where is Where.HERE or renderer.raw:
-            return renderer.render(wire)
+            return renderer.render(wire, values)
         if where is Where.NOWHERE:
             return None
-        rendered = await self._helper.render(renderer, wire)
+        rendered = await self._helper.render(renderer, wire, values)
         if rendered is None:
             return None
         if rendered.problem:

@@ -40,6 +40,7 @@ from proxy.shadow.helper_frames import (
     render_definition_of,
     request_frame,
 )
+from proxy.transcoding.protojson.codec import Values
 from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import ResponseRenderer
 
@@ -145,9 +146,13 @@ class Helper:
         reply = await self._asked(comparator, lambda number, key: Job(number, key, legacy, grpc))
         return reply if isinstance(reply, Comparison) else _HELPER
 
-    async def render(self, renderer: ResponseRenderer, wire: bytes) -> Rendered | None:
-        """What *renderer* makes of a message; None when the helper cannot say."""
-        reply = await self._asked(renderer, lambda number, key: RenderJob(number, key, wire))
+    async def render(
+        self, renderer: ResponseRenderer, wire: bytes, values: Values | None = None
+    ) -> Rendered | None:
+        """What *renderer* makes of a message and *values*; None when the helper cannot say."""
+        reply = await self._asked(
+            renderer, lambda number, key: RenderJob(number, key, wire, values)
+        )
         return reply if isinstance(reply, Rendered) else None
 
     async def build(

@@ -18,9 +18,11 @@ from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.kinds import Kind
 from proxy.errors import Place
+from proxy.shape.options import ShapeOptions
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.httprule import HttpRule, Pattern
 from proxy.transcoding.protojson import JsonOptions
+from proxy.transcoding.protojson.codec import Values
 from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer
 
@@ -54,14 +56,16 @@ class RenderDefinition(NamedTuple):
     method: str
     field: str | None
     options: JsonOptions
+    shape: ShapeOptions | None
 
 
 class RenderJob(NamedTuple):
-    """A message to be rendered by the renderer *key*."""
+    """A message to be rendered by the renderer *key*, with *values* from elsewhere."""
 
     number: int
     key: int
     wire: bytes
+    values: Values | None = None
 
 
 class BuildDefinition(NamedTuple):
@@ -73,6 +77,7 @@ class BuildDefinition(NamedTuple):
     rule: HttpRule
     options: RequestOptions
     json_options: JsonOptions
+    shape: ShapeOptions | None
 
 
 class BuildJob(NamedTuple):
@@ -177,6 +182,7 @@ def render_definition_of(renderer: ResponseRenderer, key: int) -> RenderDefiniti
         method.full_name,
         None if field is None else field.name,
         renderer.options,
+        cast(ShapeOptions | None, renderer.shape),
     )
 
 
@@ -192,6 +198,7 @@ def build_definition_of(builder: RequestBuilder, key: int) -> BuildDefinition:
         _rule_of(binding),
         builder.options,
         builder.json_options,
+        cast(ShapeOptions | None, builder.shape),
     )
 
 

@@ -40,9 +40,9 @@ from proxy.shadow.helper_frames import (
     rendered_frame,
     reply_frame,
 )
+from proxy.shape.codecs import codecs_of
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.bindrule import bind_rule
-from proxy.transcoding.protojson import Codecs
 from proxy.transcoding.request import RequestBuilder
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.template import parse_template
@@ -101,7 +101,7 @@ class Worker:
 
     def _render(self, job: RenderJob) -> Rendered:
         try:
-            return Rendered(self._renderers[job.key].render(job.wire).body)
+            return Rendered(self._renderers[job.key].render(job.wire, job.values).body)
         except UpstreamError as error:
             return Rendered(b"", error.status.message)
 
@@ -134,7 +134,8 @@ def renderer_of(definition: RenderDefinition, pool: DescriptorPool) -> ResponseR
     binding = Binding(
         method, "GET", parse_template("/"), (), Body.NONE, field or None, False, "helper"
     )
-    return ResponseRenderer.compile(binding, Codecs(pool, definition.options))
+    codecs = codecs_of(pool, definition.options, definition.shape)
+    return ResponseRenderer.compile(binding, codecs)
 
 
 def builder_of(
@@ -144,7 +145,7 @@ def builder_of(
     method, rule = pool.FindMethodByName(definition.method), definition.rule
     if rule.pattern is None:
         raise ValueError("a binding has a pattern")
-    codecs = Codecs(pool, definition.json_options)
+    codecs = codecs_of(pool, definition.json_options, definition.shape)
     binding = bind_rule(method, rule, rule.pattern, fully_decode=False)
     builder = RequestBuilder.compile(binding, codecs, definition.options)
     return builder, RequestComparator.compile(builder, codecs)

@@ -47,6 +47,11 @@ def root_of(
     return message.fields_by_name[envelope.root]
 
 
+def values_asked(envelope: Envelope) -> frozenset[str]:
+    """The names of holes whose values come from elsewhere."""
+    return frozenset(name for name in envelope.body.names if name.startswith(AT) and name != COUNT)
+
+
 def envelope_source(
     style: ShapedStyle, message: Descriptor, field: FieldDescriptor | None, envelope: Envelope
 ) -> EnvelopeSource:

@@ -10,7 +10,7 @@ the path would walk around every check that was made on the path. In a field wit
 default value cannot be told from nothing, so a body with `"id": ""` does not contradict a path.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor
@@ -98,7 +98,7 @@ def _filler(parameter: Parameter) -> Callable[[Any, str], None]:
 class RequestBuilder:
     """Makes the request messages of one binding. Immutable; safe to share between requests.
 
-    *options* are its own, *json_options* those of the codecs that read its bodies.
+    *options* are its own, *json_options* and *shape* those of the codecs that read its bodies.
     """
 
     __slots__ = (
@@ -112,6 +112,7 @@ class RequestBuilder:
         "mask",
         "options",
         "query",
+        "shape",
         "variables",
     )
 
@@ -121,6 +122,7 @@ class RequestBuilder:
         *,
         options: RequestOptions,
         json_options: JsonOptions,
+        shape: Hashable | None,
         variables: tuple[PathVariable, ...],
         read_body: BodyReader,
         query: QueryBinder,
@@ -131,6 +133,7 @@ class RequestBuilder:
         self.binding = binding
         self.options = options
         self.json_options = json_options
+        self.shape = shape
         self.variables = variables
         self.query = query
         self.leaves = leaves
@@ -165,6 +168,7 @@ class RequestBuilder:
             binding,
             options=options,
             json_options=codecs.options,
+            shape=codecs.shape,
             variables=tuple(PathVariable(message, one, tables) for one in binding.variables),
             read_body=body_reader(binding, codecs, options),
             query=_query_binder(binding, options, tables),

@@ -6,10 +6,10 @@ up; the way of a message out; foreign exceptions turned into ours. Does not: the
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -67,6 +67,23 @@ def structural_quotes(body: bytes) -> int:
     return unpaired.count(b'"') - unpaired.count(b'\\"')
 
 
+#: Values that an answer has beside those of its message, by their names.
+Values = Mapping[str, Any]
+
+
+class AnswerPrinter(Protocol):
+    """Writes whole answers in which there is more than the message."""
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """The names of the values that it takes from elsewhere."""
+        ...
+
+    def print(self, answer: Message, values: Values | None) -> bytes:
+        """The JSON of an answer. Raises `DecodeFailure` when it has none."""
+        ...
+
+
 class Codecs:
     """The codecs of one pool under one set of options; each is made once and kept.
 
@@ -92,6 +109,24 @@ class Codecs:
 
     def __repr__(self) -> str:
         return f"<Codecs {len(self._messages)} messages, {len(self._fields)} fields>"
+
+    @property
+    def shape(self) -> Hashable | None:
+        """What makes the JSON another than ProtoJSON, None where nothing does."""
+        return None
+
+    def answer(
+        self,
+        message: Descriptor,  # noqa: ARG002  for those who have one
+        field: FieldDescriptor | None,  # noqa: ARG002
+        *,
+        streams: bool,  # noqa: ARG002
+    ) -> AnswerPrinter | None:
+        """What prints answers of a type, or of its field that is the body; None: its codec does.
+
+        *streams* says that they are messages of a stream.
+        """
+        return None
 
     @property
     def codes(self) -> Mapping[str, CodeType]:
