@@ -28,9 +28,25 @@ from tests.differential.schema import SERVICE
 _FILTER: Final = "envoy.filters.http.grpc_json_transcoder"
 
 #: Stream formats are settings of Envoy's and not the client's choice; a host for each.
-_HOSTS: Final[dict[str, dict[str, bool]]] = {
+_STREAMS: Final[dict[str, dict[str, bool]]] = {
+    "": {},
     "ndjson.test": {"stream_newline_delimited": True},
     "sse.test": {"stream_sse_style_delimited": True},
+}
+
+#: How Envoy decodes unless it is told otherwise: what `dialect: envoy` copies. Requests with this
+#: prefix to their host are decoded so; the others as http.proto has it today, as we do.
+OWN: Final = "own."
+_DECODING: Final[dict[str, dict[str, Any]]] = {
+    "": {"url_unescape_spec": "ALL_CHARACTERS_EXCEPT_SLASH", "query_param_unescape_plus": True},
+    OWN: {},
+}
+
+#: Every host with its settings.
+_HOSTS: Final[dict[str, dict[str, Any]]] = {
+    f"{prefix}{host or 'test'}": {"print_options": options, **decoding}
+    for prefix, decoding in _DECODING.items()
+    for host, options in _STREAMS.items()
 }
 
 #: Envoy logs it once all listeners accept connections.
@@ -102,7 +118,8 @@ def _bootstrap(backend_port: int, descriptors: Path) -> dict[str, Any]:
 
 
 def _manager(descriptors: Path) -> dict[str, Any]:
-    filters = [typed(_FILTER, TRANSCODER, **_transcoding(descriptors))]
+    options = _transcoding(descriptors, **_HOSTS["test"])
+    filters = [typed(_FILTER, TRANSCODER, **options)]
     filters.append(typed("envoy.filters.http.router", ROUTER))
     hosts = [_virtual_host("*"), *(_virtual_host(host, descriptors) for host in _HOSTS)]
     return typed(
@@ -129,19 +146,17 @@ def _virtual_host(domain: str, descriptors: Path | None = None) -> dict[str, Any
     return host
 
 
-def _transcoding(descriptors: Path, **print_options: bool) -> dict[str, Any]:
-    """Strict, errors as JSON, and decoding as http.proto has it today: as near to us as it gets."""
+def _transcoding(descriptors: Path, **options: Any) -> dict[str, Any]:
+    """Strict, and errors as JSON: as near to us as it gets."""
     return {
         "proto_descriptor": str(descriptors),
         "services": [SERVICE],
         "match_incoming_request_route": True,
         "convert_grpc_status": True,
-        "url_unescape_spec": "ALL_CHARACTERS_EXCEPT_SLASH",
-        "query_param_unescape_plus": True,
-        "print_options": print_options,
         "request_validation_options": {
             "reject_unknown_method": True,
             "reject_unknown_query_parameters": True,
             "reject_binding_body_field_collisions": True,
         },
+        **options,
     }

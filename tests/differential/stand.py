@@ -16,18 +16,27 @@ from proxy.cli.composition import load_snapshot
 from proxy.cli.service import Service
 from tests.differential import backend as echo
 from tests.differential.client import send
-from tests.differential.envoy import envoy
+from tests.differential.envoy import OWN, envoy
 from tests.differential.outcomes import Outcome, read_answer
 from tests.differential.schema import descriptor_set
 
-#: Unknown fields refused as Envoy refuses them, in queries at least; the rest are defaults.
+#: What our proxies have for every route, by dialect and by the host that a request names. `spec`
+#: refuses unknown fields as Envoy refuses them, in queries at least, and clients choose the form of
+#: streams; `envoy` is the dialect as it is, with a configuration for each form as Envoy has.
+_DEFAULTS: Final = {
+    "spec": "{unknown_fields: reject}",
+    "envoy": "{dialect: envoy}",
+    "envoy ndjson.test": "{dialect: envoy, stream_format: ndjson}",
+    "envoy sse.test": "{dialect: envoy, stream_format: sse}",
+}
+
 _CONFIGURATION: Final = """\
 version: 1
 listen: {{host: 127.0.0.1, port: 0}}
 admin: {{host: 127.0.0.1, port: 0}}
 descriptors: [{{descriptor_set: oracle.binpb}}]
 upstreams: {{backend: {{target: "127.0.0.1:{port}", plaintext: true, health: "off"}}}}
-defaults: {{unknown_fields: reject}}
+defaults: {defaults}
 """
 
 
@@ -54,23 +63,32 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Both proxies, started. Requests go one at a time: the backend has one memory."""
+    """Both proxies, started. Requests go one at a time: the backend has one memory.
+
+    *our_ports* are of this project's proxies, by dialect and host.
+    """
 
     backend: echo.Backend
     envoy_port: int
-    our_port: int
+    our_ports: Mapping[str, int]
 
-    async def envoy(self, request: Request) -> Outcome:
-        """What a request leads to through Envoy."""
-        return await self._send(self.envoy_port, request)
+    async def envoy(self, request: Request, dialect: str = "spec") -> Outcome:
+        """What a request leads to through Envoy: decoded as we do, or else as Envoy does it."""
+        headers = dict(request.headers)
+        if dialect == "envoy":
+            headers["host"] = OWN + headers.get("host", "test")
+        return await self._send(self.envoy_port, request, headers)
 
-    async def ours(self, request: Request) -> Outcome:
+    async def ours(self, request: Request, dialect: str = "spec") -> Outcome:
         """What a request leads to through this project's proxy."""
-        return await self._send(self.our_port, request)
+        port = self.our_ports[dialect]
+        if dialect == "envoy" and "host" in request.headers:
+            port = self.our_ports[f"{dialect} {request.headers['host']}"]
+        return await self._send(port, request, request.headers)
 
-    async def _send(self, port: int, request: Request) -> Outcome:
+    async def _send(self, port: int, request: Request, headers: Mapping[str, str]) -> Outcome:
         self.backend.calls.clear()
-        answer = await send(port, request.method, request.path, request.headers, request.body)
+        answer = await send(port, request.method, request.path, headers, request.body)
         return read_answer(answer).with_calls(self.backend.calls, request.looks_at)
 
 
@@ -81,9 +99,28 @@ async def started() -> AsyncIterator[Stand]:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         backend = await stack.enter_async_context(echo.serve())
         envoy_port = await stack.enter_async_context(envoy(backend.port, descriptor_set(), folder))
-        (folder / "cutover.yaml").write_text(_CONFIGURATION.format(port=backend.port))
-        snapshot = await load_snapshot(folder, {})
-        service = await stack.enter_async_context(Service(snapshot, folder, lambda _: None))
-        our_port = urlsplit(service.url).port
-        assert our_port is not None
-        yield Stand(backend, envoy_port, our_port)
+        ports = {
+            name: await stack.enter_async_context(_ours(backend.port, folder, name))
+            for name in _DEFAULTS
+        }
+        yield Stand(backend, envoy_port, ports)
+
+
+@asynccontextmanager
+async def _ours(backend_port: int, parent: Path, name: str) -> AsyncIterator[int]:
+    """One of our proxies on a free port of loopback; gives the port."""
+    folder = _folder(backend_port, parent / name, _DEFAULTS[name])
+    snapshot = await load_snapshot(folder, {})
+    async with Service(snapshot, folder, lambda _: None) as service:
+        port = urlsplit(service.url).port
+        assert port is not None
+        yield port
+
+
+def _folder(backend_port: int, folder: Path, defaults: str) -> Path:
+    """The configuration of one of our proxies, written to *folder*."""
+    folder.mkdir()
+    (folder / "oracle.binpb").write_bytes(descriptor_set())
+    configuration = _CONFIGURATION.format(port=backend_port, defaults=defaults)
+    (folder / "cutover.yaml").write_text(configuration)
+    return folder

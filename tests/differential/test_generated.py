@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.differential.outcomes import differences, judge
 from tests.differential.stand import Request, Stand
+from tests.differential.tables import DIALECTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -115,30 +116,44 @@ BODIES: Final[st.SearchStrategy[dict[str, Any]]] = st.fixed_dictionaries(
 )
 
 
-async def same(stand: Stand, **case: Any) -> None:
+async def same(stand: Stand, dialect: str, **case: Any) -> None:
     request = Request.of(case)
-    envoy, ours = await stand.envoy(request), await stand.ours(request)
+    envoy, ours = await stand.envoy(request, dialect), await stand.ours(request, dialect)
     assert judge(differences(envoy, ours), None) == ""
 
 
+in_each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+@in_each_dialect
 @bounded
 @given(first=escaped_texts(), second=escaped_texts())
-async def test_escaped_path_binds_the_same(stand: Stand, first: str, second: str) -> None:
-    await same(stand, send=f"GET /v1/items/{first}")
-    await same(stand, send=f"GET /v1/projects/{first}/things/{second}")
-    await same(stand, send=f"GET /v1/files/{second}/{first}")
+async def test_escaped_path_binds_the_same(
+    stand: Stand, dialect: str, first: str, second: str
+) -> None:
+    await same(stand, dialect, send=f"GET /v1/items/{first}")
+    await same(stand, dialect, send=f"GET /v1/projects/{first}/things/{second}")
+    await same(stand, dialect, send=f"GET /v1/files/{second}/{first}")
 
 
+@in_each_dialect
 @bounded
 @given(query=queries())
-async def test_query_binds_the_same(stand: Stand, query: str) -> None:
-    await same(stand, send=f"GET /v1/items/a?{query}")
+async def test_query_binds_the_same(stand: Stand, dialect: str, query: str) -> None:
+    await same(stand, dialect, send=f"GET /v1/items/a?{query}")
 
 
+@in_each_dialect
 @bounded
 @given(body=BODIES, ascii_only=st.booleans())
-async def test_body_binds_the_same(stand: Stand, body: dict[str, Any], ascii_only: bool) -> None:
+async def test_body_binds_the_same(
+    stand: Stand, dialect: str, body: dict[str, Any], ascii_only: bool
+) -> None:
     text = json.dumps(body, ensure_ascii=ascii_only)
     await same(
-        stand, send="POST /v1/all/a", body=text, headers={"content-type": "application/json"}
+        stand,
+        dialect,
+        send="POST /v1/all/a",
+        body=text,
+        headers={"content-type": "application/json"},
     )
