@@ -102,7 +102,8 @@ class RequestDialect(Section):
     repeated_parameter: Literal["reject", "last"] = Field(
         default="reject",
         description=(
-            "A singular field given twice in a query: 400, or the last counts; field masks add up."
+            "A singular field given twice in a query: 400, or the last counts, while field masks "
+            "add up. A member of a oneof given twice is 400 either way."
         ),
         examples=["last"],
     )
@@ -119,9 +120,9 @@ class RequestDialect(Section):
         default="json",
         description=(
             "Numbers in path and query. `json`: as JSON writes them, `1.0` and `1e2` for integers "
-            "too. `c`: decimal integers such as `+5` and `007`, floats such as `.5`, `0x1p-2`, "
-            "`inf`. `go`: integers in the base of their prefix (`0x1f`, `017`, `1_000`), floats "
-            "as in `c`."
+            "too. `c`: decimal integers such as `+5` and `007`, floats such as `.5` and "
+            "`0x1p-2`. `go`: integers in the base of their prefix (`0x1f`, `017`, `1_000`), "
+            "floats as in `c` and `inf`."
         ),
         examples=["go"],
     )
