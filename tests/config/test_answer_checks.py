@@ -8,6 +8,9 @@ from proxy.config.options import Options
 from tests.config.loading import BOTH, load, problems
 from tests.config.test_load import table
 
+LISTING = "routes: [{rpc: a.B.C, forward_headers: list}]"
+LINES = "routes: [{rpc: a.B.C, stream_format: ndjson}]"
+
 
 @pytest.mark.parametrize(("lines", "expected"), table("answer_problems.txt"))
 def test_problem_with_settings(lines: str, expected: list[str]) -> None:
@@ -24,11 +27,9 @@ def test_problem_with_settings(lines: str, expected: list[str]) -> None:
         "defaults: {forward_headers: grpc-gateway, request_headers: [x-tenant]}",
         "defaults: {dialect: grpc-gateway, response_metadata: [x-cost]}",
         # Some route has use for what `defaults` says.
-        "defaults: {forward_headers: all, request_headers: [x-a]}\n"
-        "routes: [{rpc: a.B.C, forward_headers: list}]",
+        "defaults: {forward_headers: all, request_headers: [x-a]}\n" + LISTING,
         "defaults: {http_body: by_alt}\nroutes: [{rpc: a.B.C, system_parameters: honour}]",
-        "defaults: {stream_choice: fixed, stream_envelope: result}\n"
-        "routes: [{rpc: a.B.C, stream_format: ndjson}]",
+        "defaults: {stream_choice: fixed, stream_envelope: result}\n" + LINES,
         "defaults: {stream_content_type: json}",
     ],
 )
