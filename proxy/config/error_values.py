@@ -43,7 +43,8 @@ def _table(section: ErrorCodes | ErrorStatuses | ErrorMessages | None) -> Table[
     if section is None:
         return Table()
     default = section.default if isinstance(section, ErrorCodes) else None
-    return Table(_pairs(section.reasons), _pairs(section.http), _pairs(section.names), default)
+    http = {int(key): value for key, value in section.http.items()}
+    return Table(_pairs(section.reasons), _pairs(http), _pairs(section.names), default)
 
 
 def _pairs(table: Mapping[Any, Any]) -> tuple[tuple[Any, Any], ...]:

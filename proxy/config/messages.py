@@ -85,11 +85,16 @@ class _Refusal:
 
 
 def _problem(details: ErrorDetails, tree: Tree) -> Problem:
-    location, kind = details["loc"], details["type"]
+    location, kind = _without_mark(details["loc"]), details["type"]
     refusal = _Refusal(details, _shown(details, tree), location in tree.templates)
     place = tree.key_place(location) if kind == "extra_forbidden" else tree.place(location)
     text = _TEXTS.get(kind, _own_text)
     return Problem(place, refusal.wants(_WANTED[kind]) if kind in _WANTED else text(refusal))
+
+
+def _without_mark(location: Location) -> Location:
+    """The location without what pydantic adds to it when a key of a table is refused."""
+    return location[:-1] if location[-1:] == ("[key]",) else location
 
 
 def _shown(details: ErrorDetails, tree: Tree) -> str:

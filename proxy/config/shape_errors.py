@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from proxy.config.base import NonEmpty, Section
@@ -60,16 +60,16 @@ def _message(text: Any) -> Text:
 
 
 def _unknown(name: str, known: frozenset[str]) -> PydanticCustomError:
-    text = "has a hole {{{name}}} that no error fills{guess}"
-    given = {"name": name, "guess": did_you_mean(name, sorted(known))}
+    text = "has a hole {hole} that no error fills{guess}"
+    given = {"hole": f"{{{name}}}", "guess": did_you_mean(name, sorted(known))}
     return PydanticCustomError("unknown_hole", text, given)
 
 
-def _http_status(key: str) -> int:
-    """The status that a key is: keys of files are texts."""
+def _http_status(key: str) -> str:
+    """A key that is an HTTP status. It stays the text that keys of files are."""
     if not _DIGITS.fullmatch(key) or not 400 <= int(key) <= 599:
         raise PydanticCustomError("http_key", "must be an HTTP status of errors, 400 to 599")
-    return int(key)
+    return key
 
 
 def _media_type(text: str) -> str:
@@ -78,7 +78,7 @@ def _media_type(text: str) -> str:
     return text
 
 
-HttpKey = Annotated[int, BeforeValidator(_http_status)]
+HttpKey = Annotated[str, AfterValidator(_http_status)]
 LegacyCode = Annotated[int, Field(ge=-(2**63), lt=2**63)] | str
 Message = Annotated[Any, AfterValidator(_message)]
 

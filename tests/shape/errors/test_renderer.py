@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 import pytest
 from google.protobuf import any_pb2, timestamp_pb2
 from google.protobuf.descriptor_pool import Default, DescriptorPool
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
+from google.rpc import error_details_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from google.protobuf.descriptor_pool import Default
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # no stubs
+from google.rpc import error_details_pb2
 
 from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.shape.errors.options import ErrorOptions
