@@ -159,11 +159,11 @@ class Compiler:
             outcomes = self._outcomes(binding, options, route, tables.codecs)
             found = RouteBinding(route, binding, request, response, *compared)
             found = replace(found, outcomes=outcomes)
-        if options.answers.system_parameters == "honour" and found.variants is None:
-            found = self._with_variants(found, inputs, options)
         if found.form is None and takes_forms(options, binding):
             read = replace(inputs.request, reads_form=True)
             found = replace(found, form=tables.builder(binding, read))
+        if options.answers.system_parameters == "honour" and found.variants is None:
+            found = self._with_variants(found, inputs, options)
         self._bindings[inputs] = found
         return found
 
