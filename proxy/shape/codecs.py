@@ -18,6 +18,7 @@ from proxy.shape.envelope import envelope_source, values_asked
 from proxy.shape.layout import Layouts
 from proxy.shape.options import Envelope, ShapeOptions
 from proxy.shape.style import ShapedStyle
+from proxy.shape.unshape import Entries, ShapedParser
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.codec import UNPRINTABLE, Values, unprintable
 from proxy.transcoding.protojson.kinds import reachable
@@ -53,7 +54,8 @@ class ShapedCodecs(Codecs):
         self.layouts = Layouts(shape.messages, options)
         self._style = ShapedStyle(self.layouts)
         self._shape = shape
-        super().__init__(pool, options, known, self._style)
+        self._parser = ShapedParser(pool, options, Entries(self.layouts))
+        super().__init__(pool, options, known, self._style, self._parser)
 
     def __repr__(self) -> str:
         return f"<ShapedCodecs {super().__repr__()}>"

@@ -1,6 +1,7 @@
 """The style of a shape: the source that codecs of legacy JSON are generated from.
 
-Belongs here: which source is made by whom. Does not: the source (`printer_source`).
+Belongs here: which source is made by whom. Does not: the source (`printer_source`,
+`parser_source`).
 """
 
 from dataclasses import replace
@@ -8,13 +9,14 @@ from dataclasses import replace
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from proxy.shape.layout import Layouts
+from proxy.shape.parser_source import ParserSource
 from proxy.shape.printer_source import PrinterSource
 from proxy.transcoding.protojson.parser_source import References
 from proxy.transcoding.protojson.style import ProtoJson
 
 
 class ShapedStyle(ProtoJson):
-    """Writes messages by their layouts."""
+    """Writes and reads messages by their layouts."""
 
     def __init__(self, layouts: Layouts) -> None:
         super().__init__(layouts.json)
@@ -32,6 +34,14 @@ class ShapedStyle(ProtoJson):
     def printer(self, descriptor: Descriptor, function: str, refs: References) -> str:
         """The source of the printer of a message type."""
         return self.source(refs).printer(descriptor, function)
+
+    def parser(self, descriptor: Descriptor, function: str, refs: References) -> str:
+        """The source of the parser of a message type."""
+        return ParserSource(self._layouts, self._plain, refs).parser(descriptor, function)
+
+    def field_parser(self, field: FieldDescriptor, function: str, refs: References) -> str:
+        """The source of the parser of one field's value."""
+        return ParserSource(self._layouts, self._plain, refs).field_parser(field, function)
 
     def expression(self, field: FieldDescriptor, refs: References) -> str:
         """Python for what a field's value `v` is written as."""

@@ -84,11 +84,24 @@ class AnswerPrinter(Protocol):
         ...
 
 
+class BodyParser(Protocol):
+    """Reads bodies by exact rules. Each returns the names of unknown fields under `warn`."""
+
+    def message(self, descriptor: Descriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
+        """Read a whole message. Raises `RequestError`."""
+        ...
+
+    def field(self, field: FieldDescriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
+        """Read one field's value, into a message that has only it. Raises `RequestError`."""
+        ...
+
+
 class Codecs:
     """The codecs of one pool under one set of options; each is made once and kept.
 
     *known* is what the codecs of another pool have compiled: see `codes`. *style* is how messages
-    are written and read, as ProtoJSON without it.
+    are written and read, as ProtoJSON without it, and *strict* reads what the style's parsers do
+    not.
     """
 
     def __init__(
@@ -97,11 +110,12 @@ class Codecs:
         options: JsonOptions | None = None,
         known: Mapping[str, CodeType] = MappingProxyType({}),
         style: Style | None = None,
+        strict: BodyParser | None = None,
     ) -> None:
         self.options = options or JsonOptions()
         self._shared = Shared(
             Program(pool, self.options, known, style),
-            StrictParser(pool, self.options),
+            strict or StrictParser(pool, self.options),
             UnknownNames() if self.options.unknown_fields == "warn" else None,
         )
         self._messages: dict[str, MessageCodec] = {}
@@ -159,7 +173,7 @@ class Shared:
     """What the codecs of one pool have in common. *names* is there under `warn` alone."""
 
     program: Program
-    strict: StrictParser
+    strict: BodyParser
     names: UnknownNames | None
 
 

@@ -57,7 +57,7 @@ class StrictParser:
 
     def message(self, descriptor: Descriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a whole message. Returns the names of unknown fields under `warn`."""
-        walk = _Walk(self.pool, self.options, self.names)
+        walk = Walk(self.pool, self.options, self.names)
         message = message_class(descriptor)()
         walk.message(message, read(body, self.options.max_depth), "")
         if too_deep(body.decode(), SURELY_READABLE):
@@ -66,7 +66,7 @@ class StrictParser:
 
     def field(self, field: FieldDescriptor, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read one field's value. Returns a message of the field's type that has only it."""
-        walk = _Walk(self.pool, self.options, self.names)
+        walk = Walk(self.pool, self.options, self.names)
         message = message_class(owner(field))()
         walk.field(message, field, read(body, self.options.max_depth), field.name)
         if too_deep(body.decode(), SURELY_READABLE):
@@ -88,7 +88,7 @@ def require_readable(message: Any) -> None:
 
 
 @dataclass(slots=True)
-class _Walk:
+class Walk:
     """One body on its way into one message."""
 
     pool: DescriptorPool
@@ -353,13 +353,13 @@ def assign(message: Any, known: FieldDescriptor, value: object) -> None:
         setattr(message, known.name, value)
 
 
-MESSAGE_READERS: Final[dict[Kind, Callable[[_Walk, Any, JsonValue, str], None]]] = {
-    Kind.WRAPPER: _Walk.wrapper,
-    Kind.TIMESTAMP: _Walk.timestamp,
-    Kind.DURATION: _Walk.duration,
-    Kind.FIELD_MASK: _Walk.field_mask,
-    Kind.STRUCT: _Walk.struct,
-    Kind.VALUE: _Walk.value,
-    Kind.LIST_VALUE: _Walk.list_value,
-    Kind.ANY: _Walk.any,
+MESSAGE_READERS: Final[dict[Kind, Callable[[Walk, Any, JsonValue, str], None]]] = {
+    Kind.WRAPPER: Walk.wrapper,
+    Kind.TIMESTAMP: Walk.timestamp,
+    Kind.DURATION: Walk.duration,
+    Kind.FIELD_MASK: Walk.field_mask,
+    Kind.STRUCT: Walk.struct,
+    Kind.VALUE: Walk.value,
+    Kind.LIST_VALUE: Walk.list_value,
+    Kind.ANY: Walk.any,
 }
