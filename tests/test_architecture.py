@@ -51,6 +51,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("telemetry",),
     "sqlite3": ("evidence",),
     "asyncpg": ("evidence",),
+    "protovalidate": ("transcoding.validation",),
     "referencing": ("inventory",),
     "multipart": ("shape.bodies",),
 }

@@ -19,7 +19,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 from proxy.errors import ConfigError, Place, Problem
 from proxy.transcoding.declarations import DescriptorFile
-from proxy.transcoding.library import INSTALLED_ORIGIN, is_library_file, library_file
+from proxy.transcoding.library import (
+    INSTALLED_ORIGIN,
+    VALIDATION,
+    is_library_file,
+    library_file,
+)
 
 #: Seconds for one run of protoc; a thousand files take about two.
 TIMEOUT_S: Final = 60.0
@@ -139,7 +144,7 @@ class _Compiler:
             return subprocess.run(  # noqa: S603 - the command is ours, its arguments file names
                 [self.interpreter, *_arguments(names)],
                 cwd=self.folder,
-                input=_descriptors_without_text(),
+                input=_descriptors_without_text(self.folder, names),
                 capture_output=True,
                 timeout=self.timeout_s,
                 check=False,
@@ -178,9 +183,25 @@ def _lines(run: subprocess.CompletedProcess[bytes]) -> list[str]:
     return run.stderr.decode(errors="replace").splitlines()
 
 
-def _descriptors_without_text() -> bytes:
-    files = (library_file(name) for name in _WITHOUT_TEXT)
+def _descriptors_without_text(folder: Path, names: Sequence[str]) -> bytes:
+    # Looking for the import costs less than what those who do not validate would load otherwise.
+    wanted = (*_WITHOUT_TEXT, VALIDATION) if _validates(folder, names) else _WITHOUT_TEXT
+    files = (library_file(name) for name in wanted)
     return FileDescriptorSet(file=[file for file in files if file is not None]).SerializeToString()
+
+
+def _validates(folder: Path, names: Sequence[str]) -> bool:
+    """Whether some file imports the rules of validation and the folder does not bring them."""
+    if VALIDATION in names:
+        return False
+    return any(VALIDATION.encode() in _content(folder / name) for name in names)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes() if file.is_file() else b""
+    except OSError:
+        return b""  # protoc says what is wrong with it
 
 
 def _installed_protos() -> Path:
