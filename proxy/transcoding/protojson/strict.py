@@ -99,6 +99,7 @@ class Walk:
     # Messages
 
     def message(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a message of any kind."""
         kind = message_kind(message.DESCRIPTOR)
         if kind is Kind.MESSAGE:
             self.fields(message, self.members(value, path), path)
@@ -106,6 +107,7 @@ class Walk:
             MESSAGE_READERS[kind](self, message, value, path)
 
     def fields(self, message: Any, members: Members, path: str) -> None:
+        """Read the members of an object into an ordinary message."""
         descriptor = message.DESCRIPTOR
         names = self.names(descriptor)
         given: dict[str, FieldDescriptor] = {}
@@ -124,6 +126,7 @@ class Walk:
             self.field(message, known, value, inner)
 
     def names(self, descriptor: Descriptor) -> dict[str, FieldDescriptor]:
+        """The keys of a type."""
         found = self.tables.get(descriptor.full_name)
         if found is None:
             found = self.tables[descriptor.full_name] = accepted_names(descriptor)
@@ -170,6 +173,7 @@ class Walk:
     # Fields
 
     def field(self, message: Any, known: FieldDescriptor, value: JsonValue, path: str) -> None:
+        """Read the value of a field; null leaves it unset, unless null is a value of it."""
         if value is None and not nullable(known):
             return
         if is_map(known):
@@ -185,6 +189,7 @@ class Walk:
                 assign(message, known, scalar)
 
     def list(self, items: Any, known: FieldDescriptor, value: JsonValue, path: str) -> None:
+        """Read the elements of a repeated field."""
         if not isinstance(value, list):
             raise RequestError(f"expected an array, not {describe(value)}", field=path)
         for index, item in enumerate(value):
@@ -196,6 +201,7 @@ class Walk:
                 items.extend(self.scalar(known, item, inner))
 
     def map(self, items: Any, known: FieldDescriptor, value: JsonValue, path: str) -> None:
+        """Read the entries of a map."""
         key_field, value_field = map_entry(known)
         for text, item in self.members(value, path).items():
             inner = f"{path}[{cut(text)}]"
@@ -210,6 +216,7 @@ class Walk:
                     items[key] = scalar
 
     def not_null(self, known: FieldDescriptor, value: JsonValue, path: str) -> None:
+        """Refuse null where it is no value."""
         if value is None and field_kind(known) not in NULLABLE:
             raise RequestError("null cannot stand in an array or a map", field=path)
 
@@ -228,6 +235,7 @@ class Walk:
             raise RequestError(str(error), field=path) from None
 
     def scalar_by(self, reader: Callable[[Any], Any], value: JsonValue, path: str) -> Any:
+        """What *reader* makes of a value; its errors name the path."""
         try:
             return reader(value)
         except ValueError as error:
@@ -236,6 +244,7 @@ class Walk:
     # Unknown fields
 
     def skip(self, value: JsonValue, name: str, path: str) -> None:
+        """Pass over a member that is no field, or refuse it."""
         inner = joined(path, cut(name))
         if self.options.unknown_fields == "reject":
             raise RequestError("there is no such field", field=inner)
@@ -243,6 +252,7 @@ class Walk:
         self.report(inner)
 
     def report(self, path: str) -> None:
+        """Note that something at *path* was not known."""
         if self.options.unknown_fields == "warn" and len(self.unknown) < MOST_UNKNOWN:
             self.unknown.append(path)
 
@@ -262,32 +272,39 @@ class Walk:
     # Messages with a JSON form of their own
 
     def wrapper(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a wrapper from its scalar."""
         for scalar in self.scalar(message.DESCRIPTOR.fields_by_name["value"], value, path):
             message.value = scalar
 
     def timestamp(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a Timestamp from its text."""
         text = self.scalar_by(scalars.string, value, path)
         message.seconds, message.nanos = self.scalar_by(moments.timestamp, text, path)
 
     def duration(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a Duration from its text."""
         text = self.scalar_by(scalars.string, value, path)
         message.seconds, message.nanos = self.scalar_by(moments.duration, text, path)
 
     def field_mask(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a FieldMask from its text."""
         text = self.scalar_by(scalars.string, value, path)
         message.paths.extend(self.scalar_by(moments.mask_paths, text, path))
 
     def struct(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a Struct from an object."""
         for name, member in self.members(value, path).items():
             self.value(message.fields[name], member, joined(path, cut(name)))
 
     def list_value(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a ListValue from an array."""
         if not isinstance(value, list):
             raise RequestError(f"expected an array, not {describe(value)}", field=path)
         for index, item in enumerate(value):
             self.value(message.values.add(), item, f"{path}[{index}]")
 
     def value(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read a Value from any JSON."""
         if value is None:
             message.null_value = 0
         elif isinstance(value, bool):
@@ -306,6 +323,7 @@ class Walk:
             self.struct(message.struct_value, value, path)
 
     def any(self, message: Any, value: JsonValue, path: str) -> None:
+        """Read an Any from an object with its type."""
         members = self.members(value, path)
         if not members:
             return
