@@ -18,6 +18,7 @@ from proxy.errors import ConfigError, Place, Problem
 from proxy.routing.compiled import Compiled, Compiler
 from proxy.routing.legacy_url_problems import duplicate_problems, legacy_url_problems
 from proxy.routing.legacy_urls import AddBinding, LegacyDuplicates, with_legacy_urls
+from proxy.routing.outcome_problems import OutcomeProblems
 from proxy.routing.path_problems import PathProblems
 from proxy.routing.request_settings import path_settings
 from proxy.routing.schema import Schema
@@ -77,6 +78,7 @@ def build_snapshot(
         breathe()
         problems += config.check_methods(schema.facts)
         problems += PathProblems(config, schema.bindings, breathe).find()
+        problems += OutcomeProblems(config, schema, breathe).find()
     compiler = Compiler(config, schema, None if before is None else before.compiled)
     bindings = tuple(compiler.compile_all(breathe))
     try:

@@ -149,20 +149,22 @@ def _times(text: Text, binding: Binding, key: tuple[str, ...]) -> dict[str, Valu
 def _encoding(text: Text, *, slashes: bool) -> Callable[[object], str]:
     """How values stand in a URL: as one segment, as several, or as all of it."""
     if len(text.pieces) == 1:
-        return _whole_url
-    return _segments if slashes else _segment
+        return whole_url
+    return segments if slashes else segment
 
 
-def _whole_url(value: object) -> str:
+def whole_url(value: object) -> str:
+    """A value that is a URL by itself, with all escaped that a URL cannot have."""
     return quote(as_text(value), safe=_URL_CHARACTERS)
 
 
-def _segment(value: object) -> str:
+def segment(value: object) -> str:
     """A value as one segment. Those of dots are none: clients walk up and down by them."""
     text = as_text(value)
     return "" if text in _DOTS else quote(text, safe="")
 
 
-def _segments(value: object) -> str:
+def segments(value: object) -> str:
+    """A value as segments, its slashes between them; "" for one with a segment of dots."""
     text = as_text(value)
     return "" if _DOTS.intersection(text.split("/")) else quote(text, safe="/")

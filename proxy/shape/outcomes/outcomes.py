@@ -23,7 +23,7 @@ from proxy.errors import UpstreamError
 from proxy.shape.holes import Text, as_text
 from proxy.shape.outcomes.asked import Asked, Client, Replied, Values
 from proxy.shape.outcomes.conditions import Matching
-from proxy.shape.outcomes.headers import AnswerHeader, filled
+from proxy.shape.outcomes.headers import URLS, AnswerHeader, filled
 from proxy.shape.outcomes.links import link_value
 from proxy.shape.outcomes.names import Subject, Value, value_of
 from proxy.shape.outcomes.options import (
@@ -309,12 +309,16 @@ class _Fitting:
         never = header.on - (status.all if status is not None else {200})
         if never:
             raise Misfit((*key, "on"), f"no answer has the status {min(never)}")
+        if header.slashes and header.name.lower() not in URLS:
+            raise Misfit((*key, "slashes"), f"does nothing: {header.name} is no URL")
         if header.name.lower() == _LINK and paging is not None and paging.link:
             raise Misfit(key, "is made by paging.link already")
         return AnswerHeader.compile(header, self._binding, self._codecs, pages=pages)
 
     def _tag(self, etag: TagOptions) -> _Tag:
         key, text = ("etag",), Text.parse(etag.text)
+        if etag.quoted and etag.if_match is None:
+            raise Misfit(("etag", "quoted"), "does nothing without etag.if_match")
         if tuple(text.names) == (BODY,):
             if self._binding.http_method not in _READ:
                 raise Misfit(key, f"{{{BODY}}} is for GET: no other body is what a URL stands for")

@@ -249,8 +249,9 @@ def _is_list(field: FieldDescriptor) -> bool:
 def _check_ways(options: PagingOptions) -> None:
     """Refuse keys of another way to turn pages than the one that is taken."""
     default = PagingOptions()
-    if options.skip is not None and options.tokens != WALK:
-        raise Misfit(("paging", "tokens"), "does nothing beside paging.skip")
+    for key in ("tokens", "token", "next") if options.skip is not None else ():
+        if getattr(options, key) != getattr(default, key):
+            raise Misfit(("paging", key), "does nothing beside paging.skip")
     if options.tokens == WALK and options.encode != default.encode:
         raise Misfit(("paging", "encode"), "does nothing without a text for paging.tokens")
     walks = options.tokens == WALK and options.skip is None
