@@ -158,7 +158,7 @@ class RequestDialect(Section):
     )
     maps_in_query: Literal["accept", "reject"] = Field(
         default="accept",
-        description="`tags[env]=prod` in a query: an entry of a map, or 400.",
+        description="`tags[env]=prod` in a query: an entry of a map, or an unknown parameter.",
         examples=["reject"],
     )
     well_known_fields: Literal["reject", "accept"] = Field(

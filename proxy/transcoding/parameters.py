@@ -81,15 +81,16 @@ class Node:
     """A field as path and query see it. *inside* are the names of a MESSAGE's fields.
 
     *parse* refuses any text where the form takes none, *parse_key* where it is no map. *oneof* is
-    "" when no other field shares it. *alone* is
-    the parameter that the field's name without dots means, None when it cannot mean one. *enum*
-    are the names of an enum's values. *is_entered* says that a name may go on behind a value.
+    "" when no other field shares it. *alone* is the parameter that the field's name without dots
+    means, None when it cannot mean one. *enum* are the names of an enum's values. *is_entered* says
+    that a name may go on behind a value, *has_entries* that it may with brackets.
     """
 
     __slots__ = (
         "alone",
         "enum",
         "form",
+        "has_entries",
         "has_presence",
         "inside",
         "is_entered",
@@ -118,9 +119,8 @@ class Node:
         parse = text_parser(value, codecs, texts)
         self.form = _form(field, has_text=parse is not None)
         self.parse: TextParser = parse or _no_text
-        self.parse_key: TextParser = _no_text
-        if key is not None and texts.maps:
-            self.parse_key = text_parser(key, codecs, texts) or _no_text
+        self.has_entries = key is None or texts.maps
+        self.parse_key: TextParser = (key and text_parser(key, codecs, texts)) or _no_text
         self.is_list = self.form is Form.LIST
         self.put: Callable[[Message, Any], None] = _setter(field)
         kind = field_kind(field) if self.form is Form.VALUE else None
@@ -221,7 +221,7 @@ def resolve(names: Mapping[str, Node], name: str) -> Parameter | None:
     if found is None:
         return None
     if bracket:
-        return _map_entry(found, rest)
+        return _map_entry(found, rest) if found.node.has_entries else None
     if found.node.form in _NOT_ENDED:
         raise RequestError(_NOT_ENDED[found.node.form], field=found.path)
     return found
@@ -255,8 +255,6 @@ def _map_entry(found: Parameter, rest: str) -> Parameter:
         raise RequestError("is not a map, so it has no [key]", field=found.path)
     if found.node.parse is _no_text:
         raise RequestError("is a map of messages, which only a body can hold", field=found.path)
-    if found.node.parse_key is _no_text:
-        raise RequestError("is a map, which only a body can hold here", field=found.path)
     if not closing or beyond:
         raise RequestError("a map entry is given as name[key]=value", field=found.path)
     return found._replace(key=key)

@@ -51,8 +51,8 @@ VECTORS: Final = select(
         "duplicate_rule": ["error"],
         "trailing_slash": ["ignore", "strict"],
         "empty_segment": ["no_match"],
-        "bad_escape": ["error"],
-        "split": ["before_decoding"],
+        "bad_escape": ["error", "literal"],
+        "split": ["before_decoding", "after_decoding"],
         "form_post_as_get": [False],
         "method_override": [False],
     },
@@ -67,7 +67,12 @@ def settings_of(case: Case) -> Iterator[dict[str, Any]]:
     slash = case.options.get("trailing_slash")
     slashes = [False, True] if slash is None else [slash == "ignore"]
     for mode, ignore in product(modes, slashes):
-        yield {"unescape": Unescape(mode), "ignore_trailing_slash": ignore}
+        yield {
+            "unescape": Unescape(mode),
+            "ignore_trailing_slash": ignore,
+            "keeps_bad_escapes": case.options.get("bad_escape") == "literal",
+            "decodes_first": case.options.get("split") == "after_decoding",
+        }
 
 
 def vector_matcher(case: Case, **options: Any) -> Matcher[int]:
@@ -134,7 +139,6 @@ def test_vector_rules_are_refused(case: Case) -> None:
 
 def test_vectors_are_left_out_for_known_reasons_only() -> None:
     assert set(VECTORS.left_out.values()) == {
-        "bad_escape is literal",
         "duplicate_rule is last_wins",
         "duplicate_rule is unreachable",
         "empty_segment is matches",
@@ -142,17 +146,16 @@ def test_vectors_are_left_out_for_known_reasons_only() -> None:
         "method_override is True",
         "needs literal_after_double_wildcard",
         "needs nested_variable",
-        "split is after_decoding",
         "unregistered_verb is no_match",
     }
-    assert len(VECTORS.cases) == 174
+    assert len(VECTORS.cases) == 177
 
 
 DECODING: Final = select(
     "decoding",
     accepted={
         "unescape": [mode.value for mode in Unescape],
-        "bad_escape": ["error"],
+        "bad_escape": ["error", "literal"],
         "plus": [],
         "no_equals": [],
     },
@@ -164,7 +167,10 @@ DECODING: Final = select(
 def test_decoding_vector_comes_out_of_the_matcher(case: Case) -> None:
     named = case.options.get("unescape", [mode.value for mode in Unescape])
     for mode in [named] if isinstance(named, str) else named:
-        matcher = matcher_of(f"GET {case['template']}", unescape=Unescape(mode))
+        keeps = case.options.get("bad_escape") == "literal"
+        matcher = matcher_of(
+            f"GET {case['template']}", unescape=Unescape(mode), keeps_bad_escapes=keeps
+        )
         values = case["expect"].get("values", {})
         if not values or any("\0" in value for value in values.values()):
             with pytest.raises(CaptureError):

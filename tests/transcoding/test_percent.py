@@ -14,6 +14,7 @@ from proxy.transcoding.percent import (
     decode_multi_segment,
     decode_query,
     decode_segment,
+    keep_bad_escapes,
     literal_key,
 )
 from proxy.transcoding.template import parse_template
@@ -27,7 +28,7 @@ VECTORS: Final = select(
     "decoding",
     accepted={
         "unescape": [mode.value for mode in Unescape],
-        "bad_escape": ["error"],
+        "bad_escape": ["error", "literal"],
         "plus": ["space", "literal"],
         "no_equals": ["empty"],
     },
@@ -55,6 +56,8 @@ def path_values(case: Case, unescape: Unescape) -> dict[str, str]:
     for variable in parse_template(case["template"]).variables:
         end = len(segments) + 1 + variable.end if variable.end < 0 else variable.end
         raw = "/".join(segments[variable.start : end])
+        if case.options.get("bad_escape") == "literal":
+            raw = keep_bad_escapes(raw)
         values[".".join(variable.field_path)] = (
             decode_segment(raw) if variable.single_segment else decode_multi_segment(raw, unescape)
         )
@@ -63,9 +66,10 @@ def path_values(case: Case, unescape: Unescape) -> dict[str, str]:
 
 def query_pairs(case: Case) -> list[list[str]]:
     plus_is_space = case.options.get("plus", "space") == "space"
+    keep = keep_bad_escapes if case.options.get("bad_escape") == "literal" else str
     pieces = [piece.partition("=") for piece in case["query"].split("&") if piece]
     return [
-        [decode_query(text, plus_is_space=plus_is_space) for text in (name, value)]
+        [decode_query(keep(text), plus_is_space=plus_is_space) for text in (name, value)]
         for name, _, value in pieces
     ]
 
@@ -98,10 +102,9 @@ def test_vectors_are_left_out_for_known_reasons_only() -> None:
     assert set(VECTORS.left_out.values()) == {
         NUL,
         "needs literal_after_double_wildcard",
-        "bad_escape is literal",
         "no_equals is drop",
     }
-    assert len(VECTORS.cases) == 66
+    assert len(VECTORS.cases) == 75
 
 
 @pytest.mark.parametrize("decode", [decode_segment, decode_multi_segment, decode_query])

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import pytest
@@ -24,6 +24,7 @@ from proxy.transcoding.query import (
     decode_pairs,
 )
 from proxy.transcoding.request_options import RequestOptions
+from proxy.transcoding.texts import SPEC, TextForms
 from tests.transcoding.request_schema import (
     LIBRARY,
     codecs_of,
@@ -40,45 +41,73 @@ NUL = "NUL means different things to different servers: refused with 400"
 DECODING = select(
     "decoding",
     accepted={
-        "plus": ["space"],
-        "no_equals": ["empty"],
-        "bad_escape": ["error"],
+        "plus": ["space", "literal"],
+        "no_equals": ["empty", "drop"],
+        "bad_escape": ["error", "literal"],
         "unescape": ["all_except_slash"],
     },
     supported=("literal_after_double_wildcard", "nested_variable", "root_template"),
     departures={"dec-query-newline-and-nul-2d4109": NUL},
 ).where(lambda case: case["where"] == "query")
 
+#: What our settings cannot be: names are always both, wrappers have one field, and what nobody
+#: can mean is refused.
 BINDING = select(
     "query_binding",
     accepted={
         "names": [["proto", "json"]],
         "unknown": ["reject", "ignore"],
-        "repeated_scalar": ["reject"],
-        "bool_text": ["strict"],
-        "int_text": ["protojson"],
+        "repeated_scalar": ["reject", "last"],
+        "bool_text": ["strict", "wide"],
+        "int_text": ["protojson", "plain"],
         "unknown_enum_name": ["reject"],
-        "unknown_enum_number": ["keep"],
-        "map_brackets": [True],
-        "json_text": [True],
-        "duration_text": ["protojson"],
-        "mask_text": ["protojson"],
+        "unknown_enum_number": ["keep", "reject"],
+        "map_brackets": [True, False],
+        "json_text": [True, False],
+        "duration_text": ["protojson", "go"],
+        "mask_text": ["protojson", "raw"],
         "wrapper_path": [True],
-        "wkt_path": [False],
+        "wkt_path": [False, True],
         "repeated_message_path": ["reject"],
         "oneof_twice": ["reject"],
-        "plus": ["space"],
-        "no_equals": ["empty"],
-        "bad_escape": ["error"],
+        "plus": ["space", "literal"],
+        "no_equals": ["empty", "drop"],
+        "bad_escape": ["error", "literal"],
         "bound": [["page_token"]],
-        "bound_policy": ["reject"],
+        "bound_policy": ["reject", "ignore"],
+    },
+    departures={
+        "query-mask-twice-last-20653d": "field masks add up: who sends two means all of the paths"
     },
 )
 
 
+def options_of(case: Case) -> RequestOptions:
+    """Our settings for those of a case; what it does not name is as in `spec`."""
+    given = case.options.get
+    return RequestOptions(
+        unknown_parameters=given("unknown", "reject"),
+        plus_is_space=given("plus", "space") == "space",
+        keeps_bad_escapes=given("bad_escape") == "literal",
+        drops_flags=given("no_equals") == "drop",
+        takes_last=given("repeated_scalar") == "last",
+        ignores_collisions=given("bound_policy") == "ignore",
+        texts=TextForms(
+            bools="go" if given("bool_text") == "wide" else "strict",
+            numbers="c" if given("int_text") == "plain" else "json",
+            durations="go" if given("duration_text") == "go" else "proto",
+            masks="keep" if given("mask_text") == "raw" else "convert",
+            values="json" if given("json_text", True) else "text",
+            enum_numbers="known" if given("unknown_enum_number") == "reject" else "any",
+            maps=given("map_brackets", True),
+            inside_well_known=given("wkt_path", False),
+        ),
+    )
+
+
 @cache
-def tables(pool: DescriptorPool) -> FieldTables:
-    return FieldTables(codecs_of(pool))
+def tables(pool: DescriptorPool, texts: TextForms = SPEC) -> FieldTables:
+    return FieldTables(codecs_of(pool), texts)
 
 
 #: Whole requests whose expectation says which pairs the query adds to the path's.
@@ -90,11 +119,16 @@ MATCHED = [
 
 
 def binder(
-    pool: Any = None, name: str = SHAPES, *, unknown: Any = "reject", bound: Bound | None = None
+    pool: Any = None,
+    name: str = SHAPES,
+    *,
+    unknown: Any = "reject",
+    bound: Bound | None = None,
+    options: RequestOptions | None = None,
 ) -> QueryBinder:
     pool = pool or vector_pool("query_shapes.proto")
-    names = tables(pool).names(message_type(pool, name))
-    options = RequestOptions(unknown_parameters=unknown)
+    options = options or RequestOptions(unknown_parameters=unknown)
+    names = tables(pool, options.texts).names(message_type(pool, name))
     return QueryBinder(names, bound=bound or Bound(), options=options)
 
 
@@ -124,11 +158,19 @@ def fault(query: str, **options: Any) -> RequestError:
 
 @DECODING.parametrize
 def test_pairs_of_a_query(case: Case) -> None:
+    options = options_of(case)
+    decode = partial(
+        decode_pairs,
+        case["query"],
+        plus_is_space=options.plus_is_space,
+        keeps_bad_escapes=options.keeps_bad_escapes,
+        drops_flags=options.drops_flags,
+    )
     if "error" in case["expect"]:
         with pytest.raises(RequestError):
-            decode_pairs(case["query"])
+            decode()
     else:
-        assert decode_pairs(case["query"]) == [tuple(pair) for pair in case["expect"]["pairs"]]
+        assert decode() == [tuple(pair) for pair in case["expect"]["pairs"]]
 
 
 @pytest.mark.parametrize("case", MATCHED, ids=[case.id for case in MATCHED])
@@ -144,8 +186,7 @@ def test_pairs_of_a_matched_request(case: Case) -> None:
 def test_message_of_a_query(case: Case) -> None:
     pool = vector_pool("query_shapes.proto")
     taken = case.options.get("bound", [])
-    unknown = case.options.get("unknown", "reject")
-    bind = binder(unknown=unknown, bound=Bound(paths=frozenset(taken)))
+    bind = binder(bound=Bound(paths=frozenset(taken)), options=options_of(case))
     message = empty()
     if "error" in case["expect"]:
         with pytest.raises(RequestError) as caught:
@@ -159,8 +200,8 @@ def test_message_of_a_query(case: Case) -> None:
 
 
 def test_the_tables_are_not_thinned_unseen() -> None:
-    assert len(BINDING.cases) >= 246
-    assert len(DECODING.cases) > 12
+    assert len(BINDING.cases) == 274
+    assert len(DECODING.cases) == 19
     assert len(MATCHED) >= 3
 
 
