@@ -178,10 +178,16 @@ def method(name: str) -> str:
 
 
 async def load(
-    *, legacy: bool = True, more: str = "", environ: Mapping[str, str] | None = None
+    *,
+    legacy: bool = True,
+    more: str = "",
+    defaults: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> Snapshot:
-    """The API's snapshot. *more* are further lines of the configuration."""
+    """The API's snapshot. *more* are further lines, *defaults* keys of the configuration."""
     config = CONFIG % ((LEGACY, OLD) if legacy else ("", ""))
+    if defaults:
+        config = config.replace("defaults: {", f"defaults: {{{defaults}, ")
     with TemporaryDirectory() as name:
         folder = _folder_of(name, config + more)
         return await load_snapshot(folder, environ or {})
