@@ -34,7 +34,7 @@ from proxy.shape.errors.readable import ErrorContext
 from proxy.telemetry.tracing import TRACEPARENT, parse_traceparent, without_trace
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.forwarding import Arrival
-from proxy.transcoding.metadata import Pairs, call_timeout_s
+from proxy.transcoding.metadata import Pairs
 from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.faults import DecodeFailure
@@ -145,7 +145,10 @@ def explain(
 
     Breakers count as closed, and nobody as pinned: both change by the second. Raises nothing.
     """
-    found = snapshot.table.find(inquiry.http_method, inquiry.path)
+    found = snapshot.table.find(inquiry.http_method, inquiry.path, inquiry.query)
+    if inquiry.http_method == "POST":
+        found = snapshot.table.posted(found, inquiry.path, inquiry.headers)
+    found = found.as_asked(inquiry.query)
     binding = found.binding
     position = None if binding is None else _position(snapshot, binding.route, overrides, now_s)
     killed = overrides.is_killed(now_s) and snapshot.config.settings.upstreams.legacy is not None
@@ -268,7 +271,7 @@ def _call(
         raise body_too_large(route.max_request_bytes)
     given = (captures, inquiry.query, inquiry.body, headers.get("content-type"))
     built = binding.request.build(*given)
-    timeout_s = call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
+    timeout_s = route.call_timeout_s(headers.get("grpc-timeout"))
     metadata = route.metadata_of(headers)
     if route.tells_origin:
         # Hops were counted already when the client was told.

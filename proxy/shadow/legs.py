@@ -29,7 +29,7 @@ from proxy.shadow.carried import Carrier
 from proxy.shadow.comparing import Made
 from proxy.shadow.sample import Failed, Sample
 from proxy.transcoding.httpbody import Content
-from proxy.transcoding.metadata import Pairs, call_timeout_s
+from proxy.transcoding.metadata import Pairs
 from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamFormat
 from proxy.upstreams import Call, Metadata, Upstream
@@ -123,7 +123,7 @@ class Legs:
         made = await build(sample)
         if made is None:
             return HELPER
-        call_timeout_s(route.timeout_s, headers.get("grpc-timeout"))
+        route.call_timeout_s(headers.get("grpc-timeout"))
         return Prepared(made.message, self._carrier.metadata(sample, mirror), made.documents)
 
     def refusal(self, error: StatusError, sample: Sample) -> Document:
