@@ -31,6 +31,7 @@ from proxy.cli.routes import routes
 from proxy.cli.serve import serve
 from proxy.cli.stale import stale
 from proxy.cli.status import status
+from proxy.cli.suggest import suggest_command
 from proxy.cli.suggest_rules import suggest_rules
 
 _EPILOG = """\b
@@ -59,7 +60,7 @@ def main() -> None:
 _COMMANDS = (
     *(serve, check, plan, routes, explain_command, demo),
     *(status, stage_command, percent_command, promote, *PLAIN_MOVES, kill, reload_command),
-    *(report, gate, examples, suggest_rules, coverage, reset_evidence),
+    *(report, gate, examples, suggest_rules, suggest_command, coverage, reset_evidence),
     *(audit, stale),
 )
 for command in _COMMANDS:

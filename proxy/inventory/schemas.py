@@ -162,8 +162,11 @@ def _merged(schemas: Iterable[Schema]) -> Schema:
     members: dict[str, Any] = {}
     for schema in each:
         for name, node in schema.members.items():
-            if len(members) < MAX_MEMBERS:
-                members.setdefault(name, node)
+            if name in members and members[name] is not node:
+                # Each says something of it: an envelope has `result: {}`, and what it holds comes.
+                members[name] = {"allOf": [members[name], node]}
+            elif len(members) < MAX_MEMBERS:
+                members[name] = node
     return Schema(
         kind=_first(schema.kind for schema in each),
         format=_first(schema.format for schema in each),
