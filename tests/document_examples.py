@@ -7,6 +7,8 @@ A block's language says what it is; words after it are for us, since renderers i
 - `exchange`: one request. Lines without a mark are the request line, headers and a body; `= RPC
   JSON` is the message that the RPC gets; `< …` is the answer: the status, for an error also what
   it says, then headers, then the body. What ends in `…` is a beginning.
+- `yaml settings`: top-level keys of a configuration, with which the exchanges below it on the page
+  are tried (`tests.test_settings_documents`); without one they are tried on the example as it is.
 - `yaml FILE`, `proto FILE`: a file of the reader's own, `FILE` its path.
 - `console`: commands after `$ `, each with what it prints; `…` stands for any lines.
 - `sh`: commands alone.
@@ -53,6 +55,20 @@ def blocks(page: Path, language: str = "") -> Iterator[Block]:
         block = Block(page, line, match[1], match[2].strip(), match[3])
         if language in ("", block.language):
             yield block
+
+
+#: The word behind the language of a block with settings for the exchanges below it.
+SETTINGS = "settings"
+
+
+def exchanges(page: Path) -> Iterator[tuple[Block | None, Block]]:
+    """The exchanges of a page, each with the settings that it is for, None for the example's."""
+    settings = None
+    for block in blocks(page):
+        if block.words == SETTINGS:
+            settings = block
+        elif block.language == "exchange":
+            yield settings, block
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ from tests.document_examples import (
     anchors,
     blocks,
     commands,
+    exchanges,
     links,
     output_pattern,
     parse_example,
@@ -60,7 +61,8 @@ EXCHANGES = [
     (block, parse_example(block))
     for page in PAGES
     if page not in WALKS
-    for block in blocks(page, "exchange")
+    for settings, block in exchanges(page)
+    if settings is None
 ]
 
 
