@@ -233,7 +233,7 @@ class Compiler:
             bindings = self._schema.bindings[binding.rpc]
             files = self._before.files
             digest = evidence_digest(bindings, inputs.options, mirror, inputs.evidence, files)
-        errors = self._errors.of(binding, inputs.options)
+        errors = self._errors.of(self._schema.bindings[binding.rpc], inputs.options)
         return _route(binding, inputs, mirror, digest, errors)
 
     def _request_options(self, options: ResolvedRoute) -> RequestOptions:

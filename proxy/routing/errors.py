@@ -4,12 +4,14 @@ Belongs here: what of a route and its shape a renderer is made from. Does not: t
 (`shape.errors`).
 """
 
-from google.protobuf.descriptor import Descriptor
+from collections.abc import Sequence
+
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.config.error_values import error_options
 from proxy.config.resolved_route import ResolvedRoute
 from proxy.config.shape_options import shape_options
+from proxy.shape.errors.fields import RequestFields
 from proxy.shape.errors.options import ErrorOptions
 from proxy.shape.errors.readable import LegacyPath
 from proxy.shape.errors.renderer import ErrorRenderer
@@ -30,13 +32,13 @@ class ErrorRenderers:
     def __repr__(self) -> str:
         return f"<ErrorRenderers {len(self._shared)} shared>"
 
-    def of(self, binding: Binding, options: ResolvedRoute) -> ErrorRenderer:
-        """The renderer of the route of *binding*, which any of its bindings may be."""
+    def of(self, bindings: Sequence[Binding], options: ResolvedRoute) -> ErrorRenderer:
+        """The renderer of the route with these *bindings*."""
         keys = None if options.shape is None else options.shape.errors
         asked = error_options(options.answers, keys, reveal_upstream=options.reveal_internal_errors)
-        streams = binding.cardinality.response_streams
+        streams = bindings[0].cardinality.response_streams
         enveloped = streams and options.answers.stream_envelope == "result"
-        legacy_path = self._legacy_path(binding.method.input_type, options)
+        legacy_path = self._legacy_path(bindings, options)
         if legacy_path is not None:
             return ErrorRenderer(asked, self._pool, legacy_path, enveloped=enveloped)
         found = self._shared.get((asked, enveloped))
@@ -45,8 +47,10 @@ class ErrorRenderers:
             self._shared[asked, enveloped] = found
         return found
 
-    def _legacy_path(self, message: Descriptor, options: ResolvedRoute) -> LegacyPath | None:
-        """Gives the paths of fields of *message* as clients know them; None where none differs."""
+    def _legacy_path(
+        self, bindings: Sequence[Binding], options: ResolvedRoute
+    ) -> LegacyPath | None:
+        """Gives the paths of fields as clients know them; None where all have their proto names."""
         shape = shape_options(options.shape)
         if shape is None:
             return None
@@ -54,5 +58,4 @@ class ErrorRenderers:
         layouts = self._layouts.get(key)
         if layouts is None:
             layouts = self._layouts[key] = Layouts(*key)
-        # A field that is dropped has no legacy path, and one that is flattened none of its own.
-        return lambda path: layouts.path(message, path) or path
+        return RequestFields(layouts, bindings).path

@@ -35,7 +35,7 @@ CONFIG = """
       error: {code: "{legacy_code}", text: "{description}", field: "{field}"}
       codes: {reasons: {RECORD_EXISTS: 81057}, http: {413: 10013}, default: 1000}
       status: {names: {NOT_FOUND: 200, INTERNAL: 200}}
-- {rpc: edge.v1.Items.Check, error_format: aip-193, shape: {names: snake}}
+- {rpc: edge.v1.Items.Create, error_format: aip-193, shape: {names: pascal}}
 - {rpc: edge.v1.Items.Watch, error_format: rfc9457}
 - {rpc: edge.v1.Items.File, dialect: envoy}
 - {rpc: edge.v1.Items.List, dialect: grpc-gateway-v1}
@@ -73,11 +73,11 @@ async def test_a_refusal_of_the_proxy_has_the_same_form_and_legacy_names(shaped:
 
 
 async def test_fields_of_servers_have_legacy_names_too(shaped: Snapshot):
-    detail = bad_request([("inner.made", "is late"), ("no_such_field", "is odd")])
+    detail = bad_request([("item.inner.made", "is late"), ("item_id", "is odd"), ("item", "no")])
     error = fails(Code.INVALID_ARGUMENT, "no", details=(detail,))
-    given = await ask(shaped, "Check", error, "POST", "/v1/items/7:check", body=b"{}")
+    given = await ask(shaped, "Create", error, "POST", "/v1/items", body=b"{}")
     violations = given.json()["error"]["details"][0]["fieldViolations"]
-    assert [each["field"] for each in violations] == ["inner.made", "no_such_field"]
+    assert [each.get("field") for each in violations] == ["Inner.Made", "ItemId", None]
 
 
 async def test_a_status_of_its_own_does_not_hide_a_failure_from_the_proxy(shaped: Snapshot):

@@ -263,6 +263,29 @@ async def test_two_sides_that_fail_alike_are_no_reason_to_go_back():
         assert stand.edge.control.overrides.revision == 0
 
 
+DISGUISED = f"""{CANARY.rstrip().removesuffix("}")},
+   shape: {{errors: {{status: {{names: {{INTERNAL: 200, CANCELLED: 503}}}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "counted"), [(Code.INTERNAL, 200, (1, 1)), (Code.CANCELLED, 503, (0, 0))]
+)
+async def test_a_failure_counts_whatever_status_its_route_makes_of_it(
+    code: Code, status: int, counted: tuple[int, int]
+):
+    """An old host may have said 200 of errors, and a client that left may be told anything."""
+    disguised = await load(more=DISGUISED)
+    handlers = {**HANDLERS, method("List"): fails(code, "no")}
+    async with steered(disguised, handlers) as stand:
+        _, line = await stand.ask("GET", "/v1/items", f"X-User: {INSIDE}")
+        assert (line["status"], line["grpc_code"]) == (status, code.name)
+        options = next(each.guard for each in disguised.routes if each.name == "list-items")
+        assert options is not None
+        counts = stand.edge.control.guard_of("list-items", options).counts
+        assert (counts.grpc.requests, counts.grpc.errors) == counted
+
+
 STREAM = """\
 - {rpc: edge.v1.Items.Watch, name: watch, stage: canary, breaker: off, fallback: off,
    canary: {percent: 25, group: shop, sticky: [{header: x-user}]}}
