@@ -250,6 +250,15 @@ class Options(RequestDialect, AnswerDialect):
         ),
         examples=[True],
     )
+    validates: bool = Field(
+        default=False,
+        alias="validate",
+        description=(
+            "Hold requests against the rules that their messages have in the proto "
+            "(`buf.validate`): what breaks one gets 400 with every field at fault, and no call."
+        ),
+        examples=[True],
+    )
     request_headers: Annotated[
         tuple[Annotated[str, AfterValidator(_request_header)], ...], Distinct
     ] = Field(

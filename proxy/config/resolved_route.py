@@ -69,6 +69,7 @@ class ResolvedRoute:
     int64_as_numbers: bool
     stream_format: StreamFormat
     reveal_internal_errors: bool
+    validates: bool
     request_headers: tuple[str, ...]
     response_metadata: tuple[str, ...]
     max_request_bytes: int

@@ -26,7 +26,7 @@ _VERSION: Final = 1
 OPTIONS: Final = (
     *("unknown_fields", "names", "emit_defaults", "enums_as_numbers", "int64_as_numbers"),
     *("stream_format", "reveal_internal_errors", "request_headers", "response_metadata"),
-    "upstream",
+    *("upstream", "validates"),
 )
 #: The parts of a rule that say nothing about values.
 _WORDS_OF_RULES: Final = frozenset({"reason", "expires"})

@@ -30,6 +30,7 @@ def request_options(route: ResolvedRoute, max_parameters: int) -> RequestOptions
         unexpected_body=rows.unexpected_body,
         makes_absent_body=rows.absent_body == "empty",
         fill_mask=rows.fill_mask,
+        validates=route.validates,
         texts=text_forms(route),
     )
 

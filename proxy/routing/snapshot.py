@@ -22,8 +22,10 @@ from proxy.routing.outcome_problems import OutcomeProblems
 from proxy.routing.path_problems import PathProblems
 from proxy.routing.request_settings import path_settings
 from proxy.routing.schema import Schema
+from proxy.routing.shape_problems import ShapeProblems
 from proxy.routing.table import Route, RouteBinding, RouteTable
 from proxy.routing.trie import DuplicateRoutes, Matcher, MatcherBuilder
+from proxy.routing.validation_problems import ValidationProblems
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.urls import UrlQuirks
 
@@ -78,7 +80,9 @@ def build_snapshot(
         breathe()
         problems += config.check_methods(schema.facts)
         problems += PathProblems(config, schema.bindings, breathe).find()
+        problems += ShapeProblems(config, schema, breathe).find()
         problems += OutcomeProblems(config, schema, breathe).find()
+        problems += ValidationProblems(config, schema, breathe).find()
     compiler = Compiler(config, schema, None if before is None else before.compiled)
     bindings = tuple(compiler.compile_all(breathe))
     try:

@@ -28,7 +28,8 @@ class RequestOptions:
     *ignores_collisions* leaves out what a higher source gives otherwise. *any_content_type* reads
     any body as JSON; *makes_absent_body* sets the body's field where there is no body;
     *fill_mask* is off in dialects without mask filling. *reads_form* takes the body for more
-    parameters, before those of the query. Hashable, and travels between processes.
+    parameters, before those of the query. *validates* holds messages against the rules of their
+    types. Hashable, and travels between processes.
     """
 
     unknown_parameters: UnknownFields = "reject"
@@ -44,4 +45,5 @@ class RequestOptions:
     makes_absent_body: bool = False
     fill_mask: bool = True
     reads_form: bool = False
+    validates: bool = False
     texts: TextForms = SPEC
