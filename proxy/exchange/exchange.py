@@ -245,7 +245,7 @@ class Exchange:
         replied = await self._replied(route, outcomes, asked, call, outcome)
         outcome.code = Code.OK
         subject = outcomes.subject(asked, replied)
-        rendered = binding.response.render(replied.wire)
+        rendered = binding.response.render(replied.wire, outcomes.values(subject))
         headers = route.headers_of(replied.metadata)
         headers += route.trailers_of(replied.trailers, request.headers)
         whole = outcomes.answer(subject, rendered.body, rendered.content_type, headers)

@@ -26,6 +26,7 @@ from proxy.errors import StatusError
 from proxy.gate.evidence import Epoch, Observation, Verdict
 from proxy.gate.redaction import Hasher
 from proxy.shadow.answers import NO_MEMORY, Answered
+from proxy.shadow.asking import with_asked
 from proxy.shadow.coding import Undecodable, plain_document
 from proxy.shadow.comparing import Comparing, Made
 from proxy.shadow.legs import Legs, Prepared
@@ -162,6 +163,7 @@ class _Examination:
     async def _prepare(self) -> None:
         legs = self._examiner.legs
         try:
+            self._sample = with_asked(self._sample)
             prepared = await legs.prepare(self._sample, self._mirror, self._build)
         except StatusError as error:
             self._refusal = legs.refusal(error, self._sample)

@@ -5,15 +5,15 @@ answer is (`answers`), what goes with a call (`carried`), comparing (`examiner`)
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from google.protobuf.message import Message
 
 from proxy.comparison.documents import Document
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
-from proxy.errors import LimitExceeded, RequestError, StatusError
+from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.routing.table import Route
 from proxy.shadow.answers import (
     HELPER,
@@ -25,13 +25,11 @@ from proxy.shadow.answers import (
     grpc_failure,
     legacy_failure,
 )
+from proxy.shadow.called import Called, Render, Unrendered
 from proxy.shadow.carried import Carrier
 from proxy.shadow.comparing import Made
 from proxy.shadow.sample import Failed, Sample
-from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata import Pairs
-from proxy.transcoding.response import ResponseRenderer
-from proxy.transcoding.streams import StreamFormat
 from proxy.upstreams import Call, Metadata, Upstream
 from proxy.upstreams.rest import RestRequest, RestResponse, RestUpstream
 
@@ -43,8 +41,6 @@ _BESIDE_CALLS_S: Final = 12.0
 #: that is cancelled while it waits leaves about a kilobyte behind for good (grpc/grpc#43360).
 _LATE_S: Final = 0.5
 
-#: Makes an answer's content of a message; None when it cannot be told what it is.
-Render = Callable[[ResponseRenderer, bytes], Awaitable[Content | None]]
 #: Makes the message of a request; None when it cannot be told what it is.
 Build = Callable[[Sample], Awaitable[Made | None]]
 
@@ -124,7 +120,11 @@ class Legs:
         if made is None:
             return HELPER
         route.call_timeout_s(headers.get("grpc-timeout"))
-        return Prepared(made.message, self._carrier.metadata(sample, mirror), made.documents)
+        metadata = self._carrier.metadata(sample, mirror)
+        if sample.asked is not None and sample.binding.outcomes is not None:
+            sample.binding.outcomes.enter(sample.asked, made.message)
+            metadata += sample.asked.metadata
+        return Prepared(made.message, metadata, made.documents)
 
     def refusal(self, error: StatusError, sample: Sample) -> Document:
         """The answer to a request that cannot be prepared."""
@@ -147,7 +147,7 @@ class Legs:
             prepared.metadata,
             mirror.timeout_s,
         )
-        called, started_s = _Called(sample, mirror, render), self._clock()
+        called, started_s = Called(sample, mirror, render, self._clock), self._clock()
         try:
             async with asyncio.timeout(mirror.timeout_s + _LATE_S):
                 received = await called.receive(upstream, call)
@@ -173,6 +173,9 @@ class Legs:
         if failed is not None:
             return failed
         version = self._version(sample.binding.route, getattr(error, "metadata", ()))
+        outcomes, asked = sample.binding.outcomes, sample.asked
+        if asked is not None and outcomes is not None and isinstance(error, UpstreamError):
+            error = outcomes.failed(asked, error)
         return Answered(error_document(error, sample), seconds, version)
 
     def _version(self, route: Route, metadata: Metadata) -> str:
@@ -227,122 +230,3 @@ async def _whole(response: RestResponse, max_bytes: int) -> bytes | None:
         return b"".join(pieces)
     finally:
         await response.close()
-
-
-class Unrendered(Exception):
-    """An answer that is not to be compared; *failed* says why."""
-
-    def __init__(self, failed: Failed) -> None:
-        super().__init__(failed)
-        self.failed = failed
-
-
-class _Received(NamedTuple):
-    """The messages of an answer as they came, and whether they are all."""
-
-    wires: Sequence[bytes]
-    metadata: Metadata
-    complete: bool = True
-    trailers: Metadata = ()
-
-
-class _Called:
-    """The answer of one gRPC call as a document, up to the mirror's limits.
-
-    Of a stream one message more than is compared is read, so that it can be told that there are
-    more.
-    """
-
-    def __init__(self, sample: Sample, mirror: MirrorOptions, render: Render) -> None:
-        self._sample = sample
-        self._binding = sample.binding
-        self._mirror = mirror
-        self._render = render
-        self._size = 0
-
-    # --- from the server
-
-    async def receive(self, upstream: Upstream, call: Call) -> _Received:
-        """What the server sends. Raises `StatusError` and `Unrendered`."""
-        if self._binding.route.cardinality.response_streams:
-            return await self._stream(upstream, call)
-        reply = await upstream.unary(call)
-        self._take(len(reply.message))
-        return _Received((reply.message,), reply.metadata, trailers=reply.trailers)
-
-    async def _stream(self, upstream: Upstream, call: Call) -> _Received:
-        replies = upstream.stream(call)
-        wires: list[bytes] = []
-        complete = True
-        try:
-            metadata = await replies.metadata()
-            async for message in replies:
-                self._take(len(message))
-                wires.append(message)
-                if len(wires) > self._mirror.max_messages:
-                    break
-        except StatusError as error:
-            if not wires or grpc_failure(error) is not None:
-                raise
-            complete = False
-        finally:
-            replies.cancel()
-        return _Received(wires, metadata, complete)
-
-    def _take(self, size: int) -> None:
-        self._size += size
-        if self._size > self._mirror.max_response_bytes:
-            raise Unrendered(TOO_LARGE)
-
-    # --- as a client would get it
-
-    async def document(self, received: _Received) -> Document:
-        """What was received as an answer. Raises `StatusError` and `Unrendered`."""
-        if not self._binding.route.cardinality.response_streams:
-            content = await self._rendered(received.wires[0])
-            return self._document(content, received)
-        contents: list[Content] = []
-        complete = received.complete
-        try:
-            for wire in received.wires:
-                contents.append(await self._rendered(wire))  # noqa: PERF401 - all before an error
-        except StatusError:
-            if not contents:
-                raise
-            complete = False
-        return self._document(self._joined(contents, complete), received, complete=complete)
-
-    async def _rendered(self, wire: bytes) -> Content:
-        """A message as it is sent to clients, if there is room for it still."""
-        content = await self._render(self._binding.response, wire)
-        if content is None:
-            raise Unrendered(HELPER)
-        self._take(len(content.body) - len(wire))
-        return content
-
-    def _document(
-        self, content: Content, received: _Received, *, complete: bool = True
-    ) -> Document:
-        route = self._binding.route
-        headers = (
-            ("content-type", content.content_type),
-            *route.headers_of(received.metadata),
-            *route.trailers_of(received.trailers, self._sample.headers),
-        )
-        return Document(200, headers, content.body, complete)
-
-    def _joined(self, contents: Sequence[Content], complete: bool) -> Content:
-        """The messages one after another, as the client asked for them."""
-        renderer = self._binding.response
-        if renderer.raw:
-            first = contents[0] if contents else renderer.render(b"")
-            return Content(first.content_type, b"".join(each.body for each in contents))
-        accept = ",".join(self._sample.headers.getall("accept", ()))
-        frames = self._binding.streams.of(accept)
-        return Content(frames.content_type, _framed(frames, contents, complete))
-
-
-def _framed(frames: StreamFormat, contents: Sequence[Content], complete: bool) -> bytes:
-    later = (frames.next(each.body) for each in contents[1:])
-    first = (frames.first(each.body) for each in contents[:1])
-    return b"".join((frames.opening, *first, *later, frames.closing if complete else b""))

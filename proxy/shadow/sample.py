@@ -15,6 +15,7 @@ from proxy.comparison.documents import Document
 from proxy.cutover.stages import Side
 from proxy.gate.evidence import Epoch, Observation
 from proxy.routing.table import RouteBinding
+from proxy.shape.outcomes.asked import Asked
 
 
 class Life(StrEnum):
@@ -81,7 +82,8 @@ class Sample:
     *headers* are the client's, whole. *primary* is who answered, in *primary_s* seconds, with
     *answer*; *at_s* is when, on the Unix clock. *key* is the client's sticky key, or else its
     address; *client* the address by which it is known, *peer* that of the connection. *hold* takes
-    room for bytes that are kept until the mirror has ended; it says whether there is some.
+    room for bytes that are kept until the mirror has ended; it says whether there is some. *asked*
+    is what it asks of a shape, once its mirror is begun.
     """
 
     binding: RouteBinding
@@ -100,6 +102,7 @@ class Sample:
     answer: Document
     at_s: float
     trace_id: str = ""
+    asked: Asked | None = None
     hold: Callable[[int], bool] = lambda _: True
 
     @property

@@ -29,6 +29,7 @@ from proxy.shadow.answers import (
 from proxy.shadow.comparing import Made
 from proxy.shadow.legs import Legs, Prepared, longest_s
 from proxy.shadow.sample import Failed, Life, Sample
+from proxy.shape.outcomes.asked import Values
 from proxy.status import Code
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.response import ResponseRenderer
@@ -71,8 +72,8 @@ async def built(sample: Sample) -> Made | None:
     return Made(message, None)
 
 
-async def at_once(renderer: ResponseRenderer, wire: bytes) -> Content | None:
-    return renderer.render(wire)
+async def at_once(renderer: ResponseRenderer, wire: bytes, values: Values | None) -> Content:
+    return renderer.render(wire, values)
 
 
 async def grpc_answer(*handlers: Any, mirror: MirrorOptions = EVERY) -> Answered | Failed:
@@ -193,7 +194,7 @@ async def test_an_answer_larger_than_the_transport_takes_is_not_compared() -> No
 
 
 async def test_an_answer_that_nobody_can_render_is_not_compared() -> None:
-    async def cannot(renderer: ResponseRenderer, wire: bytes) -> Content | None:
+    async def cannot(*_: Any) -> Content | None:
         return None
 
     snapshot, binding = await binding_of("GET", "/v1/items/a")
@@ -345,7 +346,7 @@ async def test_the_time_that_rendering_takes_is_not_the_servers() -> None:
     clock = FakeClock()
     snapshot, binding = await binding_of("GET", "/v1/items/a")
 
-    async def slowly(renderer: ResponseRenderer, wire: bytes) -> Content | None:
+    async def slowly(renderer: ResponseRenderer, wire: bytes, _: Any) -> Content | None:
         clock.advance(5.0)
         return renderer.render(wire)
 
