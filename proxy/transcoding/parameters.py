@@ -40,7 +40,7 @@ class Form(Enum):
 
 
 #: Why a dotted name cannot go on behind a field.
-_NOT_ENTERED: Final = MappingProxyType(
+NOT_ENTERED: Final = MappingProxyType(
     {
         Form.VALUE: "is not a message with named fields",
         Form.LIST: "is repeated, so a name cannot go on behind it",
@@ -54,7 +54,7 @@ _NOT_ENTERED: Final = MappingProxyType(
 _WITH_FIELDS: Final = frozenset({Kind.TIMESTAMP, Kind.DURATION, Kind.FIELD_MASK})
 
 #: Why a name cannot end at a field.
-_NOT_ENDED: Final = MappingProxyType(
+NOT_ENDED: Final = MappingProxyType(
     {
         Form.MAP: "is a map: its entries are given as name[key]=value",
         Form.MESSAGE: "is a message: the fields inside are given by dotted names",
@@ -135,6 +135,11 @@ class Node:
     def __repr__(self) -> str:
         return f"<Node {self.name}: {self.form.value}>"
 
+    @property
+    def takes_keys(self) -> bool:
+        """Whether it is a map whose entries a query can give."""
+        return self.parse_key is not _no_text
+
 
 def _no_text(_: str) -> NoReturn:
     raise ValueError("no text can give this field")
@@ -186,6 +191,10 @@ class FieldTables:
             self._fill(descriptor)
         return self._names[message]
 
+    def node(self, field: FieldDescriptor, inside: Mapping[str, Node]) -> Node:
+        """The node of a field with the names *inside* of it; made once."""
+        return Node(field, inside, self._codecs, self._texts)
+
     def nodes(self, message: Descriptor, fields: Iterable[FieldDescriptor]) -> tuple[Node, ...]:
         """The nodes of *fields*: of *message*, or of messages that it leads to."""
         self.names(message)
@@ -202,7 +211,7 @@ class FieldTables:
     def _fill(self, message: Descriptor) -> None:
         for field in message.fields:
             inside = self._names[field.message_type] if field.message_type else {}
-            self._nodes[field] = Node(field, inside, self._codecs, self._texts)
+            self._nodes[field] = self.node(field, inside)
             self._any_required |= field.is_required
         named = accepted_names(message).items()
         self._names[message].update((name, self._nodes[field]) for name, field in named)
@@ -222,8 +231,8 @@ def resolve(names: Mapping[str, Node], name: str) -> Parameter | None:
         return None
     if bracket:
         return _map_entry(found, rest) if found.node.has_entries else None
-    if found.node.form in _NOT_ENDED:
-        raise RequestError(_NOT_ENDED[found.node.form], field=found.path)
+    if found.node.form in NOT_ENDED:
+        raise RequestError(NOT_ENDED[found.node.form], field=found.path)
     return found
 
 
@@ -237,7 +246,7 @@ def _walk(names: Mapping[str, Node], steps: list[str]) -> Parameter | None:
             # `box.value` is the long way to say `box`; a wrapper has no other field.
             return parameter_of((*parents, node)) if rest in ([], ["value"]) else None
         if node.form is not Form.MESSAGE and not node.is_entered:
-            raise RequestError(_NOT_ENTERED[node.form], field=parameter_of((*parents, node)).path)
+            raise RequestError(NOT_ENTERED[node.form], field=parameter_of((*parents, node)).path)
         parents.append(node)
         names = node.inside
     return None

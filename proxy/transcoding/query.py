@@ -160,7 +160,8 @@ class Bound(NamedTuple):
         return "body" if top.name == self.body_field else ""
 
 
-def _is_unknown(name: str) -> bool:
+def is_unknown(name: str) -> bool:
+    """Whether a name that means no field is worth a word: system parameters are not."""
     return name != "" and name not in SYSTEM_PARAMETERS
 
 
@@ -183,16 +184,19 @@ class QueryBinder:
 
         Raises `RequestError` for a query that cannot be decoded, or a name that cannot be given.
         """
-        names, options = self._names, self._options
-        pairs = decode_pairs(
+        meant = [(name, text, self.meaning(name)) for name, text in self.pairs(query)]
+        return [one for one in meant if one[2] is not None or is_unknown(one[0])]
+
+    def pairs(self, query: str) -> list[tuple[str, str]]:
+        """Name and text of each parameter, decoded. Raises `RequestError` when they cannot be."""
+        options = self._options
+        return decode_pairs(
             query,
             options.max_parameters,
             plus_is_space=options.plus_is_space,
             keeps_bad_escapes=options.keeps_bad_escapes,
             drops_flags=options.drops_flags,
         )
-        meant = [(name, text, resolve(names, name)) for name, text in pairs]
-        return [one for one in meant if one[2] is not None or _is_unknown(one[0])]
 
     def meaning(self, name: str) -> Parameter | None:
         """The field that a parameter's name means; None for no field.
