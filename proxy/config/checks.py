@@ -8,7 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.config import answer_checks, cutover_checks, shadow_checks, shape_error_checks
+from proxy.config import (
+    answer_checks,
+    cutover_checks,
+    shadow_checks,
+    shape_checks,
+    shape_error_checks,
+)
 from proxy.config.draft import Check, Draft, Finding
 from proxy.config.naming import default_route_name, did_you_mean
 from proxy.config.tree import Location
@@ -137,5 +143,6 @@ _CHECKS: Final[tuple[Check, ...]] = (
     *answer_checks.CHECKS,
     *cutover_checks.CHECKS,
     *shadow_checks.CHECKS,
+    *shape_checks.CHECKS,
     *shape_error_checks.CHECKS,
 )

@@ -124,6 +124,10 @@ class Config:
         """Where the value at *path* (`routes[2].rpc`) stands, or the nearest thing around it."""
         return self._tree.place(parse_path(path))
 
+    def place_at(self, location: Location) -> Place:
+        """As `place`, of a value whose keys may have dots in them."""
+        return self._tree.place(location)
+
     def redacted(self) -> dict[str, Any]:
         """The configuration as written: values from the environment stay `${NAME}`."""
         return {key: self._written(value, (key,)) for key, value in self._tree.values.items()}

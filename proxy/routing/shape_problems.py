@@ -1,0 +1,182 @@
+"""What is wrong with shapes, told where it is written; and keys of shapes that do nothing.
+
+Belongs here: which RPC takes which key from which layer, and where that stands. Does not: a shape
+against messages (`shape.checks`).
+
+A key of an entry must do something for its RPC; one of a profile or of `defaults` for some RPC that
+takes it from there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from proxy.config.base import Section
+from proxy.config.resolved import Config, ResolvedRoute
+from proxy.config.shape_options import shape_options
+from proxy.config.shape_values import FormKeys, ShapeValues
+from proxy.config.tree import Location
+from proxy.errors import Place, Problem
+from proxy.routing.schema import Schema
+from proxy.shape.checks import Findings, Key, check_shape
+from proxy.shape.layout import Layouts
+from proxy.transcoding.binding import Binding
+from proxy.transcoding.protojson import JsonOptions
+
+#: The keys of a shape that are held against messages here.
+_KEYS: Final = tuple(name for name in ShapeValues.model_fields if name != "request")
+#: How keys of forms are written that Python has another use for.
+_ALIASES: Final = {name: info.alias for name, info in FormKeys.model_fields.items() if info.alias}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One place where a shape, or a part of one, is written."""
+
+    location: Location
+    section: ShapeValues
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeProblems:
+    """Finds the problems of one configuration. *breathe* is called between one RPC and the next."""
+
+    config: Config
+    schema: Schema
+    breathe: Callable[[], None]
+
+    def find(self) -> Iterator[Problem]:
+        """Every fault of a shape, and every key that does nothing where it is written."""
+        written: dict[Location, _Layer] = {}
+        used: set[Location] = set()
+        told: set[Location] = set()
+        for rpc, bindings in self.schema.bindings.items():
+            layers = [*self._layers(rpc)]
+            written |= {layer.location: layer for layer in layers}
+            found = self._found(rpc, bindings)
+            if found is None:
+                continue
+            used |= {at for at in (_place(layers, key) for key in found.used) if at is not None}
+            for key, message in found.faults:
+                at = _nearest(layers, key)
+                if at not in told:
+                    told.add(at)
+                    yield self._problem(at, message, rpc)
+        yield from self._without_use(written.values(), used, told)
+        yield from self._unused_profiles(written)
+
+    def _found(self, rpc: str, bindings: Sequence[Binding]) -> Findings | None:
+        options = self.config.options_for(rpc)
+        shape = shape_options(options.shape)
+        if shape is None:
+            return None
+        self.breathe()
+        return check_shape(Layouts(shape.messages, _json(options)), shape.answer, bindings)
+
+    def _layers(self, rpc: str) -> Iterator[_Layer]:
+        """Where the shape of an RPC is written, the first of which counts most."""
+        settings = self.config.settings
+        if self.config.options_for(rpc).shape is None:
+            return
+        profile = settings.defaults.shape and settings.defaults.shape.profile
+        for index, route in enumerate(settings.routes):
+            if route.rpc == rpc and route.shape is not None:
+                yield _Layer(("routes", index, "shape"), route.shape)
+                profile = route.shape.profile or profile
+        if profile is not None and profile in settings.profiles:
+            yield _Layer(("profiles", profile), settings.profiles[profile])
+        if settings.defaults.shape is not None:
+            yield _Layer(("defaults", "shape"), settings.defaults.shape)
+
+    def _without_use(
+        self, layers: Iterable[_Layer], used: set[Location], told: set[Location]
+    ) -> Iterator[Problem]:
+        for layer in layers:
+            for key in _given(layer.section):
+                at = (*layer.location, *key)
+                if at not in used and not any(at[: len(fault)] == fault for fault in told):
+                    yield Problem(self._place(at), _useless(layer, key))
+
+    def _unused_profiles(self, written: Mapping[Location, _Layer]) -> Iterator[Problem]:
+        for name in self.config.settings.profiles:
+            location = ("profiles", name)
+            if location not in written:
+                yield Problem(self.config.place_at(location), "no route has this profile")
+
+    def _problem(self, at: Location, message: str, rpc: str) -> Problem:
+        behind = f", in {rpc}" if at[0] != "routes" else ""
+        return Problem(self._place(at), f"{message}{behind}")
+
+    def _place(self, at: Location) -> Place:
+        return self.config.place_at(tuple(_ALIASES.get(str(key), key) for key in at))
+
+
+def _json(options: ResolvedRoute) -> JsonOptions:
+    return JsonOptions(
+        names=options.names,
+        emit_defaults=options.emit_defaults,
+        enums_as_numbers=options.enums_as_numbers,
+        int64_as_numbers=options.int64_as_numbers,
+    )
+
+
+def _useless(layer: _Layer, key: Key) -> str:
+    subject = f"{key[1]} is in no message" if len(key) > 1 and key[0] in _SELECTING else ""
+    if layer.location[0] == "routes":
+        return f"does nothing: {subject} of this RPC" if subject else "does nothing for this RPC"
+    return f"does nothing: {subject} of a route that has it" if subject else _NO_ROUTE
+
+
+_SELECTING: Final = frozenset({"fields", "enums", "nest", "add"})
+_NO_ROUTE: Final = "does nothing for any route that has it"
+
+
+def _given(section: ShapeValues) -> Iterator[Key]:
+    """The keys that are given in a section, as far down as they stand for themselves."""
+    for name in _KEYS:
+        if name in section.model_fields_set:
+            alias = ShapeValues.model_fields[name].alias or name
+            yield from ((alias, *rest) for rest in _below(name, getattr(section, name)))
+
+
+def _below(name: str, value: Any) -> Iterator[Key]:
+    if name == "lossy":
+        yield from ((entry,) for entry in value)
+    elif name == "nest":
+        for selector, groups in value.items():
+            for key, fields in groups.items():
+                yield from ((selector, key, index) for index in range(len(fields)))
+    elif isinstance(value, Mapping):
+        for selector, inner in value.items():
+            yield from ((selector, *rest) for rest in _inside(inner))
+    else:
+        yield from _inside(value)
+
+
+def _inside(value: Any) -> Iterator[Key]:
+    if isinstance(value, Section):
+        names = sorted(value.model_fields_set)
+        yield from ((name,) for name in names)
+        if not names:
+            yield ()
+    elif isinstance(value, Mapping):
+        yield from ((key,) for key in value)
+    else:
+        yield ()
+
+
+def _place(layers: Sequence[_Layer], key: Key) -> Location | None:
+    """Where the key stands that counts, None where no layer has it."""
+    for layer in layers:
+        if key in set(_given(layer.section)):
+            return (*layer.location, *key)
+    return None
+
+
+def _nearest(layers: Sequence[_Layer], key: Key) -> Location:
+    """Where a key stands, or else the longest beginning of it that does."""
+    for length in range(len(key), 0, -1):
+        for layer in layers:
+            if any(each[:length] == key[:length] for each in _given(layer.section)):
+                return (*layer.location, *key[:length])
+    return layers[0].location
