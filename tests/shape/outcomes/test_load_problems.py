@@ -50,8 +50,10 @@ async def test_a_profile_is_for_the_routes_that_it_fits():
 
 async def test_a_profile_that_fits_no_route_is_an_error_at_the_profile():
     assert await problems("List: {profile: old}", more=PROFILE) == [
-        "profiles.old.headers.X-Owner: zones.v1.ListReply has no field owner, "
-        "for zones.v1.Records.List",
+        (
+            "profiles.old.headers.X-Owner: zones.v1.ListReply has no field owner, "
+            "for zones.v1.Records.List"
+        ),
         "profiles.old.etag: zones.v1.ListReply has no field etag, for zones.v1.Records.List",
     ]
 

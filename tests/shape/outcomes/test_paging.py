@@ -16,7 +16,7 @@ SHOWN = (
     'headers: {X-Page: "{@page}/{@per_page}/{@count}", X-Total: "{@total}/{@total_pages}", '
     'X-Next: "{@next_page}", X-Prev: "{@prev_page}"}'
 )
-OFFSETS = 'List: {paging: {per_page: n, default_per_page: 2, tokens: "t{offset}"}, %s}' % SHOWN
+OFFSETS = 'List: {paging: {per_page: n, default_per_page: 2, tokens: "t{offset}"}, ' + SHOWN + "}"
 
 
 async def listed(shape: str, query: str, server: Listing) -> Given:
