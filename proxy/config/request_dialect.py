@@ -120,11 +120,10 @@ class RequestDialect(Section):
         default="json",
         description=(
             "Numbers in path and query. `json`: as JSON writes them, `1.0` and `1e2` for integers "
-            "too. `c`: decimal integers such as `+5` and `007`, floats such as `.5` and "
-            "`0x1p-2`. `go`: integers in the base of their prefix (`0x1f`, `017`, `1_000`), "
-            "floats as in `c` and `inf`."
+            "too. `decimal`: integers such as `+5` and `007`, floats such as `.5`. `c`: also "
+            "floats such as `0x1p-2`."
         ),
-        examples=["go"],
+        examples=["decimal"],
     )
     duration_texts: DurationTexts = Field(
         default="proto",
@@ -231,12 +230,14 @@ _GATEWAY: Final[Mapping[str, Any]] = MappingProxyType(
         "unescape": "before_split",
         "collisions": "ignore",
         "bool_texts": "go",
-        "number_texts": "go",
+        "number_texts": "decimal",
         "duration_texts": "go",
         "mask_paths": "keep",
         "enum_numbers": "known",
+        "well_known_fields": "accept",
         "content_type": "any",
         "unexpected_body": "ignore",
+        "absent_body": "empty",
     }
 )
 

@@ -4,11 +4,9 @@ Belongs here: the choices, and the readers of text that are not ProtoJSON's. Doe
 has which reader (`transcoding.values`), what a JSON body may hold (`transcoding.protojson`).
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -17,7 +15,7 @@ from proxy.transcoding.protojson.kinds import Kind
 from proxy.transcoding.protojson.scalars import INTEGERS, floating, integer
 
 BoolTexts = Literal["strict", "python", "go", "lenient"]
-NumberTexts = Literal["json", "c", "go"]
+NumberTexts = Literal["json", "decimal", "c"]
 DurationTexts = Literal["proto", "go"]
 MaskPaths = Literal["convert", "keep"]
 ValueTexts = Literal["json", "text"]
@@ -79,70 +77,38 @@ def bool_reader(form: BoolTexts) -> Callable[[str], bool]:
 
 
 _DECIMAL: Final = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII).fullmatch
-_UNSIGNED: Final = frozenset({Kind.UINT32, Kind.UINT64})
-#: A number of Go with its base; `0` alone before more digits is the old way to write octal.
-_GO_LITERAL: Final = re.compile(r"([+-]?)(?:0([0-7_]+)|[0-9][0-9a-zA-Z_]*)", re.ASCII)
-#: More characters than any 64-bit integer has in any base, with underscores.
-_LONG_LITERAL: Final = 130
 
 
-def integer_reader(kind: Kind, form: NumberTexts) -> Callable[[str], int]:
-    """The reader of integers of a *kind* in another *form* than JSON's."""
-    return partial(_go_integer if form == "go" else _c_integer, kind)
-
-
-def _c_integer(kind: Kind, text: str) -> int:
-    """Decimal digits, with a plus and zeros before them if need be; no fraction, no exponent."""
-    match = _DECIMAL(text)
-    if match is None:
-        raise ValueError(f"expected {INTEGERS[kind][0]}, not {excerpt(text)}")
-    return integer(kind, match[1].replace("+", "") + match[2])
-
-
-def _go_integer(kind: Kind, text: str) -> int:
-    """As `strconv.ParseInt` and `ParseUint` do with base 0: `0x1f`, `0o17`, `017`, `1_000`."""
+def integer_reader(kind: Kind) -> Callable[[str], int]:
+    """The reader of integers of a *kind* as Go and C write them: `+5`, `007`, and no exponent."""
     name = INTEGERS[kind][0]
-    if text[:1] in ("+", "-") and kind in _UNSIGNED:
-        raise ValueError(f"expected {name}, not {excerpt(text)}")
-    if _DECIMAL(text) and text.lstrip("+-")[:1] != "0":
-        return _c_integer(kind, text)
-    literal = _GO_LITERAL.fullmatch(text) if len(text) <= _LONG_LITERAL else None
-    try:
-        octal = literal and literal[2]
-        number = int(f"{literal[1]}0o{octal}" if octal else text, 0) if literal else None
-    except ValueError:
-        number = None
-    if number is None:
-        raise ValueError(f"expected {name}, not {excerpt(text)}")
-    return integer(kind, str(number))
+
+    def read(text: str) -> int:
+        match = _DECIMAL(text)
+        if match is None:
+            raise ValueError(f"expected {name}, not {excerpt(text)}")
+        return integer(kind, match[1].replace("+", "") + match[2])
+
+    return read
 
 
 _FLOAT: Final = re.compile(r"([+-]?)0*([0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?", re.ASCII).fullmatch
 _HEXADECIMAL: Final = re.compile(r"[+-]?0[xX][0-9a-fA-F.]+(?:[pP][+-]?[0-9]{1,9})?", re.ASCII)
-_FLOAT_WORDS: Final = MappingProxyType(
-    {
-        **{f"{sign}{word}": math.inf for sign in ("", "+") for word in ("inf", "infinity")},
-        **{f"-{word}": -math.inf for word in ("inf", "infinity")},
-        "nan": math.nan,
-    }
-)
-_NO_WORDS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 def float_reader(kind: Kind, form: NumberTexts) -> Callable[[str], float]:
-    """The reader of numbers as C and Go write them: also `.5`, `5.`, `+5`, `0x1p-2`; Go's `inf`."""
-    words = _FLOAT_WORDS if form == "go" else _NO_WORDS
+    """The reader of numbers as Go and C write them: also `.5`, `5.`, `+5`, and in C `0x1p-2`."""
+    hexadecimal = form == "c"
 
     def read(text: str) -> float:
-        word = words.get(text.lower())
-        if word is not None:
-            return word
         match = _FLOAT(text)
         if match and (match[2] or (match[3] or ".") != "." or text.lstrip("+-")[:1] == "0"):
             fraction = match[3] if match[3] not in (None, ".") else ""
             sign = "-" if match[1] == "-" else ""
             return floating(kind, f"{sign}{match[2] or '0'}{fraction}{match[4] or ''}")
-        return floating(kind, _hexadecimal(text) if _HEXADECIMAL.fullmatch(text) else text)
+        if hexadecimal and _HEXADECIMAL.fullmatch(text):
+            return floating(kind, _hexadecimal(text))
+        return floating(kind, text)
 
     return read
 

@@ -70,7 +70,7 @@ def _scalar_parser(kind: Kind, forms: TextForms) -> TextParser:
     if forms.numbers == "json" or kind not in _NUMBERS:
         return _SCALARS[kind]
     if kind in INTEGERS:
-        return integer_reader(kind, forms.numbers)
+        return integer_reader(kind)
     read = float_reader(kind, forms.numbers)
     return _single(read) if kind is Kind.FLOAT else read
 

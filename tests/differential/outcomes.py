@@ -9,8 +9,8 @@ their form.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from proxy.status import HTTP_STATUS, Code
@@ -32,7 +32,7 @@ _ANSWER: Final = ("content", "body", "cut_off")
 #: The members of an error's body that one may leave out when they say nothing.
 _ERROR_MEMBERS: Final = frozenset({"message", "details"})
 
-#: A difference: facets by the side that shows them, "envoy" or "ours".
+#: A difference: facets by the side that shows them: the peer, such as "envoy", and "ours".
 Sides: TypeAlias = dict[str, dict[str, Any]]
 
 
@@ -116,21 +116,35 @@ def _lines(text: str) -> Any:
         return text
 
 
-def differences(envoy: Outcome, ours: Outcome) -> Sides:
-    """What differs: `{}`, or the facets of "envoy" and of "ours" that are not equal.
+def differences(theirs: Outcome, ours: Outcome, peer: str = "envoy") -> Sides:
+    """What differs: `{}`, or the facets of the *peer* and of "ours" that are not equal.
 
     Facets that say nothing (no body, nothing seen) are left out.
     """
-    differing = _unequal(_FATE, envoy, ours)
-    if not differing and not envoy.is_refusal:
-        differing = _unequal(_ANSWER, envoy, ours)
+    differing = _unequal(_FATE, theirs, ours)
+    if not differing and not theirs.is_refusal:
+        differing = _unequal(_ANSWER, theirs, ours)
     if not differing:
         return {}
-    return {"envoy": _facets(envoy, differing), "ours": _facets(ours, differing)}
+    return {peer: _facets(theirs, differing), "ours": _facets(ours, differing)}
 
 
-def _unequal(names: Iterable[str], envoy: Outcome, ours: Outcome) -> list[str]:
-    return [name for name in names if not _same(_facet(envoy, name), _facet(ours, name))]
+def as_facets(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON holds it, without what is as in any; `from_facets` gives it back."""
+    usual = asdict(Outcome(outcome.status))
+    given = {name: value for name, value in asdict(outcome).items() if value != usual[name]}
+    told: dict[str, Any] = json.loads(json.dumps({"status": outcome.status, **given}))
+    return told
+
+
+def from_facets(facets: Mapping[str, Any]) -> Outcome:
+    """The outcome that JSON holds."""
+    lists = {name: tuple(facets.get(name, ())) for name in ("seen", "metadata")}
+    return Outcome(**{**facets, **lists})
+
+
+def _unequal(names: Iterable[str], theirs: Outcome, ours: Outcome) -> list[str]:
+    return [name for name in names if not _same(_facet(theirs, name), _facet(ours, name))]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -29,6 +29,8 @@ _DEFAULTS: Final = {
     "envoy ndjson.test": "{dialect: envoy, stream_format: ndjson}",
     "envoy sse.test": "{dialect: envoy, stream_format: sse}",
 }
+#: Those that are compared with what was recorded.
+_ALONE: Final = {"grpc-gateway": "{dialect: grpc-gateway}"}
 
 _CONFIGURATION: Final = """\
 version: 1
@@ -94,22 +96,36 @@ class Stand:
 
 @asynccontextmanager
 async def started() -> AsyncIterator[Stand]:
-    """Start the backend, Envoy and our proxy."""
+    """Start the backend, Envoy and our proxies."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         backend = await stack.enter_async_context(echo.serve())
         envoy_port = await stack.enter_async_context(envoy(backend.port, descriptor_set(), folder))
-        ports = {
-            name: await stack.enter_async_context(_ours(backend.port, folder, name))
-            for name in _DEFAULTS
-        }
-        yield Stand(backend, envoy_port, ports)
+        yield Stand(backend, envoy_port, await _all_of_ours(stack, backend, folder, _DEFAULTS))
 
 
 @asynccontextmanager
-async def _ours(backend_port: int, parent: Path, name: str) -> AsyncIterator[int]:
-    """One of our proxies on a free port of loopback; gives the port."""
-    folder = _folder(backend_port, parent / name, _DEFAULTS[name])
+async def started_alone() -> AsyncIterator[Stand]:
+    """Start the backend and those of our proxies that are compared with what was recorded."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        backend = await stack.enter_async_context(echo.serve())
+        yield Stand(backend, 0, await _all_of_ours(stack, backend, folder, _ALONE))
+
+
+async def _all_of_ours(
+    stack: AsyncExitStack, backend: echo.Backend, folder: Path, defaults: Mapping[str, str]
+) -> dict[str, int]:
+    """The ports of our proxies, by the names of their *defaults*."""
+    return {
+        name: await stack.enter_async_context(_ours(_folder(backend.port, folder / name, given)))
+        for name, given in defaults.items()
+    }
+
+
+@asynccontextmanager
+async def _ours(folder: Path) -> AsyncIterator[int]:
+    """Our proxy with the configuration in *folder*, on a free port of loopback."""
     snapshot = await load_snapshot(folder, {})
     async with Service(snapshot, folder, lambda _: None) as service:
         port = urlsplit(service.url).port

@@ -7,13 +7,20 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from tests.differential.outcomes import Sides
+from tests.differential.outcomes import Outcome, Sides, from_facets
 from tests.differential.schema import FOLDER
 
-#: By the dialect of our proxy: what differs from Envoy.
-_FILES: Final = {"spec": "differences.json", "envoy": "differences_in_dialect.json"}
-DIALECTS: Final = tuple(_FILES)
-_SIDES: Final = ("envoy", "ours")
+#: By the dialect of our proxy: what differs from the peer.
+_FILES: Final = {
+    "spec": "differences.json",
+    "envoy": "differences_in_dialect.json",
+    "grpc-gateway": "differences_from_gateway.json",
+}
+#: The dialects that are compared with Envoy.
+DIALECTS: Final = ("spec", "envoy")
+#: What grpc-gateway did with the requests, by `record_gateway`.
+RECORDED: Final = FOLDER / "gateway.json"
+_SIDES: Final = frozenset({"envoy", "gateway", "ours"})
 
 
 @cache
@@ -38,6 +45,13 @@ def differences_file(dialect: str = "spec") -> dict[str, Any]:
 def intended(dialect: str = "spec") -> dict[str, Sides]:
     """The intended differences by the id of the request."""
     listed = differences_file(dialect)["differences"]
-    by_id = {entry["request"]: {side: entry[side] for side in _SIDES} for entry in listed}
+    by_id = {e["request"]: {side: e[side] for side in _SIDES & e.keys()} for e in listed}
     assert len(by_id) == len(listed), "a request occurs twice"
     return by_id
+
+
+@cache
+def recorded() -> dict[str, Outcome]:
+    """What grpc-gateway did with each request, by its id."""
+    content = json.loads(RECORDED.read_text(encoding="utf-8"))
+    return {name: from_facets(facets) for name, facets in content["outcomes"].items()}

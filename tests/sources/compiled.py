@@ -24,8 +24,7 @@ def compile_set(texts: Mapping[str, str]) -> FileDescriptorSet:
             [
                 "protoc",
                 f"--proto_path={folder}",
-                f"--proto_path={Path(find_spec('google.api.annotations_pb2').origin).parents[2]}",
-                f"--proto_path={Path(grpc_tools.__file__).parent / '_proto'}",
+                *(f"--proto_path={path}" for path in include_paths()),
                 "--include_imports",
                 "--include_source_info",
                 f"--descriptor_set_out={output}",
@@ -34,6 +33,12 @@ def compile_set(texts: Mapping[str, str]) -> FileDescriptorSet:
         )
         assert code == 0
         return FileDescriptorSet.FromString(output.read_bytes())
+
+
+def include_paths() -> tuple[Path, Path]:
+    """Where the sources of `google/api` and `google/protobuf` are."""
+    annotations = Path(find_spec("google.api.annotations_pb2").origin)
+    return annotations.parents[2], Path(grpc_tools.__file__).parent / "_proto"
 
 
 def compile_files(texts: Mapping[str, str], origin: str = "api.binpb") -> list[DescriptorFile]:
