@@ -99,6 +99,7 @@ def test_every_field_of_the_access_log_is_told() -> None:
     log = AccessLog(lines.append, clock=float, call_later=nothing, max_lines=1)
     entry = AccessEntry("GET", "/" * (MAX_PATH_LENGTH + 1), 200, 1.0, bucket=1, percent=1.0)
     entry.fallback, entry.unknown_fields, entry.error, entry.count = "not_ready", ("a",), "b", 2
+    entry.page_calls = 2
     unset = [each.name for each in fields(AccessEntry) if getattr(entry, each.name) is None]
     assert not unset, "an optional field that this test does not know"
     log.add(entry)

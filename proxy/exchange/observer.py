@@ -122,6 +122,8 @@ class Observer:
         )
         if outcome.unknown_fields:
             metrics.unknown_fields(len(outcome.unknown_fields))
+        if outcome.page_calls:
+            metrics.page_calls(outcome.page_calls)
         if route is not None and outcome.quirks:
             self._metrics.legacy_url(route.name, outcome.quirks)
         if route is not None and outcome.fallback is not None:
@@ -168,4 +170,5 @@ def _entry(
         percent=outcome.basis_points / 100,
         fallback="" if outcome.fallback is None else outcome.fallback.value,
         legacy_url=outcome.quirks,
+        page_calls=outcome.page_calls,
     )

@@ -29,7 +29,8 @@ class AccessEntry:
     the proxy too, "" when the legacy host answered. Bytes are those of the bodies. *upstream_s*
     is the part of *duration_s* in which an upstream was waited for, until its answer began.
     *bucket* and *percent* are those of a decision by them; *fallback* is why legacy answered for
-    gRPC, "" when it did not. *legacy_url* names what was legacy about the request's URL.
+    gRPC, "" when it did not. *legacy_url* names what was legacy about the request's URL;
+    *page_calls* is how many calls its page took, 0 for one that is not read so.
     """
 
     http_method: str
@@ -53,6 +54,7 @@ class AccessEntry:
     percent: float = 0.0
     fallback: str = ""
     legacy_url: tuple[str, ...] = ()
+    page_calls: int = 0
 
 
 class Timer(Protocol):
@@ -153,6 +155,8 @@ class AccessLog:
             fields["fallback"] = entry.fallback
         if entry.legacy_url:
             fields["legacy_url"] = entry.legacy_url
+        if entry.page_calls:
+            fields["page_calls"] = entry.page_calls
         if entry.unknown_fields:
             fields["unknown_fields"] = entry.unknown_fields
         if entry.error:

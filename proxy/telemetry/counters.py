@@ -74,7 +74,7 @@ class NameCounters:
 
     __slots__ = (
         *("durations", "fallbacks", "legacy_urls", "overhead", "rollbacks"),
-        *("routes", "unknown_fields"),
+        *("page_calls", "routes", "unknown_fields"),
     )
 
     def __init__(self) -> None:
@@ -82,6 +82,7 @@ class NameCounters:
         self.durations: dict[str, Histogram] = {}
         self.overhead = Histogram(OVERHEAD_BOUNDS_S)
         self.unknown_fields = 0
+        self.page_calls = 0
         self.legacy_urls: Counter[str] = Counter()
         self.fallbacks: Counter[str] = Counter()
         self.rollbacks: Counter[str] = Counter()
@@ -152,3 +153,7 @@ class RouteMetrics:
     def unknown_fields(self, count: int) -> None:
         """Count fields of requests that their message lacks."""
         self._named.unknown_fields += count
+
+    def page_calls(self, count: int) -> None:
+        """Count the calls that were made for a page."""
+        self._named.page_calls += count

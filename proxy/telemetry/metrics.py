@@ -294,6 +294,7 @@ def _add_named(tally: Tally, name: str, counters: NameCounters) -> None:
         tally.put(names.DURATIONS, (name, side), *histogram.sample())
     tally.put(names.OVERHEAD, (name,), *counters.overhead.sample())
     tally.put(names.UNKNOWN_FIELDS, (name,), counters.unknown_fields)
+    tally.put(names.PAGE_CALLS, (name,), counters.page_calls)
     for reason, count in counters.fallbacks.items():
         tally.put(names.FALLBACKS, (name, reason), count)
     for quirk, count in counters.legacy_urls.items():

@@ -53,6 +53,9 @@ OVERHEAD: Final = _histogram(
 UNKNOWN_FIELDS: Final = _counter(
     "cutover_unknown_fields", "Query parameters and body fields that the message lacks.", "route"
 )
+PAGE_CALLS: Final = _counter(
+    "cutover_page_calls", "Calls made for pages that are read page after page.", "route"
+)
 LEGACY_URLS: Final = _counter(
     "cutover_legacy_url",
     "Requests whose URL was a legacy form of the route's own, by what was legacy about it.",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.live.edge import Given, answers
+from tests.live.wire import client_of, request
 from tests.shape.outcomes.zones import Listing, message, zones
 
 LIST = "/v4/zones/a/records"
@@ -91,6 +92,14 @@ async def test_a_walk_ends_at_its_most_calls():
     assert (given.status, len(server.asked)) == (400, 10)
     assert given.outcome.page_calls == 10
     assert "10 calls" in given.body.decode()
+
+
+async def test_the_calls_of_a_walk_are_counted():
+    async with zones(WALK, {"List": Listing(7)}) as edge, client_of(edge.url) as client:
+        for page in (3, 1):
+            assert (await client.ask(request("GET", f"{LIST}?page={page}"))).status == 200
+        assert [line.get("page_calls") for line in edge.lines()] == [3, 1]
+        assert 'cutover_page_calls_total{route="records-list"} 4.0' in edge.shown_metrics()
 
 
 async def test_a_server_whose_token_never_ends_is_left_at_last():
