@@ -14,6 +14,8 @@ from proxy.shape.errors.renderer import ErrorRenderer, RenderedError
 from proxy.status import Code
 from proxy.transcoding.response import JSON_CONTENT
 
+_JSON: Final = ("content-type", JSON_CONTENT)
+
 _log: Final = structlog.get_logger("proxy.exchange")
 
 
@@ -30,8 +32,11 @@ def failure(
     context: ErrorContext = NOWHERE,
 ) -> Answer:
     """The answer for *error*, in the form of its route, or of what no route maps."""
-    rendered = _rendered(error, errors_of(snapshot, binding), context)
-    headers = (("content-type", rendered.content_type), *rendered.headers)
+    try:
+        rendered = errors_of(snapshot, binding).render(error, context)
+    except Exception:  # noqa: BLE001 - logged, and the client still learns that it failed
+        rendered = _unwritten(error)
+    headers = rendered.headers
     if isinstance(error, UpstreamError) and binding is not None:
         headers += binding.route.headers_of(error.metadata)
     return Answer(rendered.http_status, headers, rendered.body)
@@ -58,16 +63,9 @@ def late_failure(error: StatusError, errors: ErrorRenderer, context: ErrorContex
         return _unwritten(error).body
 
 
-def _rendered(error: StatusError, errors: ErrorRenderer, context: ErrorContext) -> RenderedError:
-    try:
-        return errors.render(error, context)
-    except Exception:  # noqa: BLE001 - logged, and the client still learns that it failed
-        return _unwritten(error)
-
-
 def _unwritten(error: StatusError) -> RenderedError:
     """An error that could not be written as asked: that is a bug of ours, and nothing may leak."""
     _log.exception("error not written", code=error.status.code.name)
     code = error.status.code
     body = orjson.dumps({"code": int(code), "message": code.name, "details": []})
-    return RenderedError(error.http_status, error.headers, JSON_CONTENT, body)
+    return RenderedError(error.http_status, (_JSON, *error.headers), body)

@@ -89,7 +89,7 @@ def error_document(error: StatusError, sample: Sample) -> Document:
         path, request_id = sample.target.partition("?")[0], sample.headers.get("x-request-id", "")
         context = ErrorContext(path, sample.trace_id, request_id)
     rendered = route.errors.render(error, context)
-    headers = (("content-type", rendered.content_type), *rendered.headers)
+    headers = rendered.headers
     if isinstance(error, UpstreamError):
         headers += route.headers_of(error.metadata)
     return Document(rendered.http_status, headers, rendered.body)

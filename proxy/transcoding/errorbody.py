@@ -68,7 +68,8 @@ def readable_status(error: StatusError, *, reveal_upstream: bool) -> Status:
     reveal = reveal_upstream or not isinstance(error, UpstreamError)
     status = _shown(error, reveal=reveal)
     message = status.message if reveal else HIDDEN_MESSAGES.get(status.code, status.message)
-    return Status(status.code, plain_text(message), _without_debugging(status.details))
+    details = tuple(e for e in status.details if type_name(e.type_url) != _DEBUG_INFO)
+    return Status(status.code, plain_text(message), details)
 
 
 def _shown(error: StatusError, *, reveal: bool) -> Status:
@@ -95,13 +96,13 @@ def render_status(status: Status, pool: DescriptorPool, *, reveal_internal: bool
     message = status.message
     if not reveal_internal:
         message = HIDDEN_MESSAGES.get(status.code, message)
-    details = [printed_detail(detail, pool) for detail in _without_debugging(status.details)]
+    details = [
+        printed_detail(detail, pool)
+        for detail in status.details
+        if type_name(detail.type_url) != _DEBUG_INFO
+    ]
     body = {"code": int(status.code), "message": plain_text(message), "details": details}
     return orjson.dumps(body)
-
-
-def _without_debugging(details: tuple[Detail, ...]) -> tuple[Detail, ...]:
-    return tuple(each for each in details if type_name(each.type_url) != _DEBUG_INFO)
 
 
 def parse_details(data: bytes, code: Code) -> tuple[Detail, ...]:
@@ -168,4 +169,4 @@ def type_name(type_url: str) -> str:
 
 def plain_text(text: str) -> str:
     """*text* with "?" for what no UTF-8 can hold: a client's raw bytes may be quoted in it."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -28,6 +28,7 @@ from proxy.transcoding.errorbody import error_json
 
 V = TypeVar("V")
 
+_JSON: Final = ("content-type", JSON_CONTENT)
 #: Bytes of `grpc-message` in a header: what one reads in a log. Clients have the body as well.
 MAX_MESSAGE_BYTES: Final = 1024
 #: What may stand in `grpc-message` as it is (gRPC over HTTP/2, "Status-Message").
@@ -35,12 +36,16 @@ _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
 class RenderedError(NamedTuple):
-    """An error as an answer. *headers* are those that it has beside its content type."""
+    """An error as an answer; its content type is the first of its *headers*."""
 
     http_status: int
     headers: tuple[tuple[str, str], ...]
-    content_type: str
     body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the body, with its parameters."""
+        return self.headers[0][1]
 
 
 class _Lookup(Generic[V]):
@@ -74,17 +79,8 @@ class ErrorRenderer:
     """
 
     __slots__ = (
-        *(
-            "_codes",
-            "_enveloped",
-            "_is_plain",
-            "_late",
-            "_legacy_path",
-            "_messages",
-            "_options",
-            "_pool",
-        ),
-        *("_statuses", "_template", "wants_context"),
+        *("_codes", "_enveloped", "_is_plain", "_late", "_legacy_path", "_messages", "_options"),
+        *("_pool", "_reveal", "_statuses", "_template", "wants_context"),
     )
 
     def __init__(
@@ -97,6 +93,7 @@ class ErrorRenderer:
     ) -> None:
         self._options = options
         self._pool = pool
+        self._reveal = options.reveal_upstream
         self._legacy_path = legacy_path
         self._enveloped = enveloped
         self._statuses = _Lookup(_with_codes(options))
@@ -123,20 +120,20 @@ class ErrorRenderer:
     def render(self, error: StatusError, context: ErrorContext = NOWHERE) -> RenderedError:
         """The answer for *error*."""
         if self._is_plain:
-            body = error_json(error, self._pool, reveal_upstream=self._options.reveal_upstream)
-            return RenderedError(error.http_status, error.headers, JSON_CONTENT, body)
+            body = error_json(error, self._pool, reveal_upstream=self._reveal)
+            return RenderedError(error.http_status, (_JSON, *error.headers), body)
         filling = self._filling(error, context)
         entity, headers = self._entity(filling), error.headers
         if self._options.headers:
             headers += _grpc_headers(filling.error)
-        return RenderedError(
-            filling.http_status, (*headers, *entity.headers), entity.content_type, entity.body
-        )
+        content_type = ("content-type", entity.content_type)
+        headers = (content_type, *headers, *entity.headers)
+        return RenderedError(filling.http_status, headers, entity.body)
 
     def late(self, error: StatusError, context: ErrorContext = NOWHERE) -> bytes:
         """The JSON of *error* in the last frame of a stream, whose HTTP status has been sent."""
         if self._is_plain:
-            return error_json(error, self._pool, reveal_upstream=self._options.reveal_upstream)
+            return error_json(error, self._pool, reveal_upstream=self._reveal)
         filling = self._filling(error, context)
         if self._template is not None:
             return orjson.dumps(self._template.document(filling))
@@ -144,9 +141,8 @@ class ErrorRenderer:
 
     def _filling(self, error: StatusError, context: ErrorContext) -> Filling:
         """The error with what the tables have for it."""
-        reveal = self._options.reveal_upstream
         readable = ReadableError.of(
-            error, context, self._pool, self._legacy_path, reveal_upstream=reveal
+            error, context, self._pool, self._legacy_path, reveal_upstream=self._reveal
         )
         http_status = self._statuses.of(readable) or readable.http_status
         code = None if self._codes.is_empty else self._codes.of(readable)
