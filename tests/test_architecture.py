@@ -22,7 +22,8 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"exchange"}),
     frozenset({"shadow"}),
     frozenset({"report"}),
-    frozenset({"upstreams", "sources", "telemetry", "state", "evidence"}),
+    frozenset({"upstreams", "sources", "telemetry", "state", "evidence", "programs"}),
+    frozenset({"children"}),
     frozenset({"inventory"}),
     frozenset({"routing"}),
     frozenset({"config"}),
@@ -35,7 +36,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"status"}),
 )
 #: base, core and policy
-PURE = frozenset().union(*ROWS[8:])
+PURE = frozenset().union(*ROWS[ROWS.index(frozenset({"routing"})) :])
 
 #: A library and the modules of `proxy` that may import it.
 FENCES: dict[str, tuple[str, ...]] = {
@@ -54,6 +55,7 @@ FENCES: dict[str, tuple[str, ...]] = {
     "protovalidate": ("transcoding.validation",),
     "referencing": ("inventory",),
     "multipart": ("shape.bodies",),
+    "jq": ("shape.programs", "programs.child_process"),
 }
 
 #: What a module of the pure rows must not reach for: tasks, clocks, environment, files, sockets.

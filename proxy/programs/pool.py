@@ -1,0 +1,214 @@
+"""Runs programs in a few processes, each with one at a time, and ends those that take too long.
+
+Belongs here: who gets a process, for how long, and what a failure is. Does not: what a program is
+(`shape.programs`), what it means for a request (`exchange`).
+
+Whatever a program does (never ends, makes endless output, eats memory) costs its own request an
+error, and the pool a process, which is replaced. It never holds the event loop.
+"""
+
+import asyncio
+import json
+import socket
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+import structlog
+
+from proxy.children import HEADER_BYTES, framed, start_module
+from proxy.programs.child_process import DONE
+from proxy.shape.programs import Program
+
+_log: Final = structlog.get_logger("proxy.programs")
+
+#: Processes of a pool: a second one, so that one slow program does not stop all others.
+PROCESSES: Final = 2
+#: What a process may take, in bytes of address space; an interpreter alone has some 50 MiB.
+MEMORY_BYTES: Final = 512 << 20
+#: Programs that wait or run. Beyond, there is no room: each would only wait for its timeout.
+MAX_JOBS: Final = 256
+#: Processes that are started within a while: requests that end one must not keep the machine busy
+#: with starting others.
+MAX_STARTS: Final = 10
+STARTS_WITHIN_S: Final = 10.0
+
+Start = Callable[[], tuple[subprocess.Popen[bytes], socket.socket]]
+
+
+class Cause(Enum):
+    """Why a program gave nothing."""
+
+    PROGRAM = "the program failed"
+    TIMEOUT = "the program took too long"
+    SIZE = "the program was given, or gave, too much"
+    PROCESS = "the program's process ended"
+    ROOM = "too many programs wait already"
+
+
+class ProgramFailed(Exception):
+    """A program gave nothing; *text* is what it said itself, "" when it said nothing."""
+
+    def __init__(self, cause: Cause, text: str = "") -> None:
+        super().__init__(f"{cause.value}: {text}" if text else cause.value)
+        self.cause = cause
+        self.text = text
+
+
+def start_child() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a process that runs programs."""
+    return start_module("proxy.programs.child_process", str(MEMORY_BYTES))
+
+
+class ProgramPool:
+    """Runs programs. Use it from one loop; *clock* is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        *,
+        processes: int = PROCESSES,
+        max_jobs: int = MAX_JOBS,
+        start: Start = start_child,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._room = asyncio.Semaphore(processes)
+        self._max_jobs = max_jobs
+        self._start = start
+        self._clock = clock
+        self._idle: list[_Child] = []
+        self._running: set[asyncio.Task[bytes]] = set()
+        self._started_s: deque[float] = deque(maxlen=MAX_STARTS)
+        self._is_closed = False
+        #: Programs that wait or run now.
+        self.jobs = 0
+
+    def __repr__(self) -> str:
+        return f"<ProgramPool idle={len(self._idle)} jobs={self.jobs}>"
+
+    async def run(self, program: Program, text: bytes) -> bytes:
+        """What *program* makes of a JSON text, as JSON. Raises `ProgramFailed`.
+
+        Its time begins when a process takes it; while none is free it waits as long again.
+        """
+        if len(text) > program.max_bytes:
+            raise ProgramFailed(Cause.SIZE)
+        if self._is_closed or self.jobs >= self._max_jobs:
+            raise ProgramFailed(Cause.ROOM)
+        # In a task of its own: who asked may leave, and the process has to be heard to the end.
+        task = asyncio.create_task(self._run(program, text))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[bytes]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or has left
+
+    async def _run(self, program: Program, text: bytes) -> bytes:
+        self.jobs += 1
+        try:
+            await self._wait_for_room(program.timeout_s)
+            try:
+                return await self._run_in_child(program, text)
+            finally:
+                self._room.release()
+        finally:
+            self.jobs -= 1
+
+    async def _wait_for_room(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise ProgramFailed(Cause.ROOM) from None
+
+    async def _run_in_child(self, program: Program, text: bytes) -> bytes:
+        child = self._idle.pop() if self._idle else await self._open()
+        try:
+            async with asyncio.timeout(program.timeout_s):
+                answer = await child.ask(program, text)
+        except BaseException as error:
+            await child.close()
+            raise _failure(error) from error
+        self._idle.append(child)
+        if answer[:1] != DONE:
+            raise ProgramFailed(Cause.PROGRAM, answer[1:].decode(errors="replace"))
+        return answer[1:]
+
+    async def _open(self) -> "_Child":
+        now_s, started_s = self._clock(), self._started_s
+        if len(started_s) == MAX_STARTS and now_s - started_s[0] < STARTS_WITHIN_S:
+            raise ProgramFailed(Cause.ROOM)
+        started_s.append(now_s)
+        try:
+            return await _Child.open(self._start)
+        except OSError as error:
+            raise ProgramFailed(Cause.PROCESS) from error
+
+    async def close(self) -> None:
+        """End all processes, when what runs has ended."""
+        self._is_closed = True
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*(child.close() for child in self._idle))
+        self._idle.clear()
+
+
+def _failure(error: BaseException) -> BaseException:
+    """What the end of a process means for who asked."""
+    match error:
+        case TimeoutError():
+            _log.warning("a program took too long, and its process was ended")
+            return ProgramFailed(Cause.TIMEOUT)
+        case _TooLarge():
+            return ProgramFailed(Cause.SIZE)
+        case OSError() | EOFError():
+            _log.warning("the process of a program ended", error=repr(error))
+            return ProgramFailed(Cause.PROCESS)
+    return error
+
+
+class _TooLarge(Exception):
+    """A program gave more than it may."""
+
+
+class _Child:
+    """One process, and the streams to it."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+
+    def __repr__(self) -> str:
+        return f"<program process {self._process.pid}>"
+
+    @classmethod
+    async def open(cls, start: Start) -> "_Child":
+        process, sock = await asyncio.to_thread(start)
+        reader, writer = await asyncio.open_connection(sock=sock)
+        return cls(process, reader, writer)
+
+    async def ask(self, program: Program, text: bytes) -> bytes:
+        """The answer to a job. Raises `OSError`, `EOFError` and `_TooLarge`."""
+        line = json.dumps(program.source).encode()
+        self._writer.write(framed(line + b"\n" + text))
+        await self._writer.drain()
+        size = int.from_bytes(await self._reader.readexactly(HEADER_BYTES), "big")
+        if size > program.max_bytes + len(DONE):
+            raise _TooLarge
+        return await self._reader.readexactly(size)
+
+    async def close(self) -> None:
+        """End the process, and wait until it has."""
+        self._process.kill()
+        self._writer.close()
+        await asyncio.to_thread(self._process.wait)
