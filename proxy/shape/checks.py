@@ -201,9 +201,7 @@ class _Check:
             if getattr(said.forms, name) is None:
                 continue
             self.used.add((*key, name))
-            if said.flatten is not None and name == "unset":
-                yield Fault((*key, name), "does nothing to a field that is flattened")
-            elif name not in keys_of(field, form):
+            if name not in keys_of(field, form):
                 yield Fault((*key, name), f"has no meaning for {_described(field, form)}")
 
     def _of_enums(self) -> Iterator[Fault]:

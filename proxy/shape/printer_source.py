@@ -144,10 +144,13 @@ class PrinterSource:
             *_has(m, message_type(flattened)),
             *self._block(members, m, d, (*around, flattened)),
         ]
-        # What is absent inside may have to be written; an unset message reads as an empty one.
-        if all(_may_skip(member) for member in members):
+        absence, substitute = self._layouts.rules.absence_of(flattened)
+        if absence is Absence.OMIT:
             return _Unit(lines, flattened.name, oneof=_asked(flattened))
-        return _Unit(lines)
+        if absence is Absence.WRITE:
+            return _Unit(lines)  # an unset message reads as an empty one
+        stores = [f"{d}[{member.key!r}] = {substitute!r}" for member in members if member.steps]
+        return _Unit(lines, flattened.name, stores)
 
     def _group(self, member: Member, m: str, d: str, around: Steps) -> list[str]:
         group = f"g{next(self._groups)}"
@@ -306,11 +309,6 @@ def _asking(oneof: OneofDescriptor, units: list[_Unit], m: str) -> list[str]:
     for unit in units:
         lines += [f"elif which == {unit.test!r}:", *indented(unit.lines)]
     return lines
-
-
-def _may_skip(member: Member) -> bool:
-    """Whether a member of a message that is not set is nothing."""
-    return member.absence is Absence.OMIT and all(map(_may_skip, member.members))
 
 
 def _can_list(layout: Layout) -> bool:
