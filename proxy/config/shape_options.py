@@ -6,6 +6,7 @@ Belongs here: the conversion. Does not: keys (`shape_values`), what they mean (`
 from typing import Any
 
 from proxy.config.shape import Profile
+from proxy.config.shape_requests import request_shape
 from proxy.config.shape_values import FieldKeys, FormKeys, UnsetAs, Wrapping
 from proxy.shape.holes import Document
 from proxy.shape.options import (
@@ -42,6 +43,7 @@ def shape_options(profile: Profile | None) -> ShapeOptions | None:
         lossy=frozenset(profile.lossy),
         answer=_envelope(profile.answer),
         request=_envelope(profile.request),
+        requests=request_shape(profile),
     )
     return None if options == ShapeOptions() else options
 

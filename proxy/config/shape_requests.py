@@ -5,12 +5,16 @@ descriptors (`shape`).
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from proxy.config.base import Distinct, NonEmpty, OrOff, Section, SomeEntry
+from proxy.config.units import SIZE, Quantity
+from proxy.shape.bodies import MAX_PARTS
+from proxy.shape.request_options import FileField, FormBodies, QueryShape, RequestShape
 from proxy.shape.urls import MethodParameter, UrlQuirks
 
 OverridableMethod = Literal["PUT", "PATCH", "DELETE"]
@@ -84,6 +88,92 @@ class LegacyUrls(Section):
         return self
 
 
+class LegacyQuery(Section):
+    """How old clients write queries."""
+
+    rename: Mapping[NonEmpty, NonEmpty] = Field(
+        default={},
+        description=(
+            "Parameters by their whole name, and the proto path of the field of each. The field "
+            "has no other name then."
+        ),
+        examples=[{"perPage": "page_size", "filter[type]": "filter.type"}],
+    )
+    brackets: bool = Field(
+        default=False,
+        description=(
+            "`filter[type]=A` is `filter.type=A`, and `ids[]=1` one more element of `ids`. Without "
+            "it brackets are for keys of maps alone."
+        ),
+        examples=[True],
+    )
+    separator: Annotated[str, Field(min_length=1, max_length=3)] | None = Field(
+        default=None,
+        description="What stands between the values of a list in one parameter.",
+        examples=[","],
+    )
+
+
+class FormFile(Section):
+    """Where a file of a multipart form goes."""
+
+    into: NonEmpty = Field(
+        description=(
+            "Proto path of a field of bytes or of type `google.api.HttpBody`, from the message "
+            "that is the body."
+        ),
+        examples=["upload"],
+    )
+    file_name: NonEmpty | None = Field(
+        default=None,
+        description="Proto path of a text for the file's name, which comes without a path.",
+        examples=["upload_name"],
+    )
+    media_type: NonEmpty | None = Field(
+        default=None,
+        description="Proto path of a text for the file's media type.",
+        examples=["upload_type"],
+    )
+
+
+class LegacyForms(Section):
+    """Form bodies, which are taken beside JSON."""
+
+    types: Annotated[tuple[Literal["urlencoded", "multipart"], ...], SomeEntry, Distinct] = Field(
+        default=("urlencoded", "multipart"),
+        description=(
+            "`application/x-www-form-urlencoded`, or `multipart/form-data`. Inputs are named as "
+            "the parameters of a query."
+        ),
+        examples=[["urlencoded"]],
+    )
+    files: Mapping[NonEmpty, FormFile] = Field(
+        default={},
+        description="The files of multipart forms, by the name of their input. Others: 400.",
+        examples=[{"zonefile": {"into": "content"}}],
+    )
+    max_parts: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=MAX_PARTS,
+        description="Parts of a multipart form. Beyond: 413.",
+        examples=[20],
+    )
+    max_file_bytes: Annotated[int, Quantity(SIZE, "1B", "2047MiB")] | None = Field(
+        default=None,
+        description="Bytes of one file. Beyond: 413. Without it `max_request_bytes` is the limit.",
+        examples=["512KiB"],
+    )
+
+    @model_validator(mode="after")
+    def _for_multipart(self) -> "LegacyForms":
+        given = self.model_fields_set & {"files", "max_parts", "max_file_bytes"}
+        if given and "multipart" not in self.types:
+            message = f"has {min(given)}, but takes no multipart forms"
+            raise PydanticCustomError("no_multipart", message)
+        if self.max_file_bytes is not None and not self.files:
+            raise PydanticCustomError("no_files", "has max_file_bytes, but takes no files")
+        return self
+
+
 class ShapeRequests(Section):
     """Keys about query parameters, form bodies and URLs of old clients."""
 
@@ -94,6 +184,41 @@ class ShapeRequests(Section):
             "`cutover_legacy_url_total`; `off`: none."
         ),
         examples=[{"trailing_slash": True, "suffixes": [".json"]}],
+    )
+
+    query: LegacyQuery = Field(
+        default=LegacyQuery(),
+        description="How old clients write queries.",
+        examples=[{"rename": {"perPage": "page_size"}, "separator": ","}],
+    )
+    form_bodies: Annotated[LegacyForms | None, OrOff()] = Field(
+        default=None,
+        description="Form bodies that are taken beside JSON; `off`: none.",
+        examples=[{"types": ["urlencoded"]}],
+    )
+
+
+def request_shape(keys: ShapeRequests) -> RequestShape | None:
+    """What a shape asks of queries and forms; None when that is nothing."""
+    override = None if keys.urls is None else keys.urls.method_override
+    shape = RequestShape(
+        QueryShape(tuple(keys.query.rename.items()), keys.query.brackets, keys.query.separator),
+        None if keys.form_bodies is None else _form_bodies(keys.form_bodies),
+        frozenset() if override is None else frozenset({override.parameter}),
+    )
+    return None if shape == RequestShape() else shape
+
+
+def _form_bodies(keys: LegacyForms) -> FormBodies:
+    return FormBodies(
+        urlencoded="urlencoded" in keys.types,
+        multipart="multipart" in keys.types,
+        max_parts=keys.max_parts,
+        max_file_bytes=keys.max_file_bytes,
+        files=tuple(
+            FileField(part, file.into, file.file_name, file.media_type)
+            for part, file in keys.files.items()
+        ),
     )
 
 

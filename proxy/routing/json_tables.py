@@ -11,6 +11,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.shape.codecs import ShapedCodecs, codecs_of
 from proxy.shape.options import ShapeOptions
+from proxy.shape.requests import field_tables, request_builder
 from proxy.transcoding.binding import Binding
 from proxy.transcoding.parameters import FieldTables
 from proxy.transcoding.protojson import Codecs, JsonOptions
@@ -43,12 +44,12 @@ class JsonTables:
         """The names of fields, with readers of *texts*."""
         found = self._fields.get(texts)
         if found is None:
-            found = self._fields[texts] = FieldTables(self.codecs, texts)
+            found = self._fields[texts] = field_tables(self.codecs, texts)
         return found
 
     def builder(self, binding: Binding, options: RequestOptions) -> RequestBuilder:
         """The builder of a binding's requests."""
-        return RequestBuilder.compile(binding, self.codecs, options, self.fields(options.texts))
+        return request_builder(binding, self.codecs, options, self.fields(options.texts))
 
 
 class TableMaker:

@@ -41,6 +41,7 @@ from proxy.shadow.helper_frames import (
     reply_frame,
 )
 from proxy.shape.codecs import codecs_of
+from proxy.shape.requests import request_builder
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.bindrule import bind_rule
 from proxy.transcoding.request import RequestBuilder
@@ -147,7 +148,7 @@ def builder_of(
         raise ValueError("a binding has a pattern")
     codecs = codecs_of(pool, definition.json_options, definition.shape)
     binding = bind_rule(method, rule, rule.pattern, fully_decode=False)
-    builder = RequestBuilder.compile(binding, codecs, definition.options)
+    builder = request_builder(binding, codecs, definition.options)
     return builder, RequestComparator.compile(builder, codecs)
 
 

@@ -19,6 +19,7 @@ from proxy.shape.layout import Layouts
 from proxy.shape.options import Envelope, ShapeOptions
 from proxy.shape.style import ShapedStyle
 from proxy.shape.unshape import Entries, ShapedParser
+from proxy.shape.unwrap import Shell, UnwrappingCodec, unwrapping_source
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.codec import UNPRINTABLE, Values, unprintable
 from proxy.transcoding.protojson.kinds import reachable
@@ -54,7 +55,8 @@ class ShapedCodecs(Codecs):
         self.layouts = Layouts(shape.messages, options)
         self._style = ShapedStyle(self.layouts)
         self._shape = shape
-        self._parser = ShapedParser(pool, options, Entries(self.layouts))
+        self.entries = Entries(self.layouts)
+        self._parser = ShapedParser(pool, options, self.entries)
         super().__init__(pool, options, known, self._style, self._parser)
 
     def __repr__(self) -> str:
@@ -87,6 +89,25 @@ class ShapedCodecs(Codecs):
         needs = reachable(message)
         fill = self._shared.program.function(source.name, source.text, needs)
         return EnvelopePrinter(message, envelope, fill)
+
+    def unwrapping(
+        self, message: Descriptor, field: FieldDescriptor | None
+    ) -> UnwrappingCodec | None:
+        """What reads requests in their envelope, None where there is none.
+
+        *field* is the part of the message that is the body by its rule. Raises `ValueError` for an
+        envelope that cannot be taken off.
+        """
+        if self._shape.request is None:
+            return None
+        shell = Shell(message, field, self._shape.request)
+        read = self._shared.program.function(
+            shell.name,
+            lambda refs: unwrapping_source(shell, self._style.reading(refs), refs),
+            reachable(message),
+            reads=True,
+        )
+        return UnwrappingCodec(shell, self._shared, self._parser, read)
 
 
 class EnvelopePrinter:

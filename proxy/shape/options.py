@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from proxy.shape.holes import Document, Scalar
+from proxy.shape.request_options import RequestShape
 
 Case = Literal["json", "proto", "snake", "camel", "pascal", "kebab"]
 #: What stands for a value that is not there: no member, null, or the value itself.
@@ -115,8 +116,9 @@ class ShapeOptions:
     lossy: frozenset[str] = frozenset()
     answer: Envelope | None = None
     request: Envelope | None = None
+    requests: RequestShape | None = None
 
     @property
     def messages(self) -> "ShapeOptions":
         """The part about messages alone, by which their compiled code is kept."""
-        return replace(self, answer=None, request=None)
+        return replace(self, answer=None, request=None, requests=None)

@@ -21,7 +21,7 @@ from proxy.shape.forms import Absence, Form
 from proxy.shape.forms_source import named
 from proxy.shape.layout import Layouts, Member
 from proxy.shape.parser_forms import filling_lines, piece_reader, scalar_lines
-from proxy.shape.printer_source import attribute
+from proxy.shape.printer_source import Steps, attribute
 from proxy.shape.unshape_forms import reads_null, token
 from proxy.transcoding.protojson.kinds import (
     OPEN_ENDED,
@@ -74,9 +74,13 @@ class ParserSource:
         members = self._layouts.of(descriptor).members
         lines = self._object("o", members, "depth")
         guard = f"if type(o) is not dict{self._depth_guard(descriptor)}: raise Unexpected"
-        flags = [f"{name} = 0" for name in self._oneofs.values()]
-        whole = [guard, "n = len(o)", *self._key_limit("o"), *flags, *lines, "return n"]
+        whole = [guard, "n = len(o)", *self.key_limit("o"), *self.flags, *lines, "return n"]
         return "\n".join([f"def {function}(o, m, depth):", *indented(whole)])
+
+    @property
+    def flags(self) -> list[str]:
+        """Lines that must stand before those that were made so far."""
+        return [f"{name} = 0" for name in self._oneofs.values()]
 
     def field_parser(self, field: FieldDescriptor, function: str) -> str:
         """The source of the parser of one field's value, which stands alone in a body."""
@@ -88,6 +92,14 @@ class ParserSource:
         rules = self._layouts.rules
         return self._store(field, rules.form_of(field), rules.separator_of(field), "m", depth)
 
+    def reached(self, steps: Steps, depth: str) -> list[str]:
+        """Lines that put `v` into the field of `m` that *steps* lead to."""
+        known = steps[-1]
+        rules = self._layouts.rules
+        lines, m = self._through(steps)
+        form, separator = rules.form_of(known), rules.separator_of(known)
+        return [*lines, *self._store(known, form, separator, m, depth)]
+
     # Objects
 
     def _object(self, o: str, members: tuple[Member, ...], depth: str) -> list[str]:
@@ -97,25 +109,27 @@ class ParserSource:
         names = {name for each in members for name in each.names}
         for member in members:
             if member.document is not None:
-                lines += [] if member.key in names else self._passed_over(member, pop, depth)
+                lines += [] if member.key in names else self.passed_over(member.key, pop, depth)
             elif member.members:
                 lines += self._group(member, pop, depth)
             elif member.form is not None:
                 lines += self._member(member, member.form, pop, depth)
-        return [*lines, self._rest(o, names, depth)]
+        return [*lines, self.rest(o, names, depth)]
 
-    def _rest(self, o: str, names: Iterable[str], depth: str) -> str:
+    def rest(self, o: str, names: Iterable[str], depth: str) -> str:
+        """The line for members of the object *o* that nothing has taken."""
         if self._options.unknown_fields != "ignore":
             return f"if {o}: raise Unexpected"
         return f"if {o}: n += dropped.members({o}, {self._refs.names(names)}, {depth})"
 
-    def _key_limit(self, o: str) -> list[str]:
+    def key_limit(self, o: str) -> list[str]:
+        """The line that keeps the object *o* within the limit of keys."""
         return [f"if len({o}) > {self._options.max_object_keys}: raise Unexpected"]
 
-    def _passed_over(self, member: Member, pop: str, depth: str) -> list[str]:
+    def passed_over(self, key: str, pop: str, depth: str) -> list[str]:
         """Lines for what answers have in addition, and clients may send back."""
         return [
-            f"v = {pop}({member.key!r}, ABSENT)",
+            f"v = {pop}({key!r}, ABSENT)",
             f"if v is not ABSENT: n += dropped.strings(v, {depth} + 1)",
         ]
 
@@ -126,7 +140,7 @@ class ParserSource:
         return [
             f"{group} = {pop}({member.key!r}, None)",
             f"if {group} is not None:",
-            *indented([check, *self._key_limit(group), f"n += len({group})", *inside]),
+            *indented([check, *self.key_limit(group), f"n += len({group})", *inside]),
         ]
 
     # Members
@@ -145,15 +159,20 @@ class ParserSource:
 
     def _placed(self, member: Member, known: FieldDescriptor, form: Form, depth: str) -> list[str]:
         """Lines that put `v` into its field, through those that are flattened on the way."""
-        lines, m = list[str](), "m"
-        for position, step in enumerate(member.steps):
-            lines += self._claim(member.steps[:position], step)
-            if step is not known:
-                lines += [f"p = {attribute(m, step)}", "p.SetInParent()"]
-                m = "p"
+        lines, m = self._through(member.steps)
         return [*lines, *self._store(known, form, member.separator, m, depth)]
 
-    def _claim(self, around: tuple[FieldDescriptor, ...], field: FieldDescriptor) -> list[str]:
+    def _through(self, steps: Steps) -> tuple[list[str], str]:
+        """Lines that lead to the message of the last of *steps*, and the name that it has then."""
+        lines, m = list[str](), "m"
+        for position, step in enumerate(steps):
+            lines += self._claim(steps[:position], step)
+            if position < len(steps) - 1:
+                lines += [f"p = {attribute(m, step)}", "p.SetInParent()"]
+                m = "p"
+        return lines, m
+
+    def _claim(self, around: Steps, field: FieldDescriptor) -> list[str]:
         """Lines that refuse a second field of a oneof."""
         oneof = field.containing_oneof
         if oneof is None or len(oneof.fields) < 2:

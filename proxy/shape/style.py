@@ -31,17 +31,21 @@ class ShapedStyle(ProtoJson):
         """What makes the source of printers."""
         return PrinterSource(self._layouts, self._plain, refs)
 
+    def reading(self, refs: References) -> ParserSource:
+        """What makes the source of parsers."""
+        return ParserSource(self._layouts, self._plain, refs)
+
     def printer(self, descriptor: Descriptor, function: str, refs: References) -> str:
         """The source of the printer of a message type."""
         return self.source(refs).printer(descriptor, function)
 
     def parser(self, descriptor: Descriptor, function: str, refs: References) -> str:
         """The source of the parser of a message type."""
-        return ParserSource(self._layouts, self._plain, refs).parser(descriptor, function)
+        return self.reading(refs).parser(descriptor, function)
 
     def field_parser(self, field: FieldDescriptor, function: str, refs: References) -> str:
         """The source of the parser of one field's value."""
-        return ParserSource(self._layouts, self._plain, refs).field_parser(field, function)
+        return self.reading(refs).field_parser(field, function)
 
     def expression(self, field: FieldDescriptor, refs: References) -> str:
         """Python for what a field's value `v` is written as."""

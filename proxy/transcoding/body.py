@@ -69,6 +69,18 @@ def body_reader(binding: Binding, codecs: Codecs, options: RequestOptions = _SPE
     return _whole_body(make, codecs.message(message).parse, require)
 
 
+def json_body(
+    binding: Binding,
+    parse: Callable[[bytes], tuple[Message, tuple[str, ...]]],
+    options: RequestOptions = _SPEC,
+) -> BodyReader:
+    """The reader of bodies of which *parse* makes the request message, whatever the rule's body."""
+    make: Callable[[], Any] = message_class(binding.method.input_type)
+    if binding.body is Body.NONE:
+        return _no_body(make, binding.http_method, options.unexpected_body)
+    return _whole_body(make, parse, _nothing if options.any_content_type else require_json)
+
+
 def _nothing(_: str | None) -> None:
     """Require nothing of a content type."""
 

@@ -47,17 +47,20 @@ def explain_request(
         for variable, capture in zip(builder.variables, captures, strict=True)
     ]
     taken = {origin.path for origin in origins}
-    origins += (origin for origin in _from_body(builder, body) if origin.path not in taken)
+    given = _from_body(builder, body, content_type)
+    origins += (origin for origin in given if origin.path not in taken)
     origins += _from_query(builder, query)
     origins += _from_mask(builder, message, {origin.path for origin in origins}, body)
     return tuple(origins)
 
 
-def _from_body(builder: RequestBuilder, body: bytes) -> Iterator[FieldOrigin]:
+def _from_body(
+    builder: RequestBuilder, body: bytes, content_type: str | None
+) -> Iterator[FieldOrigin]:
     if not body:
         return
     if builder.leaves is not None:
-        for leaf in builder.leaves.of(body):
+        for leaf in builder.leaves.of(body, content_type):
             yield FieldOrigin(builder.leaves.prefix + leaf.path, "body", _text(leaf.value))
     else:
         selector = builder.binding.body

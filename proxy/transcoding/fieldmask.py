@@ -44,12 +44,12 @@ class JsonLeaves:
     def __repr__(self) -> str:
         return f"<JsonLeaves of {len(self._names)} names under {self.prefix!r}>"
 
-    def of(self, body: bytes) -> list[Leaf]:
+    def of(self, body: bytes, content_type: str | None = None) -> list[Leaf]:  # noqa: ARG002
         """The leaves of a body that the codec has accepted, ordered by path, without the prefix.
 
         Unknown keys have no path and are left out, and so are extensions, which no mask can name.
         """
-        value = _DECODER.decode(body.decode())
+        value = DECODER.decode(body.decode())
         return sorted(_leaves(self._names, value), key=lambda leaf: leaf.path)
 
 
@@ -71,7 +71,7 @@ def _integer(text: str) -> int | str:
     return int(text) if len(text) < _LONG_INTEGER else text
 
 
-_DECODER: Final = json.JSONDecoder(parse_int=_integer)
+DECODER: Final = json.JSONDecoder(parse_int=_integer)
 
 
 def _leaves(names: Mapping[str, Node], value: Any, prefix: str = "") -> Iterator[Leaf]:
@@ -107,7 +107,7 @@ class MaskFiller:
     def __repr__(self) -> str:
         return f"<MaskFiller of {self.name}>"
 
-    def fill(self, message: Message, body: bytes) -> None:
+    def fill(self, message: Message, body: bytes, content_type: str | None = None) -> None:
         """Name the body's leaves in the mask, unless the client gave a mask.
 
         A body `{}` makes a mask that is present and empty.
@@ -116,7 +116,7 @@ class MaskFiller:
             return
         mask = getattr(message, self.name)
         mask.SetInParent()
-        mask.paths.extend(leaf.path for leaf in self._leaves.of(body))
+        mask.paths.extend(leaf.path for leaf in self._leaves.of(body, content_type))
 
 
 def mask_filler(binding: Binding, leaves: JsonLeaves | None) -> MaskFiller | None:

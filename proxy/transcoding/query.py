@@ -6,7 +6,7 @@ taken (`transcoding.request` says so).
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
@@ -216,9 +216,15 @@ class QueryBinder:
         its field, a field or map entry given twice, two members of a oneof, and a value that
         differs from the one that path or body gave; of these, what the options do not allow.
         """
+        return self.give(message, self.meanings(query))
+
+    def give(
+        self, message: Message, meanings: Iterable[tuple[str, str, Parameter | None]]
+    ) -> tuple[str, ...]:
+        """As `bind`, for parameters whose meaning is known."""
         filling = _Filling(message, self._bound, self._options)
         unknown: list[str] = []
-        for name, text, parameter in self.meanings(query):
+        for name, text, parameter in meanings:
             if parameter is None:
                 unknown.append(name)
             else:

@@ -53,6 +53,14 @@ class BuiltRequest(NamedTuple):
         return self.message.SerializePartialToString()
 
 
+class Readers(NamedTuple):
+    """What reads the bodies and queries of a binding, and finds the leaves of a body."""
+
+    body: BodyReader
+    query: QueryBinder
+    leaves: JsonLeaves | None
+
+
 class PathVariable:
     """A template variable, ready to put a capture into the message.
 
@@ -158,9 +166,11 @@ class RequestBuilder:
         codecs: Codecs,
         options: RequestOptions | None = None,
         tables: FieldTables | None = None,
+        readers: Readers | None = None,
     ) -> "RequestBuilder":
         """Compile a binding. Give the same *tables* for all that share *codecs* and texts.
 
+        *readers* are for a binding whose bodies and queries are not as ProtoJSON has them.
         Raises `ValueError` for a variable of a type that no path text can give, and for a field
         that hides a method.
         """
@@ -168,7 +178,11 @@ class RequestBuilder:
         tables = tables or FieldTables(codecs, options.texts)
         message = binding.method.input_type
         require_usable_names(message)
-        leaves = json_leaves(binding, tables)
+        readers = readers or Readers(
+            body_reader(binding, codecs, options),
+            query_binder(binding, options, tables),
+            json_leaves(binding, tables),
+        )
         made = _FormBuilder if options.reads_form else cls
         return made(
             binding,
@@ -176,10 +190,10 @@ class RequestBuilder:
             json_options=codecs.options,
             shape=codecs.shape,
             variables=tuple(PathVariable(message, one, tables) for one in binding.variables),
-            read_body=body_reader(binding, codecs, options),
-            query=_query_binder(binding, options, tables),
-            leaves=leaves,
-            mask=mask_filler(binding, leaves) if options.fill_mask else None,
+            read_body=readers.body,
+            query=readers.query,
+            leaves=readers.leaves,
+            mask=mask_filler(binding, readers.leaves) if options.fill_mask else None,
             requires=tables.may_require(message),
             validation=_validation(message) if options.validates else None,
         )
@@ -203,7 +217,7 @@ class RequestBuilder:
         if query:
             unknown += self.query.bind(message, query)
         if body and self.mask is not None:
-            self.mask.fill(message, body)
+            self.mask.fill(message, body, content_type)
         if self._requires:
             _require_all(message)
         if self._validation is not None:
@@ -224,16 +238,22 @@ class _FormBuilder(RequestBuilder):
         return super().build(captures, both, b"", content_type)
 
 
-def _query_binder(binding: Binding, options: RequestOptions, tables: FieldTables) -> QueryBinder:
-    """With body `*` no parameter names a field: http.proto leaves nothing for the query then."""
-    whole = binding.body is Body.WHOLE and not options.merges_query
+def query_binder(binding: Binding, options: RequestOptions, tables: FieldTables) -> QueryBinder:
+    """What binds the queries of a binding."""
+    names = tables.names(binding.method.input_type) if names_fields(binding, options) else {}
+    return QueryBinder(names, bound=taken(binding, options), options=options)
+
+
+def names_fields(binding: Binding, options: RequestOptions) -> bool:
+    """Whether parameters are fields: with body `*` http.proto leaves nothing for the query."""
+    return binding.body is not Body.WHOLE or options.merges_query
+
+
+def taken(binding: Binding, options: RequestOptions) -> Bound:
+    """The fields that a query shares with path and body."""
     body_field = "" if isinstance(binding.body, Body) else binding.body.name
     paths = frozenset(variable.path for variable in binding.variables)
-    return QueryBinder(
-        {} if whole else tables.names(binding.method.input_type),
-        bound=Bound(paths, "" if options.merges_query else body_field),
-        options=options,
-    )
+    return Bound(paths, "" if options.merges_query else body_field)
 
 
 def _validation(message: Descriptor) -> "Validation | None":

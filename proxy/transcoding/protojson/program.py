@@ -104,12 +104,17 @@ class Program:
         return cast(Printer, self._namespace[name])
 
     def function(
-        self, name: str, source: Callable[[References], str], needs: Iterable[Descriptor]
+        self,
+        name: str,
+        source: Callable[[References], str],
+        needs: Iterable[Descriptor],
+        *,
+        reads: bool = False,
     ) -> Callable[..., Any]:
-        """The function *name* of a source that prints, which calls the printers of *needs*."""
+        """The function *name* of a source that calls the printers of *needs*, or their parsers."""
         for descriptor in needs:
             self._add(descriptor)
-        self._run(name, source(self._printer_refs))
+        self._run(name, source(self._parser_refs if reads else self._printer_refs))
         return cast(Callable[..., Any], self._namespace[name])
 
     def any_json(self, message: Any, depth: int) -> dict[str, Any]:

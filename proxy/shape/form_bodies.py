@@ -1,0 +1,216 @@
+"""Forms in place of JSON: their inputs into the fields of a message, their files into bytes.
+
+Belongs here: which part of a form is which field, and setting it. Does not: reading a form
+(`bodies`), names and texts (`queries`).
+
+The inputs of a form are for the message that the body is by the rule, under its legacy names. They
+are bound as a query is, with the same rules about what is given twice.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeGuard
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from proxy.errors import RequestError
+from proxy.shape.bodies import (
+    MULTIPART,
+    URLENCODED,
+    File,
+    FormLimits,
+    Part,
+    media_type,
+    read_form,
+)
+from proxy.shape.printer_source import Steps, field_steps
+from proxy.shape.queries import LegacyNames, ShapedQueryBinder, ShapedTables
+from proxy.shape.request_options import FileField, FormBodies, RequestShape
+from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.body import BodyReader, is_raw
+from proxy.transcoding.fieldmask import JsonLeaves, Leaf
+from proxy.transcoding.httpbody import fill_http_body, is_http_body
+from proxy.transcoding.protojson.faults import excerpt, joined
+from proxy.transcoding.protojson.kinds import Kind, field_kind, message_kind, message_type
+from proxy.transcoding.query import Bound
+from proxy.transcoding.request_options import RequestOptions
+
+_TEXTS: Final = frozenset({Kind.STRING})
+
+
+class FormReader:
+    """Puts the forms of one binding into its messages. Immutable, made at load."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        tables: ShapedTables,
+        shape: RequestShape,
+        forms: FormBodies,
+        options: RequestOptions,
+    ) -> None:
+        """Raises `ValueError` for a body that no form can give, and for bad places of files."""
+        message, self._prefix = _target(binding)
+        names = LegacyNames(tables, message, shape.query)
+        self._binder = ShapedQueryBinder(names, shape, bound=Bound(), options=options)
+        self._kinds = frozenset(
+            kind
+            for kind, is_taken in ((URLENCODED, forms.urlencoded), (MULTIPART, forms.multipart))
+            if is_taken
+        )
+        self._limits = FormLimits(forms.max_parts, options.max_parameters, forms.max_file_bytes)
+        self._files = {each.part: _FilePlace(message, each) for each in forms.files}
+
+    def __repr__(self) -> str:
+        return f"<FormReader of {self._binder!r}, {len(self._files)} files>"
+
+    def takes(self, content_type: str | None) -> bool:
+        """Whether a body of this content type is a form that it reads."""
+        return media_type(content_type) in self._kinds
+
+    def fill(self, message: Any, body: bytes, content_type: str | None) -> tuple[str, ...]:
+        """Put a form into a request; gives the names of no fields when these are warned of.
+
+        Raises `RequestError` and `LimitExceeded` as `read_form` and the binder of queries do.
+        """
+        if self._prefix:
+            message = getattr(message, self._prefix)
+            message.SetInParent()
+        parts = read_form(body, content_type, self._limits)
+        try:
+            unknown = self._binder.give(message, self._binder.meant(_texts(parts)))
+            self._take(message, parts)
+        except RequestError as error:
+            raise self._placed(error) from error
+        return unknown
+
+    def leaves(self, body: bytes, content_type: str | None) -> Iterator[Leaf]:
+        """The fields that a form gives, with its texts; of files the name."""
+        parts = read_form(body, content_type, self._limits)
+        for _, text, parameter in self._binder.meant(_texts(parts)):
+            if parameter is not None:
+                yield Leaf(parameter.path, text)
+        for file in filter(_is_file, parts):
+            yield Leaf(self._files[file.name].path, file.name)
+
+    def _take(self, message: Any, parts: list[Part | File]) -> None:
+        taken: set[str] = set()
+        for file in filter(_is_file, parts):
+            place = self._files.get(file.name)
+            if place is None:
+                raise RequestError(f"there is no file {excerpt(file.name)} in this request")
+            if file.name in taken:
+                raise RequestError("is given twice", field=place.path)
+            taken.add(file.name)
+            place.put(message, file)
+
+    def _placed(self, error: RequestError) -> RequestError:
+        """The error with its path from the request on."""
+        if not self._prefix or not error.field:
+            return error
+        field = joined(self._prefix, error.field)
+        return RequestError(error.status.message, field=field, http_status=error.http_status)
+
+
+def _texts(parts: Iterable[Part | File]) -> list[tuple[str, str]]:
+    return [(part.name, part.text) for part in parts if isinstance(part, Part)]
+
+
+def _is_file(part: Part | File) -> TypeGuard[File]:
+    return isinstance(part, File)
+
+
+def _target(binding: Binding) -> tuple[Descriptor, str]:
+    """The message that a form is for, and the field of the request that it is, "" for itself."""
+    body = binding.body
+    if is_raw(binding):
+        raise ValueError("the body of this rule is taken as it is, of any content type")
+    if isinstance(body, FieldDescriptor):
+        if body.is_repeated or field_kind(body) is not Kind.MESSAGE:
+            raise ValueError(f"a form cannot give the field {body.name}, which is no message")
+        return message_type(body), body.name
+    if body is Body.NONE:
+        raise ValueError("the rule takes no body")
+    if message_kind(binding.method.input_type) is not Kind.MESSAGE:
+        raise ValueError("a form cannot give a message without fields of its own")
+    return binding.method.input_type, ""
+
+
+class _FilePlace:
+    """Where one file goes: its content, its name, its media type."""
+
+    def __init__(self, message: Descriptor, said: FileField) -> None:
+        self.path = said.content
+        self._content = field_steps(message, said.content)
+        self._is_http_body = is_http_body(self._content[-1].message_type)
+        _check_content(self._content[-1], said)
+        self._file_name = _text_steps(message, said.file_name)
+        self._media_type = _text_steps(message, said.media_type)
+
+    def __repr__(self) -> str:
+        return f"<_FilePlace {self.path}>"
+
+    def put(self, message: Any, file: File) -> None:
+        if self._is_http_body:
+            body = getattr(_parent(message, self._content), self._content[-1].name)
+            fill_http_body(body, file.content, file.content_type)
+        else:
+            setattr(_parent(message, self._content), self._content[-1].name, file.content)
+        for steps, text in (
+            (self._file_name, file.file_name),
+            (self._media_type, file.content_type),
+        ):
+            if steps and text:
+                setattr(_parent(message, steps), steps[-1].name, text)
+
+
+def _check_content(field: FieldDescriptor, said: FileField) -> None:
+    is_bytes = field_kind(field) is Kind.BYTES
+    if field.is_repeated or not (is_bytes or is_http_body(field.message_type)):
+        raise ValueError(f"{said.content} is neither bytes nor an HttpBody, for a file")
+
+
+def _text_steps(message: Descriptor, path: str | None) -> Steps:
+    if path is None:
+        return ()
+    steps = field_steps(message, path)
+    if steps[-1].is_repeated or field_kind(steps[-1]) not in _TEXTS:
+        raise ValueError(f"{path} is no text, for a word about a file")
+    return steps
+
+
+def _parent(message: Any, steps: Steps) -> Any:
+    for step in steps[:-1]:
+        message = getattr(message, step.name)
+        message.SetInParent()
+    return message
+
+
+class FormLeaves(JsonLeaves):
+    """Finds what a form gives, or else the leaves of JSON. Immutable, made at load."""
+
+    def __init__(self, forms: FormReader, prefix: str, leaves: JsonLeaves | None) -> None:
+        super().__init__({}, prefix)
+        self._forms = forms
+        self._leaves = leaves
+
+    def __repr__(self) -> str:
+        return f"<FormLeaves of {self._forms!r}>"
+
+    def of(self, body: bytes, content_type: str | None = None) -> list[Leaf]:
+        """The leaves of a body that was read before, ordered by path, without the prefix."""
+        if self._forms.takes(content_type):
+            return sorted(set(self._forms.leaves(body, content_type)))
+        return [] if self._leaves is None else self._leaves.of(body, content_type)
+
+
+def form_reading(forms: FormReader, make: Callable[[], Message], other: BodyReader) -> BodyReader:
+    """The reader of bodies that are forms, or else what *other* reads."""
+
+    def read(body: bytes, content_type: str | None) -> tuple[Message, tuple[str, ...]]:
+        if not body or not forms.takes(content_type):
+            return other(body, content_type)
+        message = make()
+        return message, forms.fill(message, body, content_type)
+
+    return read
