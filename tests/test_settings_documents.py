@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cli.composition import load_snapshot
 from proxy.cli.service import Service
 from proxy.config.answer_dialect import AnswerDialect
+from proxy.config.base import Section
 from proxy.config.dialects import DIALECTS
+from proxy.config.error_dialect import ErrorDialect
 from proxy.config.options import Options
+from proxy.config.request_dialect import RequestDialect
 from proxy.config.sections import Admin, Listen
 from proxy.example.seed import seeded_store
 from proxy.example.server import DnsServer
@@ -39,6 +43,8 @@ version: 1
 descriptors: [{descriptor_set: dns.binpb}]
 upstreams: {dns: {target: "%s", plaintext: true, services: ["dns.v1.*"]}}
 """
+#: Settings of dialects that `docs/errors.md` is about.
+ERRORS_KEYS = frozenset(ErrorDialect.__annotations__)
 DIALECT_PAGE = ROOT / "docs" / "dialects.md"
 SETTLED = [
     (settings, parse_example(block), str(block))
@@ -103,11 +109,14 @@ def test_all_settings_are_for_some_exchange() -> None:
     assert not [str(block) for block in UNUSED]
 
 
-def test_the_table_of_answers_is_that_of_the_code() -> None:
+@pytest.mark.parametrize(
+    ("heading", "section"), [("Requests", RequestDialect), ("Answers", AnswerDialect)]
+)
+def test_the_tables_are_those_of_the_code(heading: str, section: type[Section]) -> None:
     shown = {
-        row[0].strip("`"): row[1:] for row in table_rows(DIALECT_PAGE, "Answers") if len(row) == 6
+        row[0].strip("`"): row[1:] for row in table_rows(DIALECT_PAGE, heading) if len(row) == 6
     }
-    assert shown.keys() >= AnswerDialect.__annotations__.keys()
+    assert shown.keys() >= section.__annotations__.keys()
     for key, cells in shown.items():
         built_in = yaml_text(Options.model_fields[key].default)
         peers = {name: each[key] for name, each in DIALECTS.items() if key in each}
@@ -121,4 +130,26 @@ def test_the_table_of_answers_is_that_of_the_code() -> None:
 
 
 def yaml_text(value: object) -> str:
+    if value is None:
+        return "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_every_setting_of_a_dialect_is_in_a_table() -> None:
+    """Those of errors have a page of their own."""
+    shown = {row[0].strip("`") for row in all_rows() if len(row) == 6}
+    assert {key for each in DIALECTS.values() for key in each} - ERRORS_KEYS <= shown
+
+
+def all_rows() -> list[list[str]]:
+    return [*table_rows(DIALECT_PAGE, "Requests"), *table_rows(DIALECT_PAGE, "Answers")]
+
+
+def test_every_setting_of_requests_is_in_an_example() -> None:
+    """But for the one for whose type the example's API has no field."""
+    given = {
+        key
+        for settings, _, _ in SETTLED
+        for key in yaml.safe_load(settings.text).get("defaults") or {}
+    }
+    assert RequestDialect.__annotations__.keys() - given == {"value_texts"}
