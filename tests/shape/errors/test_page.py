@@ -3,6 +3,10 @@
 import re
 from typing import get_args
 
+import yaml
+
+from proxy.config.dialects import DIALECTS
+from proxy.config.error_dialect import ErrorDialect
 from proxy.shape.errors.options import ErrorFormat
 from proxy.shape.errors.template import OF_BODIES, OF_ELEMENTS
 from tests.document_examples import ROOT, table_rows
@@ -22,3 +26,13 @@ def test_every_format_is_described() -> None:
 
 def test_every_hole_is_described() -> None:
     assert set(first_cells("A form of your own")) == OF_BODIES | OF_ELEMENTS | {"metadata.KEY"}
+
+
+def test_the_table_of_dialects_is_that_of_the_code() -> None:
+    rows = table_rows(ROOT / "docs" / "dialects.md", "Errors")
+    shown = {row[0].strip("`"): [cell.strip("`") for cell in row[1:]] for row in rows}
+    assert shown.keys() == ErrorDialect.model_fields.keys()
+    for key, (spec, *cells) in shown.items():
+        assert yaml.safe_load(spec) == ErrorDialect.model_fields[key].default
+        peers = [each.get(key) for name, each in DIALECTS.items() if name != "spec"]
+        assert [yaml.safe_load(cell) if cell else None for cell in cells] == peers
