@@ -21,10 +21,12 @@ def link_value(
     turn: Turn,
     pages: Mapping[str, Any],
     origin: str,
+    reach: int | None = None,
 ) -> str | None:
     """The value of `Link`, None when no page is around.
 
-    A link to the page itself is left out: the first page has no `first`, the last no `last`.
+    A link to the page itself is left out: the first page has no `first`, the last no `last`. So is
+    one to a page after *reach*, which would be refused.
     """
     targets: dict[Relation, int | None] = {
         "first": turn.first,
@@ -35,7 +37,9 @@ def link_value(
     links = [
         f'<{_page_url(parameter, client, target, origin)}>; rel="{relation}"'
         for relation in relations
-        if (target := targets[relation]) is not None and target != turn.page
+        if (target := targets[relation]) is not None
+        and target != turn.page
+        and (reach is None or target <= reach)
     ]
     return ", ".join(links) or None
 

@@ -216,7 +216,10 @@ class Outcomes:
         turn = subject.asked.turn
         if self._link and self.paging is not None and turn is not None:
             name, client = self.paging.options.page, subject.asked.client
-            link = link_value(self._link, name, client, turn, subject.pages, subject.origin)
+            link = link_value(
+                *(self._link, name, client, turn, subject.pages, subject.origin),
+                reach=self.paging.reach,
+            )
             if link is not None:
                 yield _LINK, link
 

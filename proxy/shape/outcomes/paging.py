@@ -49,13 +49,15 @@ class _Fields(NamedTuple):
 class Paging:
     """The pages of one binding, compiled."""
 
-    __slots__ = ("_encode", "_token", "fields", "options", "walks")
+    __slots__ = ("_encode", "_token", "fields", "options", "reach", "walks")
 
     def __init__(self, options: PagingOptions, fields: _Fields) -> None:
         self.options = options
         self.fields = fields
         #: Whether a page can only be had by reading those before it.
         self.walks = fields.token is not None and options.tokens == WALK
+        #: The last page that can be asked for, None where all can.
+        self.reach = options.first + options.max_calls - 1 if self.walks else None
         self._token = Text.parse(options.tokens)
         self._encode = _ENCODERS[options.encode]
 
@@ -105,9 +107,8 @@ class Paging:
 
     def _check(self, turn: Turn) -> None:
         """Refuse a page that nothing can lead to."""
-        last = self.options.max_calls + self.options.first - 1
-        if self.walks and turn.page > last:
-            raise _out_of_reach(self.options.page, last)
+        if self.reach is not None and turn.page > self.reach:
+            raise _out_of_reach(self.options.page, self.reach)
         if turn.skipped > _INT32_MAX:
             raise _out_of_reach(self.options.page, turn.first + _INT32_MAX // turn.per_page)
 

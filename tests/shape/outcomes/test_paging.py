@@ -232,6 +232,12 @@ async def test_links_can_be_absolute():
     assert given["link"].startswith(f'<http://api.test{LIST}?page=1>; rel="first"')
 
 
+async def test_no_link_leads_to_a_page_that_is_out_of_reach():
+    given = await listed(LINKS % "", "page=9", Listing(50))
+    assert (given["link"].count("rel="), 'page=10>; rel="next"' in given["link"]) == (3, True)
+    assert 'rel="next"' not in (await listed(LINKS % "", "page=10", Listing(50)))["link"]
+
+
 async def test_one_page_alone_has_no_links():
     assert (await listed(LINKS % "", "", Listing(2))).all("link") == []
     assert (await listed(LINKS % "", "", Listing(0))).all("link") == []
