@@ -44,9 +44,6 @@ class VariantCompiler:
             is_media_always=target.response.raw and not by_alt,
         )
 
-    def __repr__(self) -> str:
-        return f"<VariantCompiler of {self._target!r}>"
-
     def compile(self) -> RouteBinding:
         """The binding with its variants."""
         request = self._target.request
