@@ -214,7 +214,11 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _pretty(document: bytes) -> list[str]:
-    return json.dumps(json.loads(document), indent=2, ensure_ascii=False).splitlines()
+    """The lines of JSON, indented; those of any other text, as errors of some dialects are."""
+    try:
+        return json.dumps(json.loads(document), indent=2, ensure_ascii=False).splitlines()
+    except ValueError:
+        return [_shown(line) for line in document.decode("utf-8", "replace").splitlines()]
 
 
 def _shown(text: str) -> str:

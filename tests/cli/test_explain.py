@@ -196,3 +196,12 @@ def test_problems_of_the_configuration_exit_with_1(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "cutover.yaml:1:10: version: " in result.stderr
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_an_error_that_is_no_json_is_shown_as_it_is(tmp_path: Path, form: list[str]) -> None:
+    folder = shop(tmp_path, config=CONFIG + "defaults: {stage: grpc, error_format: envoy}\n")
+    result = explain("GET", "/v1/orders/%ff", *form, folder=folder)
+    assert result.exit_code == 0, result.output
+    assert "text/plain" in result.stdout
+    assert "UTF-8" in result.stdout
