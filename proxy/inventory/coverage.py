@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from proxy.config.shape import Profile
 from proxy.config.shape_options import shape_options
 from proxy.gate.words import time_text
 from proxy.inventory.fields import find_differences, query_key
@@ -180,6 +181,7 @@ class Survey:
             target,
             self._names_of(target),
             frozenset(name.lower() for name in options.request_headers),
+            own_parameters(options.shape),
             self._api.schemas,
         )
         yield from find_differences(subject)
@@ -228,11 +230,24 @@ class Survey:
                 }
 
 
+def own_parameters(shape: Profile | None) -> frozenset[str]:
+    """The query parameters that a shape takes for something else than a field."""
+    if shape is None:
+        return frozenset()
+    paging, urls = shape.paging, shape.urls
+    pages = () if paging is None else (paging.page, paging.per_page)
+    override = None if urls is None else urls.method_override
+    given = (*pages, None if override is None else override.parameter)
+    return frozenset(filter(None, given))
+
+
 def _of_seen_names(subject: Subject, seen: Tally) -> Iterator[Finding]:
     """Query parameters that clients send, no document tells of, and no field takes."""
     documented = {each.name for each in subject.operation.parameters_in(Where.QUERY)}
     for name in seen.names:
-        if name in documented or name in SYSTEM_PARAMETERS or query_key(subject, name) is not None:
+        if name in documented or name in SYSTEM_PARAMETERS or name in subject.own_parameters:
+            continue
+        if query_key(subject, name) is not None:
             continue
         yield Finding(FindingKind.NO_FIELD, Where.QUERY, name, "clients send it, undocumented")
 

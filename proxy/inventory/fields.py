@@ -26,6 +26,9 @@ from proxy.transcoding.query import SYSTEM_PARAMETERS
 MAX_FINDINGS: Final = 500
 
 _PASSED_PREFIX: Final = "grpc-metadata-"
+#: Members that are looked at in one body: schemas that use each other widely have more paths than
+#: anybody reads.
+MAX_MEMBERS: Final = 20_000
 #: A JSON type that a client takes for another without noticing.
 _ALIKE: Final[Mapping[str, frozenset[str]]] = {
     "number": frozenset({"integer", "number"}),
@@ -78,7 +81,7 @@ def _of_path(subject: Subject) -> Iterator[Finding]:
 def _of_query(subject: Subject, seen: set[FieldDescriptor]) -> Iterator[Finding]:
     for parameter in subject.operation.parameters_in(Where.QUERY):
         name = parameter.name
-        if name in SYSTEM_PARAMETERS:
+        if name in SYSTEM_PARAMETERS or name in subject.own_parameters:
             continue
         key = query_key(subject, name)
         if key is None:
@@ -91,13 +94,20 @@ def _of_query(subject: Subject, seen: set[FieldDescriptor]) -> Iterator[Finding]
 
 def query_key(subject: Subject, name: str) -> Key | None:
     """The field that a query parameter gives; None where the rule's body takes all fields."""
-    if subject.binding.body is BodyRule.WHOLE:
+    if _body_takes_all(subject):
         return None
     return subject.names.query(subject.takes, name)
 
 
+def _body_takes_all(subject: Subject) -> bool:
+    """Whether nothing is left for the query."""
+    return (
+        subject.binding.body is BodyRule.WHOLE and not subject.target.request.options.merges_query
+    )
+
+
 def _query_hint(subject: Subject, name: str) -> str:
-    if subject.binding.body is BodyRule.WHOLE:
+    if _body_takes_all(subject):
         return "the body takes all fields of the message"
     return _hint(name, subject.names.read(subject.takes))
 
@@ -137,15 +147,26 @@ def _of_request_body(subject: Subject, seen: set[FieldDescriptor]) -> Iterator[F
     if content is None:
         return
     if subject.binding.body is BodyRule.NONE:
-        detail = "the rule has no body: one that is not empty is answered with 400"
-        yield Finding(FindingKind.NO_BODY, Where.BODY, "", detail)
+        yield Finding(FindingKind.NO_BODY, Where.BODY, "", _BODIES[_unexpected(subject)])
         return
     body = request_body(subject.binding, content)
-    if body is None:
-        return
     if not isinstance(subject.binding.body, BodyRule):
         seen.add(subject.binding.body)
+    if body is None:
+        return
     yield from _Walk(subject, Where.BODY, seen).walk(content.schema, body)
+
+
+def _unexpected(subject: Subject) -> str:
+    return subject.target.request.options.unexpected_body
+
+
+#: What becomes of a body where the rule has none.
+_BODIES: Final[Mapping[str, str]] = {
+    "reject": "the rule has no body: one that is not empty is answered with 400",
+    "empty": "the rule has no body: one with members is answered with 400",
+    "ignore": "the rule has no body: it is passed over",
+}
 
 
 def _of_answer(subject: Subject) -> Iterator[Finding]:
@@ -162,7 +183,7 @@ def _of_answer(subject: Subject) -> Iterator[Finding]:
 
 
 class _Walk:
-    """A schema beside what stands in its place; each pair of schema and message type once."""
+    """A schema beside what stands in its place; what is within itself once."""
 
     def __init__(self, subject: Subject, where: Where, seen: set[FieldDescriptor]) -> None:
         self._subject = subject
@@ -170,7 +191,9 @@ class _Walk:
         self._where = where
         self._reading = where is Where.BODY
         self._seen = seen
-        self._walked: set[tuple[int, str]] = set()
+        #: The schemas and messages around the one that is looked at: those within themselves end.
+        self._around: list[tuple[str | int, str]] = []
+        self._left = MAX_MEMBERS
 
     def walk(self, schema: Schema, body: Body, path: str = "") -> Iterator[Finding]:
         """Everything below one value."""
@@ -187,17 +210,19 @@ class _Walk:
             yield from self._message(schema, body.message, path)
 
     def _message(self, schema: Schema, message: Descriptor, path: str) -> Iterator[Finding]:
-        pair = (id(schema), message.full_name)
-        if pair in self._walked or field_kinded(message):
+        pair = (schema.name or id(schema), message.full_name)
+        if pair in self._around or field_kinded(message):
             return
-        self._walked.add(pair)
+        self._around.append(pair)
         names = self._subject.names
         keys = names.read(message) if self._reading else names.written(message)
         yield from self._members(schema, keys, path)
+        self._around.pop()
 
     def _members(self, schema: Schema, keys: dict[str, Key], path: str) -> Iterator[Finding]:
         met: set[str] = set()
-        for name, node in schema.members.items():
+        self._left -= len(schema.members)
+        for name, node in schema.members.items() if self._left > 0 else ():
             inner, key, where = self._schemas.read(node), keys.get(name), _joined(path, name)
             if self._reading and inner.read_only:
                 continue
@@ -209,7 +234,7 @@ class _Walk:
                 continue
             met.add(key.name)
             yield from self._member(inner, key, where)
-        if schema.is_object and not self._reading:
+        if schema.is_object and not self._reading and self._left > 0:
             yield from self._new_members(keys, met, path)
 
     def _new_members(self, keys: dict[str, Key], met: set[str], path: str) -> Iterator[Finding]:

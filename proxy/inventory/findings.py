@@ -45,14 +45,15 @@ class Finding:
 class Subject:
     """An operation with the binding that takes its requests.
 
-    *headers* are those that become metadata, in lower case; *answer* is the envelope of answers as
-    the shape has it.
+    *headers* are those that become metadata, in lower case; *own_parameters* those of a query that
+    the shape takes for something else than a field, such as a page.
     """
 
     operation: Operation
     target: RouteBinding
     names: Names
     headers: Collection[str]
+    own_parameters: Collection[str]
     schemas: Schemas
 
     @property

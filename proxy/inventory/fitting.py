@@ -32,7 +32,8 @@ _KEYS: Final = frozenset({"id", "name", "key", "slug", "code"})
 class Fit:
     """A rule for a method. *bound* are the path's parameters with their fields.
 
-    *unbound* are parameters that no field takes, *faults* what else is wrong with the rule.
+    *by_name* says that they make one resource name together. *unbound* are parameters that no field
+    takes, *faults* what else is wrong with the rule.
     """
 
     method: MethodDescriptor
@@ -42,6 +43,7 @@ class Fit:
     unbound: tuple[str, ...]
     body: str
     response_body: str
+    by_name: bool = False
     faults: tuple[str, ...] = ()
 
     @property
@@ -58,6 +60,7 @@ def fit(
     body = _body(operation, method.input_type)
     singles = _single_fields(path, method.input_type)
     template, bound, unbound = _template(path, singles)
+    named = None
     if unbound:
         named = _named(path, method.input_type, body)
         if named is not None:
@@ -71,6 +74,7 @@ def fit(
         unbound,
         body,
         _response_body(operation, method.output_type, schemas, envelope),
+        by_name=named is not None,
     )
     return replace(made, faults=_faults(made))
 
@@ -138,13 +142,18 @@ def _named(
     """
     places = [index for index, names in enumerate(path.names) if names]
     field = _name_field(message, body)
-    if field is None or not places or places[0] == 0:
+    if field is None or not places or not all(_is_in_collection(path, each) for each in places):
         return None
     begin, end = places[0] - 1, places[-1] + 1
     inside = "/".join(path.segments[begin:end])
     pieces = [*path.segments[:begin], f"{{{field}={inside}}}", *path.segments[end:]]
     names = [name for names in path.names for name in names]
     return _joined(pieces, path), tuple((name, field) for name in names)
+
+
+def _is_in_collection(path: LegacyPath, place: int) -> bool:
+    """Whether a literal says what the parameter at *place* is one of."""
+    return place > 0 and not path.names[place - 1]
 
 
 def _name_field(message: Descriptor, body: str) -> str | None:

@@ -18,6 +18,7 @@ from proxy.inventory.suggestions import Match, Suggestions
 #: Characters of a comment's line; the rest of a reason is cut.
 _MAX_COMMENT: Final = 300
 _PROFILE: Final = "legacy"
+_OK: Final = 200
 
 
 def rules_text(suggestions: Suggestions) -> str:
@@ -165,10 +166,12 @@ def _route(skeleton: Skeleton, own: RouteShape, *, has_profile: bool) -> Iterato
     shape: dict[str, Any] = {"profile": _PROFILE} if has_profile else {}
     if own.of and skeleton.envelope is not None:
         shape["answer"] = {"body": constant_body(skeleton.envelope), "of": own.of}
-    if shape:
+    if own.status != _OK:
+        shape["status"] = {"code": own.status}
+    if shape and not own.is_raw:
         yield f"  shape: {_flow(shape)}"
-    for name in own.csv:
-        yield _comment(f"the query's list {name} is one text, with commas", "  ")
+    for remark in own.remarks:
+        yield _comment(remark, "  ")
 
 
 # --- YAML

@@ -106,7 +106,7 @@ def _own(node: dict[str, Any]) -> Schema:
     members = node.get("properties")
     return Schema(
         kind=_kind(node),
-        format=_text(node.get("format")),
+        format="binary" if node.get("type") == "file" else _text(node.get("format")),
         members=members if isinstance(members, dict) else {},
         required=_required(node.get("required")),
         items=node.get("items"),

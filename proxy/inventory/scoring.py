@@ -44,6 +44,9 @@ _LEAST: Final = 0.5
 #: What a word counts of which nothing is known: methods of one's own making have such.
 _UNKNOWN: Final = 0.25
 
+#: What path parameters count that make a resource name: any of them would.
+_BY_NAME: Final = 0.6
+
 _WEIGHTS: Final = {
     "action": 0.25,
     "nouns": 0.25,
@@ -69,6 +72,10 @@ class Score:
 
     value: float
     reasons: tuple[Reason, ...]
+
+    def of(self, about: str) -> float:
+        """The share of one reason, 0 when it was not looked at."""
+        return next((reason.value for reason in self.reasons if reason.about == about), 0.0)
 
     def __str__(self) -> str:
         return f"{self.value:.2f}: " + "; ".join(reason.text for reason in self.reasons)
@@ -173,7 +180,8 @@ def _path_parameters(found: Fit) -> Iterator[Reason]:
     text = ", ".join(f"{name} is {field}" for name, field in found.bound)
     if found.unbound:
         text += f"{'; ' if text else ''}no field for {', '.join(found.unbound)}"
-    yield Reason("path parameters", len(found.bound) / count, text)
+    value = _BY_NAME if found.by_name else len(found.bound) / count
+    yield Reason("path parameters", value, text)
 
 
 def _request(found: Fit) -> Iterator[Reason]:

@@ -9,7 +9,7 @@ Only what nothing speaks against is proposed; the rest is told as a remark.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,12 +17,13 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from proxy.inventory.envelopes import Envelope, unwrapped
 from proxy.inventory.fitting import list_field
-from proxy.inventory.legacy import LegacyApi, ListStyle, Where
-from proxy.inventory.pairing import Pair, inner_message, walk_pairs
+from proxy.inventory.legacy import LegacyApi, ListStyle, Operation, Where
+from proxy.inventory.pairing import Pair, inner_message, pair_members, walk_pairs
 from proxy.inventory.schemas import Schema
 from proxy.inventory.suggestions import Match, Suggestions
 from proxy.shape.names import field_key
 from proxy.shape.options import Case
+from proxy.transcoding.httpbody import is_http_body
 from proxy.transcoding.protojson.kinds import (
     Kind,
     element,
@@ -47,15 +48,24 @@ _PATTERNS: Final = (
 )
 _RFC1123: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _LONG: Final = frozenset({Kind.INT64, Kind.UINT64})
+#: Kinds whose forms here may lose a part of the value.
+_LOSSY: Final = frozenset({"timestamp"})
 _CASES: Final[tuple[Case, ...]] = ("json", "snake", "camel", "pascal", "kebab", "proto")
 
 
 @dataclass(frozen=True, slots=True)
 class RouteShape:
-    """What one route has of its own: the field that is the payload, lists in one text."""
+    """What one route has of its own.
+
+    *of* is the field that is the payload, *status* that of good answers where it is not 200;
+    *is_raw* says that answers are no JSON, so that there is nothing to shape. *remarks* are about
+    parameters that a shape can say more of.
+    """
 
     of: str = ""
-    csv: tuple[str, ...] = ()
+    status: int = 200
+    is_raw: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +92,19 @@ def skeleton_of(suggestions: Suggestions) -> Skeleton:
     requests = list(_request_pairs(suggestions.sure, api))
     every = [*answers, *requests]
     names = _case(every)
-    forms, lossy, remarks = _forms(answers)
-    renames, doubts = _renames(every, names)
+    forms = _Forms(answers)
+    fields, remarks = _renames(every, names)
+    for selector, keys in forms.by_field.items():
+        fields.setdefault(selector, {}).update(keys)
     routes = {
         match.fit.method.full_name: _route_shape(match, api, envelope) for match in suggestions.sure
     }
-    remarks += doubts
+    remarks += forms.remarks
     if envelope is not None and envelope.others:
         others = ", ".join(envelope.others)
         remarks.append(f"the envelope of some answers has also: {others}")
-    return Skeleton(names, forms, lossy, renames, envelope, routes, tuple(remarks))
+    lossy = tuple(sorted(forms.lossy))
+    return Skeleton(names, forms.by_kind, lossy, fields, envelope, routes, tuple(remarks))
 
 
 # --- what is beside what
@@ -160,7 +173,7 @@ def _renames(
         (name, _), *others = names.most_common()
         if name == field_key(known, case or "json"):
             continue
-        selector = f"{owner(known).name}.{known.name}"
+        selector = _selector(known)
         renames[selector] = {"name": name}
         if others:
             more = ", ".join(other for other, _ in others)
@@ -171,28 +184,48 @@ def _renames(
 # --- forms of values
 
 
-def _forms(pairs: Iterable[Pair]) -> tuple[dict[str, str], tuple[str, ...], list[str]]:
-    by_kind: dict[str, Counter[str]] = defaultdict(Counter)
-    lossy: set[str] = set()
-    for pair in pairs:
-        key, form = _form_of(pair)
-        if key:
-            by_kind[key][form] += 1
-    forms: dict[str, str] = {}
-    remarks: list[str] = []
-    for key, counts in sorted(by_kind.items()):
-        (form, count), *others = counts.most_common()
-        total = counts.total()
-        if form and count / total >= _MOST:
-            forms[key] = form
-        elif others:
-            told = ", ".join(
-                f"{form or 'as ProtoJSON'} ({count})" for form, count in counts.items()
-            )
-            remarks.append(f"values of kind {key} are written in several ways: {told}")
-    if "timestamp" in forms:
-        lossy.add("timestamp")
-    return forms, tuple(sorted(lossy)), remarks
+class _Forms:
+    """Forms that values are written in, by kind, and by field where a kind has several."""
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        told: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        for pair in pairs:
+            key, form = _form_of(pair)
+            if key:
+                told[key][_selector(pair.field)][form] += 1
+        self.by_kind: dict[str, str] = {}
+        self.by_field: dict[str, dict[str, str]] = defaultdict(dict)
+        self.lossy: set[str] = set()
+        self.remarks: list[str] = []
+        for key, fields in sorted(told.items()):
+            self._settle(key, fields)
+
+    def __repr__(self) -> str:
+        return f"<_Forms {self.by_kind}>"
+
+    def _settle(self, key: str, fields: dict[str, Counter[str]]) -> None:
+        """One form for the kind where nearly all fields have it, else one for each field."""
+        total: Counter[str] = Counter()
+        for counts in fields.values():
+            total.update(counts)
+        ((form, count),) = total.most_common(1)
+        if count / total.total() >= _MOST:
+            if form:
+                self.by_kind[key] = form
+                self.lossy |= {key} & _LOSSY
+            return
+        for selector, counts in fields.items():
+            ((form, _),) = counts.most_common(1)
+            if len(counts) > 1:
+                ways = ", ".join(each or "as ProtoJSON" for each in counts)
+                self.remarks.append(f"{selector} is written in several ways: {ways}")
+            if form:
+                self.by_field[selector][key] = form
+                self.lossy |= {selector} if key in _LOSSY else set()
+
+
+def _selector(known: FieldDescriptor) -> str:
+    return f"{owner(known).name}.{known.name}"
 
 
 def _form_of(pair: Pair) -> tuple[str, str]:
@@ -283,13 +316,31 @@ _GUESSES: Final[tuple[tuple[frozenset[Kind], str, _Guess], ...]] = (
 
 def _route_shape(match: Match, api: LegacyApi, envelope: Envelope | None) -> RouteShape:
     operation, message = match.fit.operation, match.fit.method.output_type
-    lists = tuple(
-        each.name for each in operation.parameters_in(Where.QUERY) if each.lists is ListStyle.CSV
-    )
+    is_raw = is_http_body(message)
+    made = RouteShape("", _status(operation), is_raw, tuple(_remarks(match)))
     if operation.answer is None or envelope is None or not envelope.fits(operation.answer.schema):
-        return RouteShape(csv=lists)
+        return made
     inside = unwrapped(operation.answer.schema, envelope, api.schemas)
-    return RouteShape(list_field(message) if inside.is_list else "", lists)
+    return replace(made, of=list_field(message)) if inside.is_list else made
+
+
+def _status(operation: Operation) -> int:
+    """The one status of good answers; 200 when there are several, or none is said."""
+    good = [each for each in operation.statuses if each[:1] == "2" and each.isdigit()]
+    return int(good[0]) if len(good) == 1 else 200
+
+
+def _remarks(match: Match) -> Iterator[str]:
+    """Query parameters whose meaning the rule alone does not give."""
+    parameters = match.fit.operation.parameters_in(Where.QUERY)
+    taken = pair_members({each.name: None for each in parameters}, match.fit.method.input_type)
+    for each in parameters:
+        if each.name not in taken:
+            yield f"no field takes the query's {each.name}"
+        elif each.lists is ListStyle.CSV:
+            yield f"the query's list {each.name} is one text, with commas"
+        elif each.lists is ListStyle.BRACKETS:
+            yield f"the query's list {each.name} has brackets"
 
 
 def constant_body(envelope: Envelope) -> dict[str, Any]:

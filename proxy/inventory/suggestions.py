@@ -23,6 +23,8 @@ SURE: Final = 0.66
 MARGIN: Final = 0.05
 #: A score from which it is worth a line.
 LIKELY: Final = 0.45
+#: How alike an operationId must be where the path has no noun of the method.
+_ALIKE: Final = 0.5
 #: Lines of others for one operation.
 MOST_OTHERS: Final = 3
 
@@ -175,6 +177,8 @@ def _doubt(match: Match, rest: Sequence[Match], places: Collection[tuple[str, st
         return f"no field takes {', '.join(match.fit.unbound)}"
     if match.fit.key in places:
         return "another operation has the same paths"
+    if not match.score.of("nouns") and match.score.of("operation id") < _ALIKE:
+        return "nothing says that both are about the same"
     if match.score.value < SURE:
         return f"the score is below {SURE}"
     next_best = rest[0] if rest else None

@@ -34,6 +34,7 @@ class TrafficFile:
     """
 
     path: Path
+    max_har_bytes: int = MAX_HAR_BYTES
     hits: int = 0
     bad: int = 0
     named: list[str] = field(default_factory=list)
@@ -66,9 +67,9 @@ class TrafficFile:
             yield hit
 
     def _har(self, file: BinaryIO) -> Iterator[Hit]:
-        data = file.read(MAX_HAR_BYTES + 1)
-        if len(data) > MAX_HAR_BYTES:
-            self._refuse("file", f"HAR of more than {MAX_HAR_BYTES} bytes; split it")
+        data = file.read(self.max_har_bytes + 1)
+        if len(data) > self.max_har_bytes:
+            self._refuse("file", f"HAR of more than {self.max_har_bytes} bytes; split it")
             return
         try:
             for number, entry in enumerate(read_har(data), 1):

@@ -1,0 +1,3 @@
+from tests.inventory.stand import snapshot
+
+__all__ = ["snapshot"]
