@@ -80,7 +80,7 @@ def _two_values(pair: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
 
 TypeName = Annotated[str, AfterValidator(_type_name)]
 FieldName = Annotated[str, AfterValidator(_field_name)]
-AbsentWord = Annotated[Literal["omit", "null", "write"], BeforeValidator(_null_word)]
+AbsentWord = Annotated[Literal["omit", "null", "write"] | None, BeforeValidator(_null_word)]
 
 
 class UnsetAs(Section):
@@ -161,7 +161,9 @@ class FormKeys(Section):
         description='Lists of scalars are one text, with this between the values; `""`: lists.',
         examples=[","],
     )
-    unset: AbsentWord | UnsetAs | None = Field(
+    unset: Annotated[
+        Literal["omit", "null", "write"] | UnsetAs | None, BeforeValidator(_null_word)
+    ] = Field(
         default=None,
         description=(
             "Fields with presence that are not set: `omit`, `null`, `write` their default, or a "
@@ -169,7 +171,7 @@ class FormKeys(Section):
         ),
         examples=["null"],
     )
-    zero: AbsentWord | None = Field(
+    zero: AbsentWord = Field(
         default=None,
         description=(
             "Numbers, bools, enums and bytes without presence that are zero, else as the option "
@@ -177,13 +179,13 @@ class FormKeys(Section):
         ),
         examples=["write"],
     )
-    empty_list: AbsentWord | None = Field(
+    empty_list: AbsentWord = Field(
         default=None, description="Lists that are empty, else as `zero` has it.", examples=["write"]
     )
-    empty_map: AbsentWord | None = Field(
+    empty_map: AbsentWord = Field(
         default=None, description="Maps that are empty, else as `zero` has it.", examples=["write"]
     )
-    empty_text: AbsentWord | None = Field(
+    empty_text: AbsentWord = Field(
         default=None,
         description="Texts without presence that are empty, else as `zero` has it.",
         examples=["null"],
@@ -228,6 +230,7 @@ class Wrapping(Section):
     """What stands around a message."""
 
     body: Annotated[Any, AfterValidator(_document)] = Field(
+        default="{}",
         description=(
             'A document. `"{}"` in it is the message, `"{total_size}"` a field of it by its proto '
             "path; a text with more in it than a hole stays a text. `{{` and `}}` are braces."

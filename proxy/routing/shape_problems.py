@@ -25,6 +25,9 @@ from proxy.transcoding.protojson import JsonOptions
 
 #: The keys of a shape that are held against messages here.
 _KEYS: Final = tuple(name for name in ShapeValues.model_fields if name != "request")
+_ENVELOPE: Final = ("answer", "body")
+#: Keys that name a type or a field.
+_SELECTING: Final = frozenset({"fields", "enums", "nest", "add"})
 #: How keys of forms are written that Python has another use for.
 _ALIASES: Final = {name: info.alias for name, info in FormKeys.model_fields.items() if info.alias}
 
@@ -49,6 +52,7 @@ class ShapeProblems:
         """Every fault of a shape, and every key that does nothing where it is written."""
         written: dict[Location, _Layer] = {}
         used: set[Location] = set()
+        known: set[Key] = set()
         told: set[Location] = set()
         for rpc, bindings in self.schema.bindings.items():
             layers = [*self._layers(rpc)]
@@ -56,13 +60,15 @@ class ShapeProblems:
             found = self._found(rpc, bindings)
             if found is None:
                 continue
-            used |= {at for at in (_place(layers, key) for key in found.used) if at is not None}
+            known |= found.used
+            used.update(at for key in found.used for at in _places(layers, key))
             for key, message in found.faults:
                 at = _nearest(layers, key)
                 if at not in told:
                     told.add(at)
                     yield self._problem(at, message, rpc)
-        yield from self._without_use(written.values(), used, told)
+        for at, key in self._without_use(written.values(), used, told):
+            yield Problem(self._place(at), _useless(at, key, is_known=key in known))
         yield from self._unused_profiles(written)
 
     def _found(self, rpc: str, bindings: Sequence[Binding]) -> Findings | None:
@@ -90,12 +96,12 @@ class ShapeProblems:
 
     def _without_use(
         self, layers: Iterable[_Layer], used: set[Location], told: set[Location]
-    ) -> Iterator[Problem]:
+    ) -> Iterator[tuple[Location, Key]]:
         for layer in layers:
             for key in _given(layer.section):
                 at = (*layer.location, *key)
                 if at not in used and not any(at[: len(fault)] == fault for fault in told):
-                    yield Problem(self._place(at), _useless(layer, key))
+                    yield at, key
 
     def _unused_profiles(self, written: Mapping[Location, _Layer]) -> Iterator[Problem]:
         for name in self.config.settings.profiles:
@@ -120,15 +126,14 @@ def _json(options: ResolvedRoute) -> JsonOptions:
     )
 
 
-def _useless(layer: _Layer, key: Key) -> str:
-    subject = f"{key[1]} is in no message" if len(key) > 1 and key[0] in _SELECTING else ""
-    if layer.location[0] == "routes":
-        return f"does nothing: {subject} of this RPC" if subject else "does nothing for this RPC"
-    return f"does nothing: {subject} of a route that has it" if subject else _NO_ROUTE
-
-
-_SELECTING: Final = frozenset({"fields", "enums", "nest", "add"})
-_NO_ROUTE: Final = "does nothing for any route that has it"
+def _useless(at: Location, key: Key, *, is_known: bool) -> str:
+    """Why the key at a location does nothing; *is_known* says that it does for some other layer."""
+    owner = "this RPC" if at[0] == "routes" else "any route that has it"
+    if is_known and at[0] != "routes":
+        return "does nothing: every route that has it gives its own"
+    if len(key) > 1 and key[0] in _SELECTING:
+        return f"does nothing: {key[1]} is in no message of {owner}"
+    return f"does nothing for {owner}"
 
 
 def _given(section: ShapeValues) -> Iterator[Key]:
@@ -165,12 +170,16 @@ def _inside(value: Any) -> Iterator[Key]:
         yield ()
 
 
-def _place(layers: Sequence[_Layer], key: Key) -> Location | None:
-    """Where the key stands that counts, None where no layer has it."""
+def _places(layers: Sequence[_Layer], key: Key) -> Iterator[Location]:
+    """Where the key stands that counts: in the first layer that has it.
+
+    Envelopes of several layers are laid over one another, so that all of them count.
+    """
     for layer in layers:
         if key in set(_given(layer.section)):
-            return (*layer.location, *key)
-    return None
+            yield (*layer.location, *key)
+            if key != _ENVELOPE:
+                return
 
 
 def _nearest(layers: Sequence[_Layer], key: Key) -> Location:

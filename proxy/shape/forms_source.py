@@ -133,4 +133,4 @@ def _joined(items: str, field: FieldDescriptor, separator: str, refs: References
     if items == "v[:]" and field_kind(field) is Kind.STRING:
         return f"{separator!r}.join(v)"
     refs.define("as_text", as_text)
-    return f"{separator!r}.join([as_text(item) for item in {items}])"
+    return f"{separator!r}.join(map(as_text, {items}))"

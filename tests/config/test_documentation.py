@@ -23,8 +23,6 @@ NEEDED: dict[str, dict[str, Any]] = {
     "ValueList": {"values": ("a",)},
     "HeaderMatch": {"header": "x-a"},
     "Rule": {"path": "$.a", "use": "exact", "reason": "a"},
-    "AnswerWrapping": {"body": "{}"},
-    "Wrapping": {"body": "{}"},
 }
 #: Examples that come from the environment, where the schema looks at what they stand for.
 VARIABLES: dict[str, Any] = {"${EVIDENCE_URL}": "postgresql://cutover:hush@db/cutover"}
