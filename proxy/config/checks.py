@@ -11,6 +11,7 @@ from typing import Final
 from proxy.config import (
     answer_checks,
     cutover_checks,
+    request_checks,
     shadow_checks,
     shape_checks,
     shape_error_checks,
@@ -143,6 +144,7 @@ _CHECKS: Final[tuple[Check, ...]] = (
     *answer_checks.CHECKS,
     *cutover_checks.CHECKS,
     *shadow_checks.CHECKS,
+    *request_checks.CHECKS,
     *shape_checks.CHECKS,
     *shape_error_checks.CHECKS,
 )

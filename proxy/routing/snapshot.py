@@ -20,6 +20,8 @@ from proxy.routing.legacy_url_problems import duplicate_problems, legacy_url_pro
 from proxy.routing.legacy_urls import AddBinding, LegacyDuplicates, with_legacy_urls
 from proxy.routing.outcome_problems import OutcomeProblems
 from proxy.routing.path_problems import PathProblems
+from proxy.routing.program_problems import ProgramProblems
+from proxy.routing.request_problems import RequestProblems
 from proxy.routing.request_settings import path_settings
 from proxy.routing.schema import Schema
 from proxy.routing.shape_problems import ShapeProblems
@@ -80,8 +82,10 @@ def build_snapshot(
         breathe()
         problems += config.check_methods(schema.facts)
         problems += PathProblems(config, schema.bindings, breathe).find()
+        problems += RequestProblems(config, schema.bindings).find()
         problems += ShapeProblems(config, schema, breathe).find()
         problems += OutcomeProblems(config, schema, breathe).find()
+        problems += ProgramProblems(config, schema, breathe).find()
         problems += ValidationProblems(config, schema, breathe).find()
     compiler = Compiler(config, schema, None if before is None else before.compiled)
     bindings = tuple(compiler.compile_all(breathe))

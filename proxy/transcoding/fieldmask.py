@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from proxy.transcoding.binding import Binding, Body
@@ -127,8 +127,15 @@ def mask_filler(binding: Binding, leaves: JsonLeaves | None) -> MaskFiller | Non
     """
     if leaves is None or binding.http_method != "PATCH" or isinstance(binding.body, Body):
         return None
-    fields = binding.method.input_type.fields
-    masks = [field for field in fields if field_kind(field) is Kind.FIELD_MASK]
-    if len(masks) != 1 or masks[0].is_repeated:
-        return None
-    return MaskFiller(masks[0].name, leaves)
+    mask = _one_mask(binding.method.input_type)
+    return None if mask is None else MaskFiller(mask.name, leaves)
+
+
+def has_one_mask(message: Descriptor) -> bool:
+    """Whether *message* has exactly one FieldMask, which a PATCH can fill."""
+    return _one_mask(message) is not None
+
+
+def _one_mask(message: Descriptor) -> FieldDescriptor | None:
+    masks = [field for field in message.fields if field_kind(field) is Kind.FIELD_MASK]
+    return masks[0] if len(masks) == 1 and not masks[0].is_repeated else None
