@@ -119,3 +119,10 @@ def test_requests_that_no_route_maps_have_the_errors_of_defaults() -> None:
 def test_documents_count_in_the_digest_of_a_configuration() -> None:
     one, other = (f'defaults: {{shape: {{errors: {{body: "{{{n}}}"}}}}}}' for n in ("code", "name"))
     assert load(BOTH + one).digest != load(BOTH + other).digest
+
+
+def test_a_format_of_defaults_is_for_routes_without_a_shape() -> None:
+    text = PROFILE + "defaults: {shape: {profile: old}, error_format: esp}\n"
+    assert len(problems(BOTH + text)) == 1
+    off = 'routes: [{rpc: a.B.C, shape: "off"}]\n'
+    assert asked(text + off) == ErrorOptions("esp")

@@ -185,3 +185,20 @@ def test_a_message_in_a_header_is_cut_between_characters() -> None:
 )
 def test_only_those_who_show_the_request_are_told_of_it(asked: ErrorOptions, wants: bool) -> None:
     assert ErrorRenderer(asked, Default()).wants_context is wants
+
+
+@pytest.mark.parametrize("asked", everything(), ids=id_of)
+def test_what_a_request_holds_need_not_be_text(asked: ErrorOptions) -> None:
+    odd = ErrorContext("/v1/\udcff\udc80", "\ud800", "\udcff")
+    for error in (UNMAPPED, told(Code.NOT_FOUND, "\udcff", Detail("\udcff", b""))):
+        assert rendered(error, asked, context=odd).http_status == 404
+    if asked.template is not None or asked.format == "rfc9457":
+        assert b"/v1/??" in rendered(UNMAPPED, asked, context=odd).body
+
+
+def test_nothing_of_debugging_is_left_among_the_details() -> None:
+    debug = packed(error_details_pb2.DebugInfo(detail="m4rk"))
+    template = ErrorTemplate(Document.parse("{details}"))
+    error = told(Code.NOT_FOUND, "no", debug)
+    assert rendered(error, ErrorOptions(template=template)).body == b"[]"
+    assert b"details" not in rendered(error, ErrorOptions("aip-193")).body
