@@ -54,6 +54,12 @@ _IDLE: Final = (
         "does nothing: clients cannot get NDJSON",
     ),
     _Idle(
+        "emit_unset",
+        bool,
+        lambda values: values["shape"] is not None,
+        "does nothing beside a shape, whose unset says it",
+    ),
+    _Idle(
         "http_body",
         lambda value: value == "by_alt",
         lambda values: values["system_parameters"] == "ignore",

@@ -37,6 +37,14 @@ class AnswerDialect(ErrorDialect):
         description="Content type of NDJSON: `own`, `application/x-ndjson`, or `json`.",
         examples=["json"],
     )
+    emit_unset: bool = Field(
+        default=False,
+        description=(
+            "Write fields with presence that are not set, such as messages, into answers as null, "
+            "but for members of a oneof and `optional` fields. A shape says it by its `unset`."
+        ),
+        examples=[True],
+    )
     forward_headers: Literal["list", "grpc-gateway", "all"] = Field(
         default="list",
         description=(
@@ -104,7 +112,7 @@ ANSWERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "system_parameters": "honour",
             "http_body": "by_alt",
         },
-        "grpc-gateway": {**_GATEWAY, "emit_defaults": True},
+        "grpc-gateway": {**_GATEWAY, "emit_defaults": True, "emit_unset": True},
         "grpc-gateway-v1": {**_GATEWAY, "names": "proto"},
         "envoy": {
             "stream_choice": "fixed",

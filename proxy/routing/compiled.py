@@ -21,6 +21,7 @@ from proxy.config import mirror_policy, policy
 from proxy.config.outcome_policy import outcome_options, shown_names
 from proxy.config.resolved import Config, MethodFacts, ResolvedRoute
 from proxy.config.shape_options import shape_options
+from proxy.config.shape_programs import binding_programs
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
 from proxy.cutover.override_header import DEFAULT_NAME
@@ -37,7 +38,9 @@ from proxy.routing.variants import VariantCompiler
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.options import ShapeOptions
 from proxy.shape.outcomes.outcomes import Outcomes
+from proxy.shape.programs import BindingPrograms
 from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.body import takes_json
 from proxy.transcoding.metadata_policies import (
     request_metadata,
     response_headers,
@@ -45,7 +48,7 @@ from proxy.transcoding.metadata_policies import (
 )
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.request import RequestBuilder, RequestOptions
-from proxy.transcoding.response import ResponseRenderer
+from proxy.transcoding.response import ResponseRenderer, is_raw_answer
 from proxy.transcoding.streams import StreamChoice
 
 _REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS})
@@ -158,7 +161,7 @@ class Compiler:
         if found is None or found.route is not route:
             outcomes = self._outcomes(binding, options, route, tables.codecs)
             found = RouteBinding(route, binding, request, response, *compared)
-            found = replace(found, outcomes=outcomes)
+            found = replace(found, outcomes=outcomes, programs=_programs(options, binding))
         if found.form is None and takes_forms(options, binding):
             read = replace(inputs.request, reads_form=True)
             found = replace(found, form=tables.builder(binding, read))
@@ -244,6 +247,7 @@ class Compiler:
         return JsonOptions(
             names=options.names,
             emit_defaults=options.emit_defaults,
+            emit_unset=options.answers.emit_unset,
             enums_as_numbers=options.enums_as_numbers,
             int64_as_numbers=options.int64_as_numbers,
             unknown_fields=options.unknown_fields,
@@ -261,6 +265,16 @@ def _bodies(binding: Binding) -> Iterator[Descriptor]:
         inputs = body.message_type
     outputs = binding.method.output_type if answer is None else answer.message_type
     return (each for each in (inputs, outputs) if each is not None)
+
+
+def _programs(options: ResolvedRoute, binding: Binding) -> BindingPrograms | None:
+    """The programs that have something to read."""
+    programs = None if options.shape is None else binding_programs(options.shape.jq)
+    if programs is None:
+        return None
+    request = programs.request if takes_json(binding) else None
+    answer = None if is_raw_answer(binding) else programs.answer
+    return BindingPrograms(request, answer) if request or answer else None
 
 
 def _mirror(inputs: RouteInputs) -> MirrorOptions | None:

@@ -180,6 +180,16 @@ async def test_the_gateways_write_defaults_or_proto_names(behind: Behind):
     assert first == {"id": "1"}
 
 
+async def test_what_is_not_set_can_be_null(behind: Behind):
+    handlers = {method("Get"): answers(item(id="1", shelf="a"))}
+    async with behind("emit_unset: true", handlers) as edge:
+        written = (await edge.ask("GET", GET)).json()
+    assert written == {"id": "1", "shelf": "a", "made": None, "extra": None, "inner": None}
+    async with behind("dialect: grpc-gateway", handlers) as edge:
+        written = (await edge.ask("GET", GET)).json()
+    assert (written["made"], written["inner"], "room" in written) == (None, None, False)
+
+
 # --- forward_headers
 
 

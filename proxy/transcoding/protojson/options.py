@@ -17,7 +17,8 @@ class JsonOptions:
     """The options of a codec; all of them are compiled into the generated code.
 
     *names* is the spelling that is written; both spellings are always read. *emit_defaults*
-    writes fields without presence even when they have their default value.
+    writes fields without presence even when they have their default value, *emit_unset* fields with
+    presence that are not set, as null, but for those of oneofs and optional ones.
     *unknown_fields* says what an unknown field name, or an unknown name of an enum value, does:
     `reject` refuses the body, `warn` drops the field and returns its name, `ignore` drops it.
     With *rejects_enum_names* an unknown name of an enum value refuses the body in any case.
@@ -29,6 +30,7 @@ class JsonOptions:
 
     names: Literal["json", "proto"] = "json"
     emit_defaults: bool = False
+    emit_unset: bool = False
     enums_as_numbers: bool = False
     int64_as_numbers: bool = False
     unknown_fields: Literal["reject", "warn", "ignore"] = "reject"

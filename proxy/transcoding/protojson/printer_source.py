@@ -162,10 +162,22 @@ def _reading(field: FieldDescriptor, refs: References, options: JsonOptions) -> 
     value = f"v = {attribute(field)}"
     store = f"d[{printed_name(field, options)!r}] = {expression(field, refs, options)}"
     if field.has_presence:
-        return [f"if has({field.name!r}):", f"    {value}", f"    {store}"]
+        lines = [f"if has({field.name!r}):", f"    {value}", f"    {store}"]
+        if options.emit_unset and may_be_null(field):
+            lines += [f"else: d[{printed_name(field, options)!r}] = None"]
+        return lines
     if options.emit_defaults:
         return [value, store]
     return [value, f"if {is_set(field)}: {store}"]
+
+
+def may_be_null(field: FieldDescriptor) -> bool:
+    """Whether null can be written for the field when it is not set.
+
+    Not for members of a oneof, of which all but one would be, and not for optional fields, which
+    the protobuf runtimes have as oneofs of one.
+    """
+    return field.has_presence and field.containing_oneof is None and not field.is_extension
 
 
 def is_set(field: FieldDescriptor) -> str:
@@ -217,18 +229,19 @@ def _listing_source(
 
 
 def _defaults(fields: list[FieldDescriptor], options: JsonOptions) -> str:
-    if not options.emit_defaults:
-        return "{}"
     pairs = (
         f"{printed_name(field, options)!r}: {_default(field, options)}"
         for field in fields
-        if not field.has_presence
+        if (options.emit_unset and may_be_null(field))
+        or (options.emit_defaults and not field.has_presence)
     )
     return "{" + ", ".join(pairs) + "}"
 
 
 def _default(field: FieldDescriptor, options: JsonOptions) -> str:
-    """Python for the JSON of the default value of a field without presence."""
+    """Python for the JSON of the default value of a field, null when it has presence."""
+    if field.has_presence:
+        return "None"
     if field.is_repeated:
         return "{}" if is_map(field) else "[]"
     kind = field_kind(field)

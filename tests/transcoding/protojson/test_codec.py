@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.errors import RequestError
 from proxy.transcoding.descriptors import message_class
@@ -30,6 +31,10 @@ def refused(codec: MessageCodec, content: Any) -> tuple[str, str]:
     with pytest.raises(RequestError) as caught:
         codec.parse(json.dumps(content).encode())
     return caught.value.field, caught.value.status.message
+
+
+def pool_of_type(name: str) -> DescriptorPool:
+    return pool_of(OLD) if name.startswith("old.") else shapes()
 
 
 def printed(codec: MessageCodec, **fields: Any) -> Any:
@@ -212,6 +217,34 @@ def test_defaults_are_written_for_fields_without_presence(name: str) -> None:
     assert all(
         not value or value == "0" or value == "TONE_UNSPECIFIED" for value in written.values()
     )
+
+
+@pytest.mark.parametrize("name", [SHAPES, "testvectors.v1.Part", "old.Thing"])
+@pytest.mark.parametrize("defaults", [False, True])
+def test_what_is_not_set_is_null_but_in_oneofs(name: str, *, defaults: bool) -> None:
+    codec_ = codec(pool_of_type(name), name, emit_unset=True, emit_defaults=defaults)
+    written = printed(codec_)
+    unset = {
+        field.json_name
+        for field in codec_.descriptor.fields
+        if field.has_presence and field.containing_oneof is None
+    }
+    assert {key for key, value in written.items() if value is None} >= unset
+    plain = printed(codec(pool_of_type(name), name, emit_defaults=defaults))
+    assert {key: value for key, value in written.items() if key not in unset} == plain
+
+
+@pytest.mark.parametrize("name", [SHAPES, "old.Thing"])
+def test_null_reads_as_not_set_but_where_it_is_a_value(name: str) -> None:
+    codec_ = codec(pool_of_type(name), name, emit_unset=True)
+    read = codec_.parse(codec_.print(message_class(codec_.descriptor)()))[0]
+    assert {field.message_type.full_name for field, _ in read.ListFields()} <= {
+        "google.protobuf.Value"
+    }
+
+
+def test_a_field_that_is_set_is_no_null() -> None:
+    assert printed(shape(emit_unset=True), w_str={"value": ""})["wStr"] == ""
 
 
 def test_defaults_follow_the_other_options() -> None:
