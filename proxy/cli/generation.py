@@ -36,6 +36,8 @@ from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
 from proxy.routing.snapshot import Snapshot
 from proxy.server.protocol import ConnectionLimits, HeaderLimits
 from proxy.server.reading import ReadLimits
@@ -69,6 +71,7 @@ class Lasting:
     access_log: AccessLog
     control: Control
     shadowing: Shadowing
+    programs: ProgramPool
 
 
 @dataclass(slots=True, eq=False)
@@ -252,6 +255,7 @@ class Generations:
             random_bytes=Random().randbytes,  # noqa: S311
             mark=mark,
             mirroring=mirroring,
+            programs=ProgramSteps(lasting.programs),
         )
         metrics, access_log = lasting.metrics, lasting.access_log
         return Serving(

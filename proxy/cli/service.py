@@ -26,6 +26,7 @@ from proxy.config.sections import Listen
 from proxy.cutover.pins import DEFAULT_BYTES, Pins
 from proxy.errors import ConfigError, Place, Problem
 from proxy.exchange.control import Control
+from proxy.programs.pool import ProgramPool
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
 from proxy.shadow.reporting import Reporter
@@ -194,7 +195,11 @@ class Service:
     async def _first_generation(self, first: Snapshot, access_log: AccessLog) -> Generation:
         self.control = self._open_control(first)
         self._open_shadowing(first.config.settings)
-        lasting = Lasting(self._folder, self._metrics, access_log, self.control, self._shadowing)
+        programs = ProgramPool()
+        self._stack.push_async_callback(programs.close)
+        lasting = Lasting(
+            self._folder, self._metrics, access_log, self.control, self._shadowing, programs
+        )
         self._generations = Generations(lasting)
         self._stack.push_async_callback(self._end_generations)
         generation = await self._generations.make(first)

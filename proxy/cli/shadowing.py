@@ -35,6 +35,8 @@ from proxy.evidence import (
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.steering import Steering
 from proxy.gate.redaction import Hasher
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
 from proxy.routing.snapshot import Snapshot
 from proxy.shadow.carried import Carrier
 from proxy.shadow.comparing import Comparing
@@ -87,6 +89,8 @@ class Shadowing:
         self.pool = MirrorPool(limits, ledger, longest_s=longest_s, clock=time.monotonic)
         self._versions = Versions()
         self._helper = Helper()
+        # Of their own: programs of mirrors must not keep those of clients waiting.
+        self._programs = ProgramPool(processes=1)
         self._drain_s = settings.shadow.drain_s
         #: Whether anything was ever mirrored here, so that there is something to end.
         self.is_begun = False
@@ -168,7 +172,7 @@ class Shadowing:
 
     async def close(self) -> None:
         """End everything else, the evidence that waits written before."""
-        await self._helper.close()
+        await asyncio.gather(self._helper.close(), self._programs.close())
         # Requests that were cut off may have ended after the mirrors did.
         self.pool.ledger.flush()
         await asyncio.gather(
@@ -183,7 +187,7 @@ class Shadowing:
 
     @cached_property
     def _comparing(self) -> Comparing:
-        return Comparing(self._helper)
+        return Comparing(self._helper, ProgramSteps(self._programs))
 
     @cached_property
     def _hasher(self) -> Hasher:

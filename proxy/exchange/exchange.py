@@ -25,6 +25,8 @@ from proxy.exchange.outcomes import asked_of, delivered
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
 from proxy.exchange.streaming import StreamingReply
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
 from proxy.shadow.marks import Mark
@@ -38,6 +40,7 @@ from proxy.telemetry.tracing import (
     without_trace,
 )
 from proxy.transcoding.forwarding import Arrival
+from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.upstreams import Call, Metadata, Reply, Upstream
 from proxy.upstreams.pages import read_page, replied
@@ -83,6 +86,7 @@ class Exchange:
         keep_alive_s: float = STREAM_KEEP_ALIVE_S,
         mark: Mark | None = None,
         mirroring: Mirroring | None = None,
+        programs: ProgramSteps | None = None,
     ) -> None:
         self.snapshot = snapshot
         self._upstreams = upstreams
@@ -93,6 +97,7 @@ class Exchange:
         self._random_bytes = random_bytes
         self._keep_alive_s = keep_alive_s
         self._mirroring = mirroring
+        self._programs = programs or ProgramSteps(ProgramPool())
         self._mark = mark
         self._ours = _OURS if self._mark is None else _OURS | {self._mark.header}
         self._exposes_side = snapshot.config.settings.debug.expose_side
@@ -223,7 +228,7 @@ class Exchange:
             return await self._shaped(binding, binding.outcomes, asked, call, request, outcome)
         reply = await self._reply(route, upstream, call, outcome)
         outcome.code = Code.OK
-        rendered = binding.response.render(reply.message)
+        rendered = await self._programmed(binding, binding.response.render(reply.message))
         headers = route.headers_of(reply.metadata)
         headers += route.trailers_of(reply.trailers, request.headers)
         answer = Answer(200, (("content-type", rendered.content_type), *headers), rendered.body)
@@ -246,11 +251,18 @@ class Exchange:
         outcome.code = Code.OK
         subject = outcomes.subject(asked, replied)
         rendered = binding.response.render(replied.wire, outcomes.values(subject))
+        rendered = await self._programmed(binding, rendered)
         headers = route.headers_of(replied.metadata)
         headers += route.trailers_of(replied.trailers, request.headers)
         whole = outcomes.answer(subject, rendered.body, rendered.content_type, headers)
         answer, size = Answer(*whole), len(rendered.body)
         return await delivered(answer, route.compress_min_bytes, size, request)
+
+    async def _programmed(self, binding: RouteBinding, content: Content) -> Content:
+        """An answer after the route's program, if it has one."""
+        if binding.programs is None:
+            return content
+        return await self._programs.answer(binding.programs, content)
 
     async def _replied(
         self, route: Route, outcomes: Outcomes, asked: Asked, call: Call, outcome: Outcome
@@ -294,6 +306,8 @@ class Exchange:
         body = await request.body.read(route.max_request_bytes)
         content_type = headers.get("content-type")
         query = request.query if asked is None else asked.query
+        if binding.programs is not None:
+            body = await self._programs.request(binding.programs, body, content_type)
         built = binding.request.build(captures, query, body, content_type)
         outcome.unknown_fields = built.unknown
         if asked is not None and binding.outcomes is not None:
@@ -338,6 +352,7 @@ class Exchange:
             outcome,
             partial(_late_error, request, outcome),
             self._keep_alive_s,
+            None if binding.programs is None else partial(self._programmed, binding),
         )
         started_s = self._clock()
         try:

@@ -5,7 +5,7 @@ memory at a time: the next is asked for when the client has taken the last.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ from proxy.errors import ProxyError, StatusError
 from proxy.exchange.messages import Outcome, StreamAnswer
 from proxy.routing.table import RouteBinding
 from proxy.status import Code
+from proxy.transcoding.httpbody import Content
 from proxy.transcoding.streams import StreamFormat
 from proxy.upstreams import ReplyStream
 
@@ -31,7 +32,8 @@ class StreamingReply:
     """One server-streaming call on its way to the client.
 
     *render_error* makes the JSON of a late error. After *keep_alive_s* without a message a format
-    that can says so, lest somebody on the way takes the connection for dead.
+    that can says so, lest somebody on the way takes the connection for dead. *change* is what
+    becomes of each message when it is JSON already; None where it stays as it is.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class StreamingReply:
         outcome: Outcome,
         render_error: Callable[[StatusError, RouteBinding], bytes],
         keep_alive_s: float,
+        change: Callable[[Content], Awaitable[Content]] | None = None,
     ) -> None:
         self._binding = binding
         self._replies = replies
@@ -50,6 +53,7 @@ class StreamingReply:
         self._outcome = outcome
         self._render_error = render_error
         self._keep_alive_s = keep_alive_s
+        self._change = change
         self._pending: asyncio.Future[bytes | None] | None = None
 
     async def answer(self) -> StreamAnswer:
@@ -57,7 +61,7 @@ class StreamingReply:
         try:
             metadata = await self._replies.metadata()
             first = await anext(self._messages, None)
-            chunks, content_type = self._body(first)
+            chunks, content_type = await self._body(first)
         except BaseException:
             self._replies.cancel()
             raise
@@ -69,14 +73,18 @@ class StreamingReply:
             self._pending.cancel()
         self._replies.cancel()
 
-    def _body(self, first: bytes | None) -> tuple[AsyncIterator[bytes], str]:
+    async def _body(self, first: bytes | None) -> tuple[AsyncIterator[bytes], str]:
         renderer = self._binding.response
         if renderer.raw:
             rendered = renderer.render(_END if first is None else first)
             return self._raw_chunks(rendered.body), rendered.content_type
         # Rendered here and not below, so that an answer that is no message keeps its status.
-        opening = b"" if first is None else self._format.first(renderer.render(first).body)
+        opening = b"" if first is None else self._format.first(await self._json(first))
         return self._framed_chunks(opening, first is None), self._format.content_type
+
+    async def _json(self, message: bytes) -> bytes:
+        content = self._binding.response.render(message)
+        return content.body if self._change is None else (await self._change(content)).body
 
     async def _raw_chunks(self, first: bytes) -> AsyncIterator[bytes]:
         """The data of `google.api.HttpBody` messages, with nothing between them."""
@@ -92,13 +100,13 @@ class StreamingReply:
         self._outcome.code = Code.OK
 
     async def _framed_chunks(self, first: bytes, is_empty: bool) -> AsyncIterator[bytes]:
-        render, frames = self._binding.response.render, self._format
+        frames = self._format
         idle = frames.keep_alive or b""
         try:
             yield frames.opening + first
             if not is_empty:
                 async for message in self._source():
-                    yield frames.next(render(message).body) if message is not None else idle
+                    yield idle if message is None else frames.next(await self._json(message))
         except StatusError as error:
             self._outcome.broke_off(error)
             frame = frames.error(self._render_error(error, self._binding))

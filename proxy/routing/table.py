@@ -24,6 +24,7 @@ from proxy.gate.redaction import Redactor
 from proxy.routing.trie import CaptureError, Matched, Matcher, MethodMismatch
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.outcomes.outcomes import Outcomes
+from proxy.shape.programs import BindingPrograms
 from proxy.status import HTTP_STATUS, Code
 from proxy.transcoding.binding import Binding, Cardinality
 from proxy.transcoding.body import is_form
@@ -122,6 +123,7 @@ class RouteBinding:
     *comparator* is of answers, *requests* of what a client sent with the message made of it, and
     *redactor* hides what may not be kept of either; all are None where nothing is mirrored.
     *outcomes* say status, headers and pages where the shape does, None where it does not.
+    *programs* change bodies where declarations do not say all, None where they do.
     *variants* are what answers in forms that a query can ask for, None where none can; one that
     always streams in the same form has it as *streams_as*. *form* builds requests that come as a
     form in a POST, None where none may.
@@ -135,6 +137,7 @@ class RouteBinding:
     requests: RequestComparator | None = None
     redactor: Redactor | None = None
     outcomes: Outcomes | None = None
+    programs: BindingPrograms | None = None
     variants: "Variants[RouteBinding] | None" = None
     streams_as: StreamChoice | None = None
     form: RequestBuilder | None = None

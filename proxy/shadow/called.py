@@ -10,18 +10,18 @@ from typing import NamedTuple
 from proxy.comparison.documents import Document
 from proxy.cutover.mirror import MirrorOptions
 from proxy.errors import StatusError
+from proxy.routing.table import RouteBinding
 from proxy.shadow.answers import HELPER, TOO_LARGE, grpc_failure
 from proxy.shadow.sample import Failed, Sample
 from proxy.shape.outcomes.asked import Replied, Values
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata import Headers
-from proxy.transcoding.response import ResponseRenderer
 from proxy.transcoding.streams import StreamFormat
 from proxy.upstreams import Call, Metadata, Reply, Upstream
 from proxy.upstreams.pages import read_page, replied
 
 #: Makes an answer's content of a message; None when it cannot be told what it is.
-Render = Callable[[ResponseRenderer, bytes, Values | None], Awaitable[Content | None]]
+Render = Callable[[RouteBinding, bytes, Values | None], Awaitable[Content | None]]
 
 
 class Unrendered(Exception):
@@ -145,7 +145,7 @@ class Called:
 
     async def _rendered(self, wire: bytes, values: Values | None = None) -> Content:
         """A message as it is sent to clients, if there is room for it still."""
-        content = await self._render(self._binding.response, wire, values)
+        content = await self._render(self._binding, wire, values)
         if content is None:
             raise Unrendered(HELPER)
         self._take(len(content.body) - len(wire))

@@ -17,6 +17,9 @@ from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Document
 from proxy.comparison.requests import RequestComparator
 from proxy.errors import RequestError, UpstreamError
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
+from proxy.routing.table import RouteBinding
 from proxy.shadow.helper import Helper
 from proxy.shadow.helper_frames import Built, Refusal
 from proxy.shadow.sample import Sample
@@ -65,10 +68,14 @@ class Made(NamedTuple):
 
 
 class Comparing:
-    """Compares pairs, makes and renders messages, of which *helper* has the large ones."""
+    """Compares pairs, makes and renders messages, of which *helper* has the large ones.
 
-    def __init__(self, helper: Helper) -> None:
+    *programs* are run for the bodies of bindings that have some.
+    """
+
+    def __init__(self, helper: Helper, programs: ProgramSteps | None = None) -> None:
         self._helper = helper
+        self._programs = programs or ProgramSteps(ProgramPool())
         self._closed: WeakKeyDictionary[ResponseRenderer | RequestBuilder, bool] = (
             WeakKeyDictionary()
         )
@@ -94,6 +101,8 @@ class Comparing:
         """
         builder, body = sample.binding.request, sample.body
         content_type = sample.headers.get("content-type")
+        if sample.binding.programs is not None:
+            body = await self._programs.request(sample.binding.programs, body, content_type)
         input_type = builder.binding.method.input_type
         where = self._where(builder, input_type, len(body), INLINE_BODY_BYTES)
         if where is Where.HERE or _is_passed_on(builder):
@@ -105,6 +114,18 @@ class Comparing:
             builder, sample.captures, sample.query, body, content_type
         )
         return None if helped is None else _made(builder, body, helped)
+
+    async def answer(
+        self, binding: RouteBinding, wire: bytes, values: Values | None = None
+    ) -> Content | None:
+        """What a client gets of a message and *values*; None when the helper cannot say.
+
+        Raises `UpstreamError` for a message that has no form as an answer.
+        """
+        content = await self.render(binding.response, wire, values)
+        if content is None or binding.programs is None:
+            return content
+        return await self._programs.answer(binding.programs, content)
 
     async def render(
         self, renderer: ResponseRenderer, wire: bytes, values: Values | None = None

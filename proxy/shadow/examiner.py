@@ -251,7 +251,7 @@ class _Examination:
         elif self._prepared is None:
             return Answered(self._refusal or Document(0), 0.0)
         else:
-            render = self._examiner.comparing.render
+            render = self._examiner.comparing.answer
             answered = await legs.grpc(sample, self._prepared, mirror, render)
         if isinstance(answered, Answered):
             if not sample.hold(len(answered.document.body)):

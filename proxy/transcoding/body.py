@@ -51,6 +51,11 @@ def is_raw(binding: Binding) -> bool:
     return binding.body is Body.WHOLE and is_http_body(binding.method.input_type)
 
 
+def takes_json(binding: Binding) -> bool:
+    """Whether a binding's requests have bodies, and these are JSON."""
+    return binding.body is not Body.NONE and not is_raw(binding)
+
+
 def body_reader(binding: Binding, codecs: Codecs, options: RequestOptions = _SPEC) -> BodyReader:
     """The reader of a binding's bodies. An empty body makes the message with nothing set."""
     message = binding.method.input_type

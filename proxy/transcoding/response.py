@@ -104,6 +104,14 @@ def _indented(content: Content) -> Content:
     return content._replace(body=body)
 
 
+def is_raw_answer(binding: Binding) -> bool:
+    """Whether a binding's answers are content of any type and not JSON."""
+    field = binding.response_body
+    if field is None:
+        return is_http_body(binding.method.output_type)
+    return is_http_body(field.message_type) and not field.is_repeated
+
+
 def _raw_renderer(
     field: FieldDescriptor | None, message: Descriptor, codecs: Codecs
 ) -> Render | None:

@@ -15,6 +15,7 @@ from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.reloading import Result
 from proxy.cli.service import Service
 from proxy.cli.shadowing import Shadowing
+from proxy.programs.pool import ProgramPool
 from proxy.routing.snapshot import Snapshot
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.metrics import Metrics
@@ -117,7 +118,8 @@ async def generations_of(folder: Folder, **options: Any) -> AsyncIterator[Genera
     first, place = await folder.snapshot(), folder.mount.folder
     with control_of(first, metrics=metrics) as control:
         shadowing = Shadowing(first.config.settings, place, control.state.path, metrics)
-        lasting = Lasting(place, metrics, log, control, shadowing)
+        programs = ProgramPool()
+        lasting = Lasting(place, metrics, log, control, shadowing, programs)
         generations = Generations(lasting, **options)
         try:
             yield generations
