@@ -4,6 +4,9 @@ Both do the same work on the same bytes in one process, in turns, so that a chan
 machine's speed meets both. Times are CPU times, which other processes disturb least. A figure is
 the median over the rounds: of the times, and of the ratios within a round. The ratios carry the
 targets; microseconds depend on the machine.
+
+The list goes through the codecs of a full shape, too, which are held against those without one: the
+same messages in the JSON of an old host, with its names, numbers, times, and envelopes.
 """
 
 from collections.abc import Callable
@@ -20,9 +23,12 @@ from google.protobuf.message import Message
 
 from bench.figures import Broken, Figure
 from proxy.errors import Place
+from proxy.shape.codecs import ShapedCodecs
+from proxy.shape.holes import Document
+from proxy.shape.options import Envelope, FieldShape, Forms, ShapeOptions
 from proxy.sources.protos import compile_folder
 from proxy.transcoding.descriptors import Descriptors, merge_files, message_class
-from proxy.transcoding.protojson import Codecs, MessageCodec
+from proxy.transcoding.protojson import Codecs, JsonOptions, MessageCodec
 
 PROTO: Final = Path(__file__).parent.parent / "proto"
 
@@ -34,6 +40,32 @@ LIST: Final = 1_000
 
 PARSE_TARGET: Final = 6.0
 PRINT_TARGET: Final = 4.0
+#: How much longer a list may take under a full shape.
+SHAPE_TARGET: Final = 1.25
+
+#: What an old host may ask for: names, numbers, enums and times in its own forms, a message that is
+#: flattened, and envelopes both ways.
+SHAPE: Final = ShapeOptions(
+    names="snake",
+    forms=Forms(int64="number", enum="lower", timestamp="epoch_ms", duration="seconds"),
+    fields=(
+        FieldShape("Record.create_time", name="created_on"),
+        FieldShape("Record.update_time", name="modified_on"),
+        FieldShape("Record.mail_exchange", flatten="mx_"),
+    ),
+    answer=Envelope(
+        Document.parse(
+            {
+                "success": True,
+                "errors": [],
+                "result": "{}",
+                "result_info": {"count": "{@count}", "total": "{total_size}"},
+            }
+        ),
+        root="records",
+    ),
+    request=Envelope(Document.parse({"data": "{}"})),
+)
 
 
 def record(number: int) -> dict[str, Any]:
@@ -78,23 +110,63 @@ class Work:
 
 
 def run() -> list[Figure]:
-    """Time both codecs on a record and on a list."""
+    """Time both codecs on a record and on a list, and the list under a shape."""
     descriptors = compiled()
     codecs = Codecs(descriptors.pool)
-    return [
-        figure
-        for work in (
-            prepared("1 record", "dns.v1.Record", record(7), descriptors, codecs),
-            prepared(
-                f"{LIST:,} records",
-                "dns.v1.ListRecordsResponse",
-                {"records": [record(number) for number in range(LIST)], "totalSize": LIST},
-                descriptors,
-                codecs,
-            ),
-        )
-        for figure in figures(work)
-    ]
+    one = prepared("1 record", "dns.v1.Record", record(7), descriptors, codecs)
+    many = prepared(
+        f"{LIST:,} records",
+        "dns.v1.ListRecordsResponse",
+        {"records": [record(number) for number in range(LIST)], "totalSize": LIST},
+        descriptors,
+        codecs,
+    )
+    return [*figures(one), *figures(many), *shape_figures(many, descriptors)]
+
+
+def shape_figures(work: Work, descriptors: Descriptors) -> list[Figure]:
+    """What a full shape costs, as a share of the codec without one."""
+    ways = shaped_ways(work, descriptors)
+    times_s = timed(ways)
+    found: list[Figure] = []
+    for way in ("JSON to wire", "wire to JSON"):
+        with_shape, without = times_s[f"shaped {way}"], times_s[way]
+        ratios = [one / other for one, other in zip(with_shape, without, strict=True)]
+        name = f"{way} under a full shape, {work.name}"
+        found += [
+            Figure(f"{name}: share of the time without", median(ratios), "x", SHAPE_TARGET, False),
+            Figure(name, median(with_shape) * 1e6, "µs"),
+        ]
+    return found
+
+
+def shaped_ways(work: Work, descriptors: Descriptors) -> dict[str, Callable[[], bytes]]:
+    """Both directions with and without the shape; what is written must read back as it was."""
+    descriptor = work.codec.descriptor
+    codecs = ShapedCodecs(descriptors.pool, JsonOptions(), SHAPE)
+    answers = codecs.answer(descriptor, None, streams=False)
+    requests = codecs.unwrapping(descriptor, None)
+    if answers is None or requests is None:
+        raise Broken("the shape has no envelopes")
+    message = work.message_type.FromString(work.wire)
+    body = b'{"data":%b}' % codecs.message(descriptor).print(message)
+    if requests.parse_fast(body)[0] != message:
+        raise Broken(f"{work.name} reads back as another message")
+    if len(orjson.loads(answers.print(message, None))["result"]) != LIST:
+        raise Broken(f"{work.name} is not in its envelope")
+
+    def read() -> bytes:
+        return requests.parse(body)[0].SerializeToString()
+
+    def write() -> bytes:
+        return answers.print(work.message_type.FromString(work.wire), None)
+
+    return {
+        "JSON to wire": lambda: work.codec.json_to_wire(work.json),
+        "shaped JSON to wire": read,
+        "wire to JSON": lambda: work.codec.wire_to_json(work.wire),
+        "shaped wire to JSON": write,
+    }
 
 
 def compiled() -> Descriptors:
