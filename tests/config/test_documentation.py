@@ -23,6 +23,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "ValueList": {"values": ("a",)},
     "HeaderMatch": {"header": "x-a"},
     "Rule": {"path": "$.a", "use": "exact", "reason": "a"},
+    "Programs": {"request": "."},
+    "AnswerHeader": {"value": "a"},
+    "EntityTag": {"value": "a"},
+    "FormFile": {"into": "a"},
 }
 #: Examples that come from the environment, where the schema looks at what they stand for.
 VARIABLES: dict[str, Any] = {"${EVIDENCE_URL}": "postgresql://cutover:hush@db/cutover"}
@@ -48,6 +52,7 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("Rule", "regex"): {"use": "format", "format": "regex"},
     ("Rule", "key"): {"use": "list"},
     ("Rule", "values"): {"use": "one_of"},
+    ("LegacyForms", "max_file_bytes"): {"files": {"a": {"into": "a"}}},
 }
 
 
@@ -61,7 +66,10 @@ def all_fields(section: type[Section]) -> Iterator[tuple[type[Section], str, Fie
         yield from all_fields(GrpcUpstream)
 
 
-FIELDS = list(all_fields(Settings))
+#: A section is reached by several ways: by routes, `defaults` and profiles.
+FIELDS = list(
+    {(section, key): (section, key, info) for section, key, info in all_fields(Settings)}.values()
+)
 
 
 def tuples(value: object) -> object:
