@@ -9,9 +9,10 @@ from hypothesis import strategies
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.exchange.messages import Outcome
+from proxy.shape.outcomes.fields import field_at, http_date
 from proxy.shape.outcomes.headers import based, name_fault, segment, segments, whole_url
 from tests.live.edge import answers
-from tests.shape.outcomes.zones import message, zones
+from tests.shape.outcomes.zones import message, schema, zones
 
 GET = "/v4/zones/a/records/1"
 LOCATION = 'Create: {status: {code: 201}, headers: {Location: "/v4/zones/{@request.zone}/r/{id}"}}'
@@ -170,3 +171,25 @@ SAFE = frozenset(string.printable) - frozenset("\t\n\r\x0b\x0c")
 def test_no_text_at_all_gets_out_of_its_header(text: str):
     for encode in (segment, segments, whole_url):
         assert SAFE.issuperset(encode(text))
+
+
+async def test_what_is_no_field_is_there_too():
+    shape = (
+        "{status: {code: 203}, base_url: request, "
+        'headers: {X-A: "{@status} {@origin} {@request.id}", X-B: "{@request.zone}"}}'
+    )
+    found = await headers_of(shape, {})
+    assert (found["x-a"], found["x-b"]) == ("203 http://api.test 1", "a")
+
+
+@pytest.mark.parametrize("seconds", [-62135596801, 253402300800])
+async def test_a_time_that_no_calendar_has_leaves_its_header_out(seconds: int):
+    """The body cannot be made either; a header for itself must not break an answer without it."""
+    shape = 'Delete: {headers: {Last-Modified: "{@metadata.x}"}}'
+    async with zones(shape, {"Delete": answers(b"")}) as edge:
+        assert (await edge.ask("DELETE", "/v4/records/1")).all("last-modified") == []
+    record = schema().message("zones.v1.Record")()
+    record.update_time.seconds = seconds
+    date_of = http_date(field_at(record.DESCRIPTOR, "update_time"))
+    assert date_of is not None
+    assert date_of(record) is None

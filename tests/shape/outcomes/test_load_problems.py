@@ -72,3 +72,24 @@ async def test_a_route_takes_the_rest_of_a_key_from_its_profile():
 async def test_a_route_without_such_keys_has_nothing_to_pay_for():
     snapshot = await load("Get: {names: snake}")
     assert all(each.outcomes is None for each in snapshot.bindings)
+
+
+async def test_the_defaults_are_for_the_routes_that_they_fit_too():
+    snapshot = await load("", ', shape: {etag: "{etag}"}')
+    fitting = {each.route.rpc.rpartition(".")[2] for each in snapshot.bindings if each.outcomes}
+    assert fitting == {"Get", "Create", "Update"}
+    assert await problems("", ', shape: {etag: "{none}"}') == [
+        "defaults.shape.etag: zones.v1.Record has no field none, for zones.v1.Records.Get"
+    ]
+
+
+async def test_parts_say_what_they_are():
+    snapshot = await load(
+        'List: {headers: {X-A: "{@page}"}, paging: {}}\n'
+        'Update: {etag: {value: "{etag}", if_match: record.etag}}'
+    )
+    shown = [repr(each.outcomes) for each in snapshot.bindings if each.outcomes is not None]
+    assert shown == [
+        "<Outcomes of zones.v1.Records.List at /v4/zones/{zone}/records>",
+        "<Outcomes of zones.v1.Records.Update at /v4/records/{record.id}>",
+    ]
