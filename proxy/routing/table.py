@@ -245,7 +245,7 @@ class RouteTable:
         if self.forms is None or not is_form(headers.get("content-type")):
             return found
         named = (headers.get("x-http-method-override") or "").strip().upper()
-        if not named and found.binding is not None:
-            return found
+        if named == "HEAD" or (not named and found.binding is not None):
+            return found  # an answer without a body is for who sends HEAD
         other = RouteTable(self.forms).find(named or "GET", raw_path)
         return found if other.binding is None else other
