@@ -65,7 +65,7 @@ def _from_body(
     else:
         selector = builder.binding.body
         name = selector.name if isinstance(selector, FieldDescriptor) else "*"
-        raw = is_raw(builder.binding)
+        raw = is_raw(builder.binding) and not builder.json_options.http_bodies
         yield FieldOrigin(name, "body", f"{len(body)} bytes" if raw else body.decode())
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 from google.api import httpbody_pb2
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -164,6 +165,24 @@ async def test_an_array_that_fails_late_is_aborted_in_every_dialect(behind: Behi
         assert isinstance(answer, StreamAnswer)
         with pytest.raises(StreamCut):
             [chunk async for chunk in answer.chunks]
+
+
+@pytest.mark.parametrize(
+    ("options", "last"),
+    [
+        ("dialect: grpc-gateway", {"code": 9, "message": "no", "details": []}),
+        ("dialect: google, stream_format: ndjson", {"code": 400, "status": "FAILED_PRECONDITION"}),
+        ("dialect: grpc-gateway-v1", {"grpc_code": 9, "message": "no"}),
+    ],
+)
+async def test_a_late_error_has_the_form_of_its_dialect_in_one_envelope(
+    behind: Behind, options: str, last: dict[str, object]
+):
+    failing = fails(Code.FAILED_PRECONDITION, "no", TWO[0])
+    given = await behind.watch(options, failing, {})
+    error = orjson.loads(given.body.splitlines()[-1])
+    assert error.keys() == {"error"}
+    assert error["error"].items() >= last.items()
 
 
 # --- what is written of values
