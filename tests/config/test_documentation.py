@@ -25,7 +25,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "Rule": {"path": "$.a", "use": "exact", "reason": "a"},
     "Programs": {"request": "."},
     "AnswerHeader": {"value": "a"},
-    "EntityTag": {"value": "a"},
+    "EntityTag": {"value": "{etag}"},
     "FormFile": {"into": "a"},
 }
 #: Examples that come from the environment, where the schema looks at what they stand for.
