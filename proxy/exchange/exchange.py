@@ -21,7 +21,7 @@ from proxy.exchange.form_methods import form_reader, named_in_form
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.orphans import Orphans
-from proxy.exchange.outcomes import asked_of, delivered
+from proxy.exchange.outcomes import asked_of, delivered, replied_by
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
 from proxy.exchange.streaming import StreamingReply
@@ -30,7 +30,7 @@ from proxy.programs.steps import ProgramSteps
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, Route, RouteBinding
 from proxy.shadow.marks import Mark
-from proxy.shape.outcomes.asked import Asked, Replied
+from proxy.shape.outcomes.asked import Asked
 from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.status import Code, Status
 from proxy.telemetry.tracing import (
@@ -43,7 +43,6 @@ from proxy.transcoding.forwarding import Arrival
 from proxy.transcoding.httpbody import Content
 from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.upstreams import Call, Metadata, Reply, Upstream
-from proxy.upstreams.pages import read_page, replied
 
 _log: Final = structlog.get_logger("proxy.exchange")
 
@@ -219,7 +218,8 @@ class Exchange:
         route = binding.route
         if route.cardinality.request_streams:
             raise not_served(route)
-        asked = asked_of(binding, request)
+        outcomes = binding.outcomes
+        asked = None if outcomes is None else asked_of(outcomes, request)
         call = await self._call(binding, captures, request, outcome, asked)
         upstream = self._upstreams[str(route.upstream)]
         if route.cardinality.response_streams:
@@ -247,7 +247,8 @@ class Exchange:
     ) -> Answer:
         """Answer with the status, headers and page that the route's shape says."""
         route = binding.route
-        replied = await self._replied(route, outcomes, asked, call, outcome)
+        make = partial(self._reply, route, self._upstreams[str(route.upstream)], outcome=outcome)
+        replied = await replied_by(make, outcomes, asked, call, outcome, self._clock)
         outcome.code = Code.OK
         subject = outcomes.subject(asked, replied)
         rendered = binding.response.render(replied.wire, outcomes.values(subject))
@@ -263,25 +264,6 @@ class Exchange:
         if binding.programs is None:
             return content
         return await self._programs.answer(binding.programs, content)
-
-    async def _replied(
-        self, route: Route, outcomes: Outcomes, asked: Asked, call: Call, outcome: Outcome
-    ) -> Replied:
-        """What the gRPC side says, of a page that takes several calls after all of them."""
-        upstream = self._upstreams[str(route.upstream)]
-        walk = outcomes.walk(asked)
-        try:
-            if walk is None:
-                return replied(await self._reply(route, upstream, call, outcome))
-            make = partial(self._reply, route, upstream, outcome=outcome)
-            return await read_page(walk, call, make, self._clock)
-        except UpstreamError as error:
-            failed = outcomes.failed(asked, error)
-            if failed is error:
-                raise
-            raise failed from error
-        finally:
-            outcome.page_calls = 0 if walk is None else walk.calls
 
     async def _reply(self, route: Route, upstream: Upstream, call: Call, outcome: Outcome) -> Reply:
         """Make a unary call; one that may change something to its end, though the client leaves."""

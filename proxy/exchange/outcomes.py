@@ -1,29 +1,57 @@
 """Answers whose status, headers or pages a shape says: the client's part, and content coding.
 
-Belongs here: from what a client sent to what `shape.outcomes` asks for, and what compression does
-to an entity tag. Does not: what an answer is (`shape.outcomes`), the calls (`exchange`).
+Belongs here: from what a client sent to what `shape.outcomes` asks for, the calls of a page, and
+what compression does to an entity tag. Does not: what an answer is (`shape.outcomes`).
 """
 
+from collections.abc import Callable
 from typing import Final
 
+from proxy.errors import UpstreamError
 from proxy.exchange.compression import VARY, negotiated
-from proxy.exchange.messages import Answer, Request
-from proxy.routing.table import RouteBinding
-from proxy.shape.outcomes.asked import Asked, Client
+from proxy.exchange.messages import Answer, Outcome, Request
+from proxy.shape.outcomes.asked import Asked, Client, Replied
+from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.shape.outcomes.tags import coded
+from proxy.upstreams import Call
+from proxy.upstreams.pages import MakeCall, read_page, replied
 
 _ETAG: Final = "etag"
 _NOT_MODIFIED: Final = 304
 
 
-def asked_of(binding: RouteBinding, request: Request) -> Asked | None:
-    """What a client asks for, None where no shape depends on it. Raises `RequestError`."""
-    if binding.outcomes is None:
-        return None
+def asked_of(outcomes: Outcomes, request: Request) -> Asked:
+    """What a client asks for. Raises `RequestError`."""
     client = Client(
         request.http_method, request.scheme, request.path, request.query, request.headers
     )
-    return binding.outcomes.ask(client)
+    return outcomes.ask(client)
+
+
+async def replied_by(
+    make: MakeCall,
+    outcomes: Outcomes,
+    asked: Asked,
+    call: Call,
+    outcome: Outcome,
+    clock: Callable[[], float],
+) -> Replied:
+    """What the gRPC side says, of a page that takes several calls after all of them.
+
+    Raises what *make* does, and 412 for a condition of the client that does not hold.
+    """
+    walk = outcomes.walk(asked)
+    try:
+        if walk is None:
+            return replied(await make(call))
+        return await read_page(walk, call, make, clock)
+    except UpstreamError as error:
+        failed = outcomes.failed(asked, error)
+        if failed is error:
+            raise
+        raise failed from error
+    finally:
+        outcome.page_calls = 0 if walk is None else walk.calls
 
 
 async def delivered(
