@@ -11,6 +11,7 @@ from proxy.comparison.documents import Document
 from proxy.cutover.fallback import Safety
 from proxy.cutover.mirror import MirrorOptions
 from proxy.errors import LimitExceeded, RequestError
+from proxy.routing.table import RouteBinding
 from proxy.shadow.answers import (
     BROKEN,
     CANCELLED,
@@ -32,7 +33,6 @@ from proxy.shadow.sample import Failed, Life, Sample
 from proxy.shape.outcomes.asked import Values
 from proxy.status import Code
 from proxy.transcoding.httpbody import Content
-from proxy.transcoding.response import ResponseRenderer
 from proxy.upstreams import Call, Reply
 from proxy.upstreams.failure import closed, timed_out, too_many
 from tests.fakes import FakeClock, Served
@@ -72,8 +72,8 @@ async def built(sample: Sample) -> Made | None:
     return Made(message, None)
 
 
-async def at_once(renderer: ResponseRenderer, wire: bytes, values: Values | None) -> Content:
-    return renderer.render(wire, values)
+async def at_once(binding: RouteBinding, wire: bytes, values: Values | None) -> Content:
+    return binding.response.render(wire, values)
 
 
 async def grpc_answer(*handlers: Any, mirror: MirrorOptions = EVERY) -> Answered | Failed:
@@ -346,9 +346,9 @@ async def test_the_time_that_rendering_takes_is_not_the_servers() -> None:
     clock = FakeClock()
     snapshot, binding = await binding_of("GET", "/v1/items/a")
 
-    async def slowly(renderer: ResponseRenderer, wire: bytes, _: Any) -> Content | None:
+    async def slowly(binding: RouteBinding, wire: bytes, _: Any) -> Content | None:
         clock.advance(5.0)
-        return renderer.render(wire)
+        return binding.response.render(wire)
 
     async with legs_of(snapshot, {method("Get"): answers(item(id="a"))}) as legs:
         legs._clock = clock
