@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,12 @@ def of_the_reader(language: str) -> list[Block]:
 
 def own_api(base: Path) -> None:
     """Write the files of the README's own API below *base*."""
-    for block in (*blocks(README, "proto"), *of_the_reader("yaml")):
+    write_files(base, (*blocks(README, "proto"), *of_the_reader("yaml")))
+
+
+def write_files(base: Path, files: Iterable[Block]) -> None:
+    """Write the files that blocks show below *base*."""
+    for block in files:
         assert block.words, f"{block} names no file"
         path = base / block.words
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,11 +171,25 @@ def test_the_readers_own_api_goes_as_it_is_shown(
     own_api(tmp_path)
     (tmp_path / "mappings" / "rules.yaml").unlink()
     monkeypatch.chdir(tmp_path)
-    shown = [each for block in of_the_reader("console") for each in commands(block)]
-    assert len(shown) == 3
-    for command, output in shown:
+    assert try_commands(of_the_reader("console")) == 3
+
+
+def try_commands(shown: Iterable[Block]) -> int:
+    """Run the commands of blocks, each of which prints what is shown; how many there are."""
+    every = [each for block in shown for each in commands(block)]
+    for command, output in every:
         printed = run(command)
         assert output_pattern(output).fullmatch(printed), printed
+    return len(every)
+
+
+def test_requests_are_validated_as_it_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "validation.md"
+    write_files(tmp_path, (*blocks(page, "proto"), *blocks(page, "yaml")))
+    monkeypatch.chdir(tmp_path)
+    assert try_commands(blocks(page, "console")) == 1
 
 
 def test_what_the_readme_quotes_is_in_the_walk_that_is_run() -> None:

@@ -77,9 +77,9 @@ class Validation:
 
 
 def _refusal(told: list[tuple[str, str]]) -> RequestError:
-    first, text = told[0]
+    # Without the field: its name is the violation's, which is told in the client's words.
     more = f" (and {len(told) - 1} more)" if told[1:] else ""
-    error = RequestError(f"{first}: {text}{more}" if first else f"{text}{more}")
+    error = RequestError(f"{told[0][1]}{more}")
     error.status = Status(error.status.code, error.status.message, (bad_request(told),))
     return error
 
