@@ -6,7 +6,7 @@ what the counts mean (`coverage`).
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.inventory.hits import Hit
 from proxy.inventory.legacy import Operation
@@ -94,10 +94,10 @@ class Traffic:
         if operation is not None and self._is_misled(operation):
             target = None
         if target is not None:
-            self.by_binding.setdefault(target, Tally()).add(hit, target)
+            _tally(self.by_binding, target).add(hit, target)
         self.total.add(hit._replace(names=(), unknown=()), target)
         if operation is not None:
-            self.by_operation.setdefault(operation.key, Tally()).add(hit, target)
+            _tally(self.by_operation, operation.key).add(hit, target)
         else:
             self._add_other(hit, target)
 
@@ -120,7 +120,18 @@ class Traffic:
         if key not in self.others and len(self.others) >= MAX_PATTERNS:
             self.beyond += hit.times
             return
-        self.others.setdefault(key, Tally()).add(hit, target)
+        _tally(self.others, key).add(hit, target)
+
+
+Key = TypeVar("Key")
+
+
+def _tally(tallies: dict[Key, Tally], key: Key) -> Tally:
+    """The tally of *key*; not `setdefault`, which would make one for each request."""
+    tally = tallies.get(key)
+    if tally is None:
+        tally = tallies[key] = Tally()
+    return tally
 
 
 def _count(counter: Counter[str], names: tuple[str, ...], count: int) -> None:

@@ -1,0 +1,134 @@
+"""The shape that is guessed: forms of values, names, envelopes, and what is left to people."""
+
+import pytest
+
+from proxy.inventory.envelopes import find_envelope, unwrapped
+from proxy.inventory.overlay import routes_text
+from proxy.inventory.skeleton import Skeleton, skeleton_of
+from proxy.inventory.suggestions import suggest
+from proxy.routing.snapshot import Snapshot
+from tests.inventory.stand import paths_api
+
+GET = "  /v1/orders/{id}: {get: {operationId: getOrder, responses: {200: %s}}}\n"
+LIST = (
+    "  /v1/orders: {get: {operationId: listOrders, parameters: [%s], responses: {200: "
+    "{content: {application/json: {schema: {properties: {orders: {}, next_page_token: {}}}}}}}}}\n"
+)
+
+
+def json_of(schema: str) -> str:
+    return f"{{content: {{application/json: {{schema: {schema}}}}}}}"
+
+
+def skeleton(snapshot: Snapshot, paths: str) -> Skeleton:
+    return skeleton_of(suggest(snapshot, paths_api(paths), everything=True))
+
+
+def of_order(snapshot: Snapshot, members: str) -> Skeleton:
+    return skeleton(snapshot, GET % json_of(f"{{properties: {{id: {{}}, {members}}}}}"))
+
+
+@pytest.mark.parametrize(
+    ("member", "forms"),
+    [
+        ("totalCents: {type: integer}", {"int64": "number"}),
+        ("totalCents: {type: string}", {}),
+        ("totalCents: {type: object}", {}),
+        ("paid: {type: integer}", {"bool": "number"}),
+        ("paid: {type: boolean}", {}),
+        ("state: {type: integer}", {"enum": "number"}),
+        ("state: {enum: [open, closed]}", {"enum": "lower"}),
+        ("state: {enum: [state-unspecified, open]}", {"enum": "kebab"}),
+        ("state: {enum: [OPEN]}", {}),
+        ("state: {enum: [begun]}", {}),
+        ("state: {type: string}", {}),
+        ("createTime: {type: integer}", {"timestamp": "epoch_s"}),
+        ("createTime: {type: integer, example: 1769817600}", {"timestamp": "epoch_s"}),
+        ("createTime: {type: integer, example: 1769817600000}", {"timestamp": "epoch_ms"}),
+        ("createTime: {type: string, format: date-time}", {}),
+        ("createTime: {type: string, example: '2026-01-31T00:00:00Z'}", {}),
+        ("createTime: {type: string, example: soon}", {}),
+        ("createTime: {example: '31.01.2026 08:15:00'}", {"timestamp": "%d.%m.%Y %H:%M:%S"}),
+        ("createTime: {example: 'Sat, 31 Jan 2026 08:15:00 GMT'}", {"timestamp": "rfc1123"}),
+        ("lines: {type: object}", {}),
+    ],
+)
+def test_forms_are_told_by_types_formats_and_examples(
+    snapshot: Snapshot, member: str, forms: dict[str, str]
+):
+    found = of_order(snapshot, member)
+    assert found.forms == forms
+    assert found.lossy == (("timestamp",) if "timestamp" in forms else ())
+
+
+def test_the_case_is_that_of_most_names_and_others_are_renamed(snapshot: Snapshot):
+    found = of_order(snapshot, "total_cents: {}, ship_to: {}, created_on: {}")
+    assert found.names == "snake"
+    assert found.fields == {"Order.create_time": {"name": "created_on"}}
+    assert of_order(snapshot, "totalCents: {}, shipTo: {}").names is None
+    assert of_order(snapshot, "TotalCents: {}, ShipTo: {}").names == "pascal"
+    assert of_order(snapshot, "paid: {}").names is None
+
+
+def test_a_field_of_two_names_has_the_more_common_one_and_a_remark(snapshot: Snapshot):
+    body = json_of("{properties: {created_at: {}, state: {}}}")
+    create = f"  /v1/orders: {{post: {{operationId: createOrder, requestBody: {body}}}}}\n"
+    found = skeleton(snapshot, GET % json_of("{properties: {id: {}, created_on: {}}}") + create)
+    assert found.fields["Order.create_time"] == {"name": "created_on"}
+    assert found.remarks == ("Order.create_time is called created_on, and created_at elsewhere",)
+
+
+def test_parameters_that_a_shape_could_say_more_of_are_remarked(snapshot: Snapshot):
+    given = (
+        "{name: states, in: query, explode: false, schema: {type: array}}, {name: sort, in: query},"
+        " {name: 'states[]', in: query, schema: {type: array}}, {name: page_size, in: query}"
+    )
+    api = paths_api(LIST % given)
+    suggestions = suggest(snapshot, api, everything=True)
+    text = routes_text(suggestions, skeleton_of(suggestions))
+    assert "  # no field takes the query's sort\n" in text
+    assert "  # the query's list states is one text, with commas\n" in text
+    assert "page_size" not in text.partition("routes:")[2]
+
+
+ENVELOPE = """\
+  /a: {get: {responses: {200: %s}}}
+  /b: {get: {responses: {200: %s}}}
+  /c: {get: {responses: {200: %s}}}
+  /d: {get: {responses: {200: {}}}}
+"""
+
+
+def envelope_of(*payloads: str, more: str = ""):
+    def schema(payload: str) -> str:
+        return json_of(f"{{properties: {{ok: {{type: boolean}}, data: {payload}{more}}}}}")
+
+    api = paths_api(ENVELOPE % tuple(map(schema, payloads)))
+    return find_envelope(api.operations, api.schemas), api
+
+
+def test_an_envelope_is_what_answers_have_in_common_around_what_differs():
+    more = ", v: {const: 2}, errors: {type: array}, at: {type: string}"
+    found, api = envelope_of(
+        "{properties: {x: {}}}", "{type: array, items: {}}", "{properties: {y: {}}}", more=more
+    )
+    assert found is not None
+    assert found.payload == "data"
+    assert found.constants == {"ok": True, "v": 2, "errors": []}
+    assert found.others == ("at",)
+    answer = api.operations[1].answer
+    assert answer is not None
+    assert unwrapped(answer.schema, found, api.schemas).is_list
+    assert unwrapped(answer.schema, None, api.schemas) is answer.schema
+
+
+def test_answers_that_are_all_alike_have_no_envelope():
+    assert envelope_of(*["{properties: {x: {}}}"] * 3)[0] is None
+
+
+def test_two_answers_make_no_envelope():
+    one = json_of("{properties: {a: {}, b: {}}}")
+    api = paths_api(
+        f"  /a: {{get: {{responses: {{200: {one}}}}}, put: {{responses: {{200: {one}}}}}}}\n"
+    )
+    assert find_envelope(api.operations, api.schemas) is None
