@@ -219,7 +219,7 @@ class Exchange:
         if route.cardinality.request_streams:
             raise not_served(route)
         outcomes = binding.outcomes
-        asked = None if outcomes is None else asked_of(outcomes, request)
+        asked = None if outcomes is None else asked_of(outcomes, request, request.scheme)
         call = await self._call(binding, captures, request, outcome, asked)
         upstream = self._upstreams[str(route.upstream)]
         if route.cardinality.response_streams:

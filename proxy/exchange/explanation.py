@@ -23,6 +23,7 @@ from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.failure import failure
 from proxy.exchange.messages import Answer, body_too_large
+from proxy.exchange.outcomes import asked_of
 from proxy.exchange.steering import trusted_side
 from proxy.routing.outcomes import Candidate
 from proxy.routing.snapshot import Snapshot
@@ -269,10 +270,15 @@ def _call(
         raise not_served(route)
     if len(inquiry.body) > route.max_request_bytes:
         raise body_too_large(route.max_request_bytes)
-    given = (captures, inquiry.query, inquiry.body, headers.get("content-type"))
+    # The scheme is only for URLs of answers.
+    asked = None if binding.outcomes is None else asked_of(binding.outcomes, inquiry, "")
+    query = inquiry.query if asked is None else asked.query
+    given = (captures, query, inquiry.body, headers.get("content-type"))
     built = binding.request.build(*given)
+    if asked is not None and binding.outcomes is not None:
+        binding.outcomes.enter(asked, built.message)
     timeout_s = route.call_timeout_s(headers.get("grpc-timeout"))
-    metadata = route.metadata_of(headers)
+    metadata = route.metadata_of(headers) + (() if asked is None else asked.metadata)
     if route.tells_origin:
         # Hops were counted already when the client was told.
         arrival = Arrival(inquiry.client_address, "", headers.get("host", ""))

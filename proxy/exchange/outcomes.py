@@ -5,7 +5,9 @@ what compression does to an entity tag. Does not: what an answer is (`shape.outc
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
+
+from multidict import CIMultiDictProxy
 
 from proxy.errors import UpstreamError
 from proxy.exchange.compression import VARY, negotiated
@@ -20,11 +22,33 @@ _ETAG: Final = "etag"
 _NOT_MODIFIED: Final = 304
 
 
-def asked_of(outcomes: Outcomes, request: Request) -> Asked:
+class Asking(Protocol):
+    """A request as it came, or as somebody wants it explained."""
+
+    @property
+    def http_method(self) -> str:
+        """As it came, or in place of it."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Raw."""
+        ...
+
+    @property
+    def query(self) -> str:
+        """Raw, without the question mark."""
+        ...
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """Names in any case."""
+        ...
+
+
+def asked_of(outcomes: Outcomes, request: Asking, scheme: str) -> Asked:
     """What a client asks for. Raises `RequestError`."""
-    client = Client(
-        request.http_method, request.scheme, request.path, request.query, request.headers
-    )
+    client = Client(request.http_method, scheme, request.path, request.query, request.headers)
     return outcomes.ask(client)
 
 
