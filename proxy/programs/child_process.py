@@ -32,6 +32,8 @@ _NOT_MEANT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: The first byte of an answer: what the program gave, or why it gave nothing.
 DONE: Final = b"+"
 FAILED: Final = b"-"
+#: What a process says when it is ready, before any job.
+READY: Final = b"ready"
 
 
 def run(program: Any, text: bytes) -> bytes:
@@ -43,11 +45,13 @@ def run(program: Any, text: bytes) -> bytes:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer the jobs of *source* on *sink*, until it ends.
+    """Say that it is ready, and answer the jobs of *source* on *sink*, until it ends.
 
     A job is the program's JSON text on a line, and what it reads behind it.
     """
     compiled = lru_cache(MAX_PROGRAMS)(jq.compile)
+    sink.write(framed(READY))
+    sink.flush()
     while (content := read_frame(source)) is not None:
         line, _, text = content.partition(b"\n")
         signal.alarm(LONGEST_S)

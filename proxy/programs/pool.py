@@ -20,7 +20,7 @@ from typing import Final
 import structlog
 
 from proxy.children import HEADER_BYTES, framed, start_module
-from proxy.programs.child_process import DONE
+from proxy.programs.child_process import DONE, READY
 from proxy.shape.programs import Program
 
 _log: Final = structlog.get_logger("proxy.programs")
@@ -35,6 +35,9 @@ MAX_JOBS: Final = 256
 #: with starting others.
 MAX_STARTS: Final = 10
 STARTS_WITHIN_S: Final = 10.0
+
+#: Seconds that a process gets to begin: an interpreter takes a tenth, on a busy machine more.
+START_S: Final = 30.0
 
 Start = Callable[[], tuple[subprocess.Popen[bytes], socket.socket]]
 
@@ -145,8 +148,9 @@ class ProgramPool:
             raise ProgramFailed(Cause.ROOM)
         started_s.append(now_s)
         try:
-            return await _Child.open(self._start)
-        except OSError as error:
+            async with asyncio.timeout(START_S):
+                return await _Child.open(self._start)
+        except (OSError, EOFError, TimeoutError) as error:
             raise ProgramFailed(Cause.PROCESS) from error
 
     async def close(self) -> None:
@@ -193,9 +197,16 @@ class _Child:
 
     @classmethod
     async def open(cls, start: Start) -> "_Child":
+        """Start a process and wait until it is ready: no program pays for that with its time."""
         process, sock = await asyncio.to_thread(start)
         reader, writer = await asyncio.open_connection(sock=sock)
-        return cls(process, reader, writer)
+        child = cls(process, reader, writer)
+        try:
+            await reader.readexactly(HEADER_BYTES + len(READY))
+        except BaseException:
+            await child.close()
+            raise
+        return child
 
     async def ask(self, program: Program, text: bytes) -> bytes:
         """The answer to a job. Raises `OSError`, `EOFError` and `_TooLarge`."""

@@ -28,6 +28,8 @@ from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
 from proxy.exchange.steering import Steering
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
 from proxy.server.protocol import ConnectionLimits, HeaderLimits
@@ -382,6 +384,7 @@ async def edge_of(
         mark=mirroring and mirroring.mark,
         clock=clock,
     )
+    programs = ProgramPool()
     exchange = exchange or Exchange(
         snapshot,
         {"items": upstream},
@@ -392,6 +395,7 @@ async def edge_of(
         keep_alive_s=keep_alive_s,
         mark=mirroring and mirroring.mark,
         mirroring=mirroring,
+        programs=ProgramSteps(programs),
     )
     access_log = AccessLog(logged.append, clock=time.time, call_later=lambda *_: _NoTimer())
     observer = Observer(snapshot, metrics, access_log, steering, clock, mirroring)
@@ -414,6 +418,7 @@ async def edge_of(
         )
     finally:
         await made.drain(1.0)
+        await programs.close()
         await upstream.close()
         if legacy is not None:
             await legacy.close()

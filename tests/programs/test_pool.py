@@ -164,6 +164,12 @@ async def test_a_process_that_cannot_be_started_is_a_failure():
         assert (await failure(pool, program("."))).cause is Cause.PROCESS
 
 
+async def test_a_process_that_ends_before_it_begins_is_a_failure():
+    start = partial(start_module, "proxy.programs.nothing")
+    async with pool_of(start=start) as pool:
+        assert (await failure(pool, program("."))).cause is Cause.PROCESS
+
+
 async def test_a_process_that_is_killed_is_replaced():
     started = []
 
