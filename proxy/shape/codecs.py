@@ -17,9 +17,11 @@ from google.protobuf.message import Message
 from proxy.shape.envelope import envelope_source, values_asked
 from proxy.shape.layout import Layouts
 from proxy.shape.options import Envelope, ShapeOptions
+from proxy.shape.shells import Shell
 from proxy.shape.style import ShapedStyle
+from proxy.shape.unknown import ShapedUnknown
 from proxy.shape.unshape import Entries, ShapedParser
-from proxy.shape.unwrap import Shell, UnwrappingCodec, unwrapping_source
+from proxy.shape.unwrap import UnwrappingCodec, unwrapping_source
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.codec import UNPRINTABLE, Values, unprintable
 from proxy.transcoding.protojson.kinds import reachable
@@ -57,7 +59,9 @@ class ShapedCodecs(Codecs):
         self._shape = shape
         self.entries = Entries(self.layouts)
         self._parser = ShapedParser(pool, options, self.entries)
-        super().__init__(pool, options, known, self._style, self._parser)
+        super().__init__(
+            pool, options, known, self._style, self._parser, ShapedUnknown(self.entries)
+        )
 
     def __repr__(self) -> str:
         return f"<ShapedCodecs {super().__repr__()}>"

@@ -175,6 +175,8 @@ class Layouts:
                 members += self._flattened(field, said.flatten, around)
             else:
                 members.append(self._member(field, said))
+        if self.shape.names is None:
+            members = _spelled(members, self.case)
         members = self._grouped(descriptor, members)
         members += [
             Member(each.key, (), document=each.document, about=descriptor)
@@ -232,6 +234,25 @@ class Layouts:
             if selects(group.selector, descriptor):
                 members = _with_group(members, group, self.rules.group_absence)
         return members
+
+
+def _spelled(members: list[Member], case: Case) -> list[Member]:
+    """The members with ProtoJSON's other spelling among their names, where none has that name.
+
+    So it is where the shape neither says a case nor gives the field a name of its own.
+    """
+    taken = {name for member in members for name in member.names}
+    return [
+        replace(member, names=(*member.names, *(_other_spelling(member, case) - taken)))
+        for member in members
+    ]
+
+
+def _other_spelling(member: Member, case: Case) -> frozenset[str]:
+    known = member.field
+    if known is None or len(member.steps) > 1 or member.key != field_key(known, case):
+        return frozenset()
+    return frozenset({known.name, known.json_name})
 
 
 def _with_group(members: list[Member], said: Group, absence: Absence) -> list[Member]:

@@ -10,8 +10,8 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from proxy.errors import RequestError
+from proxy.shape.shells import Shell
 from proxy.shape.unshape import Entries, Entry
-from proxy.shape.unwrap import Shell
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
 from proxy.transcoding.fieldmask import DECODER, JsonLeaves, Leaf

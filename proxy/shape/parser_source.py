@@ -118,7 +118,7 @@ class ParserSource:
 
     def rest(self, o: str, names: Iterable[str], depth: str) -> str:
         """The line for members of the object *o* that nothing has taken."""
-        if self._options.unknown_fields != "ignore":
+        if self._options.unknown_fields == "reject":
             return f"if {o}: raise Unexpected"
         return f"if {o}: n += dropped.members({o}, {self._refs.names(names)}, {depth})"
 

@@ -36,6 +36,12 @@ _BRACKETED: Final = re.compile(r"([^\[]*)((?:\[[^\[\]]*\])*)").fullmatch
 _BRACKET: Final = re.compile(r"\[([^\[\]]*)\]").findall
 
 
+class _Key(str):
+    """A step of a name that stood in brackets."""
+
+    __slots__ = ()
+
+
 class ShapedTables(FieldTables):
     """Fields whose texts are in the forms of a shape."""
 
@@ -112,23 +118,25 @@ class LegacyNames:
                 continue
             fields += member.steps
             rest = steps[position + 1 :]
-            if not rest or not self._is_entered(message, member):
+            if not rest or not self._is_entered(message, member, rest[0]):
                 return self._at(message, fields, rest)
             members = () if member.inner is None else self._tables.layouts.of(member.inner).members
         return None
 
-    def _is_entered(self, message: Descriptor, member: Member) -> bool:
+    def _is_entered(self, message: Descriptor, member: Member, step: str) -> bool:
+        """Whether *step* leads further, into the message that a member is."""
         (node,) = self._tables.nodes(message, member.steps[-1:])
-        return node.form is Form.MESSAGE
+        return node.form is Form.MESSAGE and (self._brackets or not isinstance(step, _Key))
 
     def _at(self, message: Descriptor, fields: list[FieldDescriptor], rest: list[str]) -> Parameter:
         """The parameter of a field, with the key that *rest* may be of its map."""
         found = parameter_of(self._tables.nodes(message, fields))
         if not rest:
             return found
-        if found.node.form is Form.MAP and len(rest) == 1 and found.node.takes_keys:
-            return found._replace(key=rest[0])
-        if found.node.form is Form.LIST and rest == [""]:
+        is_key = len(rest) == 1 and isinstance(rest[0], _Key)
+        if is_key and found.node.form is Form.MAP and found.node.takes_keys:
+            return found._replace(key=str(rest[0]))
+        if is_key and found.node.form is Form.LIST and self._brackets and not rest[0]:
             return found
         reason = NOT_ENTERED.get(found.node.form, "is no message")
         raise RequestError(reason, field=found.path)
@@ -151,7 +159,7 @@ def _steps(name: str) -> list[str] | None:
     (['filter', 'type'], ['a', 'b', 'c', ''], None)
     """
     found = _BRACKETED(name)
-    return None if found is None else [*found[1].split("."), *_BRACKET(found[2])]
+    return None if found is None else [*found[1].split("."), *map(_Key, _BRACKET(found[2]))]
 
 
 def _map_steps(name: str) -> list[str] | None:
@@ -159,7 +167,7 @@ def _map_steps(name: str) -> list[str] | None:
     dotted, bracket, rest = name.partition("[")
     if not bracket:
         return dotted.split(".")
-    return [*dotted.split("."), rest[:-1]] if rest[-1:] == "]" else None
+    return [*dotted.split("."), _Key(rest[:-1])] if rest[-1:] == "]" else None
 
 
 class ShapedQueryBinder(QueryBinder):

@@ -1,106 +1,28 @@
 """Envelopes of requests: what stands around the message in a body, taken off.
 
-Belongs here: where the holes of an envelope are, and reading a body through them, fast and
-strictly. Does not: the message inside (`parser_source`, `unshape`), envelopes of answers
-(`envelope`).
-
-Members of the document that are no holes may be left out or be anything: nothing is read from them.
-A hole must be there. It is the whole value of a member, in objects alone: what stands in a list or
-in a longer text cannot be told from what is around it.
+Belongs here: reading a body through its envelope, fast and strictly. Does not: the envelope
+(`shells`), the message inside (`parser_source`, `unshape`), envelopes of answers (`envelope`).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from proxy.errors import RequestError
-from proxy.shape.envelope import root_of
-from proxy.shape.forms_source import named
-from proxy.shape.holes import Document, Hole, Members, Text
-from proxy.shape.options import Envelope
 from proxy.shape.parser_source import ParserSource
-from proxy.shape.printer_source import Steps, field_steps
+from proxy.shape.printer_source import Steps
+from proxy.shape.shells import Content, Ignored, Shell, Whole
+from proxy.shape.unknown import ShapedUnknown
 from proxy.shape.unshape import ShapedParser, ShapedWalk
-from proxy.transcoding.binding import Body
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson.codec import Shared, TwoPaths, holds_floating
 from proxy.transcoding.protojson.faults import cut, joined
 from proxy.transcoding.protojson.kinds import nullable
 from proxy.transcoding.protojson.parser_source import References, indented
 from proxy.transcoding.protojson.reader import JsonValue
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A hole that is the message itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A member that may be anything."""
-
-
-#: What a member of an envelope is: the message, a field of it, nothing, or an object of such.
-Content = Whole | Steps | Ignored | dict[str, "Content"]
-
-
-class Shell:
-    """The envelope of one type's requests: by key what each member is. Immutable."""
-
-    def __init__(
-        self, message: Descriptor, field: FieldDescriptor | None, envelope: Envelope
-    ) -> None:
-        """Raises `ValueError` for a document that cannot be taken off."""
-        root = root_of(message, field, envelope)
-        if field is not None and root is not field:
-            raise ValueError(
-                f"the body is the field {field.name} by the rule, and not {envelope.root}"
-            )
-        self.message = message
-        self.name = named("unwrap", (message.full_name, root and root.name, envelope))
-        whole: Content = Whole() if root is None else (root,)
-        content = _content(message, whole, envelope.body)
-        if not isinstance(content, dict):
-            raise ValueError("the envelope of requests must be an object")
-        self.content: dict[str, Content] = content
-
-    def __repr__(self) -> str:
-        return f"<Shell of {self.message.full_name}>"
-
-    def place_of(self, body: Body | FieldDescriptor) -> tuple[str, ...] | None:
-        """The keys that lead to what is the body by the rule, None when nothing does."""
-        wanted: Content = Whole() if isinstance(body, Body) else (body,)
-        return next(_places(self.content, wanted, ()), None)
-
-
-def _places(
-    content: dict[str, Content], wanted: Content, around: tuple[str, ...]
-) -> Iterator[tuple[str, ...]]:
-    for key, inner in content.items():
-        if inner == wanted:
-            yield (*around, key)
-        elif isinstance(inner, dict):
-            yield from _places(inner, wanted, (*around, key))
-
-
-def _content(message: Descriptor, whole: Content, document: Document) -> Content:
-    content = document.content
-    if isinstance(content, Members):
-        return {key: _content(message, whole, inner) for key, inner in content.pairs}
-    if isinstance(content, Text):
-        match content.pieces:
-            case (Hole(""),):
-                return whole
-            case (Hole(name),) if not name.startswith("@"):
-                return field_steps(message, name)
-    if any(True for _ in document.names):
-        raise ValueError("a hole of a request's envelope must be a whole member of an object")
-    return Ignored()
-
 
 # Fast
 
@@ -204,6 +126,7 @@ class UnwrappingCodec(TwoPaths):
         super().__init__(shared, floating=holds_floating(shell.message))
         self.shell = shell
         self._strict = strict
+        self._unknown = ShapedUnknown(strict.entries)
         self._class: Any = message_class(shell.message)
         self._read = read
 
@@ -213,8 +136,10 @@ class UnwrappingCodec(TwoPaths):
     def parse_fast(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read what the generated code takes. Raises one of `GIVE_UP` for anything else."""
         message: Message = self._class()
-        self._finder(body, self._read(orjson.loads(body), message, 1))
-        return message, ()
+        strings = self._read(orjson.loads(body), message, 1)
+        if self._finder(body, strings) is None:
+            return message, ()
+        return message, self._unknown.of_envelope(self.shell, orjson.loads(body))
 
     def parse_strictly(self, body: bytes) -> tuple[Message, tuple[str, ...]]:
         """Read a body by the exact rules; returns and raises as `parse` does."""

@@ -101,7 +101,7 @@ class Codecs:
 
     *known* is what the codecs of another pool have compiled: see `codes`. *style* is how messages
     are written and read, as ProtoJSON without it, and *strict* reads what the style's parsers do
-    not.
+    not; *names* finds unknown fields in what these have read.
     """
 
     def __init__(
@@ -111,12 +111,13 @@ class Codecs:
         known: Mapping[str, CodeType] = MappingProxyType({}),
         style: Style | None = None,
         strict: BodyParser | None = None,
+        names: UnknownNames | None = None,
     ) -> None:
         self.options = options or JsonOptions()
         self._shared = Shared(
             Program(pool, self.options, known, style),
             strict or StrictParser(pool, self.options),
-            UnknownNames() if self.options.unknown_fields == "warn" else None,
+            (names or UnknownNames()) if self.options.unknown_fields == "warn" else None,
         )
         self._messages: dict[str, MessageCodec] = {}
         self._fields: dict[str, FieldCodec] = {}
