@@ -9,9 +9,11 @@ A number with a fraction is read from its text, which is exact; a float is not.
 
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Final
+
+import orjson
 
 from proxy.transcoding.protojson.faults import excerpt
 from proxy.transcoding.protojson.moments import FIRST_S, LAST_S, LONGEST_S, SECOND_NS
@@ -35,10 +37,12 @@ PATTERNS: Final = {
 WORDS: Final = ("rfc3339", *PATTERNS, *EPOCH_NS)
 #: Nanoseconds of the numbers for durations.
 DURATION_NS: Final = {"seconds": SECOND_NS, "milliseconds": 1_000_000}
-#: Digits that the largest number here has, before and after the point.
-MOST_DIGITS: Final = 40
+#: A number of nanoseconds below has at most 15 digits: the nearest float reads back as it was.
+EXACT_NS: Final = 10**15
+#: Longest number: all of its digits are exact in a Decimal, and more than any value here has.
+MOST_DIGITS: Final = 27
 
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII).fullmatch
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?", re.ASCII).fullmatch
 _ISO_DURATION: Final = re.compile(
     r"(-?)P(?=[\dT])(?:(\d{1,9})D)?"
     r"(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,10})M)?(?:(\d{1,12})(?:\.(\d{1,9}))?S)?)?",
@@ -69,15 +73,20 @@ def read_epoch(style: str, text: str) -> tuple[int, int]:
     return seconds, nanos
 
 
-def duration_number(style: str, seconds: int, nanos: int) -> int | float:
-    """A duration as a number of units: whole, or the nearest float.
+def duration_number(style: str, seconds: int, nanos: int) -> int | float | orjson.Fragment:
+    """A duration as a number of units, exact: whole, a float, or digits that no float has.
 
     >>> duration_number("seconds", 3600, 0), duration_number("milliseconds", 0, 1_500_000)
     (3600, 1.5)
     """
     _check_duration(seconds, nanos)
-    whole, rest = divmod(seconds * SECOND_NS + nanos, DURATION_NS[style])
-    return whole + rest / DURATION_NS[style] if rest else whole
+    nanoseconds, unit_ns = seconds * SECOND_NS + nanos, DURATION_NS[style]
+    whole, rest = divmod(nanoseconds, unit_ns)
+    if not rest:
+        return whole
+    if -EXACT_NS < nanoseconds < EXACT_NS:
+        return nanoseconds / unit_ns
+    return orjson.Fragment(str(Decimal(nanoseconds) / unit_ns))
 
 
 def read_duration(style: str, text: str) -> tuple[int, int]:
@@ -122,10 +131,8 @@ def read_iso_duration(text: str) -> tuple[int, int]:
 def _nanoseconds(text: str, unit_ns: int) -> int:
     if len(text) > MOST_DIGITS or not _NUMBER(text):
         raise ValueError(f"expected a number, not {excerpt(text)}")
-    try:
-        exact = Decimal(text) * unit_ns
-    except InvalidOperation:
-        raise ValueError(f"expected a number, not {excerpt(text)}") from None
+    # An exponent of two digits leaves room in the precision that Decimal has.
+    exact = Decimal(text) * unit_ns
     if exact != exact.to_integral_value():
         raise ValueError(f"{excerpt(text)} is finer than a nanosecond")
     return int(exact)
@@ -146,7 +153,7 @@ def _check_duration(seconds: int, nanos: int) -> None:
 
 
 #: What writes the seconds and nanos of a timestamp or duration, by style.
-NUMBER_PRINTERS: Final[dict[str, Callable[[int, int], int | float | str]]] = {
+NUMBER_PRINTERS: Final[dict[str, Callable[[int, int], int | float | str | orjson.Fragment]]] = {
     **{style: partial(epoch_number, style) for style in EPOCH_NS},
     **{style: partial(duration_number, style) for style in DURATION_NS},
     "iso8601": iso_duration,
