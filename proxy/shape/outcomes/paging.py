@@ -124,14 +124,25 @@ class Paging:
         if place is not None and place.is_set(message):
             text = f"gives the place of the page too, as {place.leaf.name} does"
             raise RequestError(text, field=self.options.page)
-        own = 0 if asked.per_page_given else int(fields.size.raw(message) or 0)
-        if own > 0:
-            turn = asked.turn = turn._replace(per_page=min(own, self.options.max_per_page))
+        turn = asked.turn = self._sized(asked, turn, message)
         fields.size.put(message, turn.per_page)
         if turn.skipped and fields.skip is not None:
             fields.skip.put(message, turn.skipped)
         elif turn.skipped and fields.token is not None and not self.walks:
             fields.token.put(message, self.token(turn))
+
+    def _sized(self, asked: Asked, turn: Turn, message: Message) -> Turn:
+        """The turn with the size of the API's own field, where the client has given that one."""
+        own = 0 if asked.per_page_given else int(self.fields.size.raw(message) or 0)
+        if own <= 0:
+            return turn
+        most = self.options.max_per_page
+        if own > most and not self.options.clamps:
+            name = self.fields.size.leaf.name
+            raise RequestError(f"must be a whole number from 1 to {most}", field=name)
+        turn = turn._replace(per_page=min(own, most))
+        self._check(turn)
+        return turn
 
     def token(self, turn: Turn) -> str:
         """The token of a page, where it can be computed."""

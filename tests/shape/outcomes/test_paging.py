@@ -133,6 +133,14 @@ async def test_the_api_s_own_size_of_pages_holds_where_the_client_names_no_other
     assert ids(await listed(WALK, "page=2&page_size=3", Listing(7))) == ["3", "4", "5"]
 
 
+async def test_the_api_s_own_size_has_the_same_limits():
+    assert (await listed(WALK, "page=2&page_size=6", Listing(7))).status == 400
+    shape = WALK.replace("max_per_page: 5", "max_per_page: 5, above_max: clamp")
+    assert len(ids(await listed(shape, "page_size=6", Listing(7)))) == 5
+    far = "List: {paging: {skip: skip, default_per_page: 1}}"
+    assert (await listed(far, "page=900000000&page_size=100", Listing(7))).status == 400
+
+
 # --- computed tokens, and numbers to skip
 
 
