@@ -182,6 +182,8 @@ class Survey:
             self._names_of(target),
             frozenset(name.lower() for name in options.request_headers),
             own_parameters(options.shape),
+            {} if options.shape is None else options.shape.query.rename,
+            options.shape is not None and options.shape.query.brackets,
             self._api.schemas,
         )
         yield from find_differences(subject)

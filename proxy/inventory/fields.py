@@ -96,7 +96,10 @@ def query_key(subject: Subject, name: str) -> Key | None:
     """The field that a query parameter gives; None where the rule's body takes all fields."""
     if _body_takes_all(subject):
         return None
-    return subject.names.query(subject.takes, name)
+    renamed = subject.renames.get(name)
+    if renamed is not None:
+        name = subject.names.layouts.path(subject.takes, renamed) or ""
+    return subject.names.query(subject.takes, name, brackets=subject.brackets)
 
 
 def _body_takes_all(subject: Subject) -> bool:

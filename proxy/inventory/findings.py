@@ -3,7 +3,7 @@
 Belongs here: the kinds of findings, and what they are about. Does not: finding them (`fields`).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,7 +46,8 @@ class Subject:
     """An operation with the binding that takes its requests.
 
     *headers* are those that become metadata, in lower case; *own_parameters* those of a query that
-    the shape takes for something else than a field, such as a page.
+    the shape takes for something else than a field, such as a page; *renames* are proto paths by
+    the parameters that the shape names for them, *brackets* says that brackets stand for dots.
     """
 
     operation: Operation
@@ -54,6 +55,8 @@ class Subject:
     names: Names
     headers: Collection[str]
     own_parameters: Collection[str]
+    renames: Mapping[str, str]
+    brackets: bool
     schemas: Schemas
 
     @property

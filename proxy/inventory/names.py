@@ -53,7 +53,7 @@ _STYLES: Final[Mapping[str, frozenset[str]]] = {
     "milliseconds": _INTEGER,
 }
 _JSON_OF: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
-_BRACKETS: Final = re.compile(r"\[[^\]]*\]")
+_BRACKETS: Final = re.compile(r"\[([^\[\]]*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,23 @@ class Names:
             return None
         return self.read(inner) if reading else self.written(inner)
 
-    def query(self, descriptor: Descriptor, name: str) -> Key | None:
-        """The field that the query parameter *name* gives: dotted, or with brackets."""
+    def query(self, descriptor: Descriptor, name: str, *, brackets: bool = False) -> Key | None:
+        """The field that the query parameter *name* gives: dotted, or a map's with `[key]`.
+
+        With *brackets* they stand for dots, and `[]` for one more element of a list.
+        """
+        if brackets:
+            name = _BRACKETS.sub(r".\1", name).removesuffix(".")
+        plain = _BRACKETS.sub("", name)
+        found = self._walk(descriptor, plain)
+        if plain != name and (found is None or found.field is None or not is_map(found.field)):
+            return None
+        return found
+
+    def _walk(self, descriptor: Descriptor, dotted: str) -> Key | None:
         names: dict[str, Key] | None = self.read(descriptor)
         found: Key | None = None
-        for step in _BRACKETS.sub("", name).split("."):
+        for step in dotted.split("."):
             found = names.get(step) if names is not None else None
             if found is None:
                 return None

@@ -25,9 +25,15 @@ def without_legacy(subject: Subject, seen: Collection[FieldDescriptor]) -> Itera
     """The fields that are not in *seen*, nor in the path, and that clients may give."""
     bound = {field for each in subject.binding.variables for field in each.fields}
     for path, field in _request_fields(subject.takes, "", 1, bound):
-        if field not in seen and not _is_output(field):
+        if not _is_given(field, seen) and not _is_output(field):
             detail = word_of(field) + (", required" if _has(field, _REQUIRED) else "")
             yield Finding(FindingKind.NO_LEGACY, _where_sent(subject, path), path, detail)
+
+
+def _is_given(field: FieldDescriptor, seen: Collection[FieldDescriptor]) -> bool:
+    """Whether something gives the field, or one inside of it."""
+    inner = field.message_type
+    return field in seen or (inner is not None and any(each in seen for each in inner.fields))
 
 
 def _request_fields(

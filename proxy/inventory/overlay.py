@@ -168,7 +168,13 @@ def _route(skeleton: Skeleton, own: RouteShape, *, has_profile: bool) -> Iterato
         shape["answer"] = {"body": constant_body(skeleton.envelope), "of": own.of}
     if own.status != _OK:
         shape["status"] = {"code": own.status}
-    if shape and not own.is_raw:
+    query: dict[str, Any] = {"separator": own.separator} if own.separator else {}
+    query |= {"brackets": True} if own.brackets else {}
+    if own.is_raw:
+        shape = {}
+    if query:
+        shape["query"] = query
+    if shape:
         yield f"  shape: {_flow(shape)}"
     for remark in own.remarks:
         yield _comment(remark, "  ")

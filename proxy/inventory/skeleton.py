@@ -17,7 +17,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from proxy.inventory.envelopes import Envelope, unwrapped
 from proxy.inventory.fitting import list_field
-from proxy.inventory.legacy import LegacyApi, ListStyle, Operation, Where
+from proxy.inventory.legacy import LegacyApi, ListStyle, Operation, Parameter, Where
 from proxy.inventory.pairing import Pair, inner_message, pair_members, walk_pairs
 from proxy.inventory.schemas import Schema
 from proxy.inventory.suggestions import Match, Suggestions
@@ -57,13 +57,15 @@ _CASES: Final[tuple[Case, ...]] = ("json", "snake", "camel", "pascal", "kebab", 
 class RouteShape:
     """What one route has of its own.
 
-    *of* is the field that is the payload, *status* that of good answers where it is not 200;
-    *is_raw* says that answers are no JSON, so that there is nothing to shape. *remarks* are about
-    parameters that a shape can say more of.
+    *of* is the field that is the payload, *status* that of good answers where it is not 200.
+    *separator* and *brackets* are those of lists in the query. *is_raw* says that answers are no
+    JSON, so that there is nothing to shape. *remarks* are about what nothing is known of.
     """
 
     of: str = ""
     status: int = 200
+    separator: str = ""
+    brackets: bool = False
     is_raw: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -317,7 +319,15 @@ _GUESSES: Final[tuple[tuple[frozenset[Kind], str, _Guess], ...]] = (
 def _route_shape(match: Match, api: LegacyApi, envelope: Envelope | None) -> RouteShape:
     operation, message = match.fit.operation, match.fit.method.output_type
     is_raw = is_http_body(message)
-    made = RouteShape("", _status(operation), is_raw, tuple(_remarks(match)))
+    styles = {each.lists for each in _taken(match)}
+    made = RouteShape(
+        "",
+        _status(operation),
+        "," if ListStyle.CSV in styles else "",
+        ListStyle.BRACKETS in styles,
+        is_raw,
+        tuple(_remarks(match)),
+    )
     if operation.answer is None or envelope is None or not envelope.fits(operation.answer.schema):
         return made
     inside = unwrapped(operation.answer.schema, envelope, api.schemas)
@@ -330,17 +340,19 @@ def _status(operation: Operation) -> int:
     return int(good[0]) if len(good) == 1 else 200
 
 
-def _remarks(match: Match) -> Iterator[str]:
-    """Query parameters whose meaning the rule alone does not give."""
+def _taken(match: Match) -> list[Parameter]:
+    """The query parameters that a field takes."""
     parameters = match.fit.operation.parameters_in(Where.QUERY)
     taken = pair_members({each.name: None for each in parameters}, match.fit.method.input_type)
-    for each in parameters:
-        if each.name not in taken:
+    return [each for each in parameters if each.name in taken]
+
+
+def _remarks(match: Match) -> Iterator[str]:
+    """Query parameters of which nothing is known."""
+    taken = _taken(match)
+    for each in match.fit.operation.parameters_in(Where.QUERY):
+        if each not in taken:
             yield f"no field takes the query's {each.name}"
-        elif each.lists is ListStyle.CSV:
-            yield f"the query's list {each.name} is one text, with commas"
-        elif each.lists is ListStyle.BRACKETS:
-            yield f"the query's list {each.name} has brackets"
 
 
 def constant_body(envelope: Envelope) -> dict[str, Any]:

@@ -63,6 +63,7 @@ message ListOrdersRequest {
   string page_token = 2;
   repeated string states = 3;
   Filter filter = 4;
+  map<string, string> tags = 5;
 }
 message Filter { string owner = 1; google.protobuf.Timestamp since = 2; }
 message ListOrdersResponse { repeated Order orders = 1; string next_page_token = 2; }

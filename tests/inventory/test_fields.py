@@ -35,12 +35,16 @@ def without_new(found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]
     return [each for each in found if each[0] != "no_legacy"]
 
 
-@pytest.mark.parametrize("name", ["page_size", "pageSize", "filter.owner", "states", "$alt"])
+@pytest.mark.parametrize(
+    "name", ["page_size", "pageSize", "filter.owner", "states", "$alt", "tags[x]"]
+)
 def test_query_parameters_that_have_a_field(snapshot: Snapshot, name: str):
     assert without_new(findings(snapshot, parameters(LIST, query(name)))) == []
 
 
-@pytest.mark.parametrize("name", ["page", "filter.none", "states.x", "filter.owner.x"])
+@pytest.mark.parametrize(
+    "name", ["page", "filter.none", "states.x", "filter.owner.x", "states[]", "filter[owner]"]
+)
 def test_query_parameters_without_a_field(snapshot: Snapshot, name: str):
     found = without_new(findings(snapshot, parameters(LIST, query(name))))
     assert found == [("no_field", "query", name)]
@@ -65,6 +69,7 @@ def test_fields_that_the_old_api_has_not(snapshot: Snapshot):
         ("no_legacy", "query", "page_token"),
         ("no_legacy", "query", "states"),
         ("no_legacy", "query", "filter"),
+        ("no_legacy", "query", "tags"),
     ]
     assert findings(snapshot, body(CANCEL, "{type: object}")) == [("no_legacy", "body", "reason")]
 
@@ -196,7 +201,9 @@ routes:
     add: {Order: {href: "/orders/{id}"}}
     answer: {body: {ok: true, data: {order: "{}"}}}
 - rpc: shop.v1.Orders.ListOrders
-  shape: {answer: {body: {data: "{}", ok: true}, of: orders}}
+  shape:
+    answer: {body: {data: "{}", ok: true}, of: orders}
+    query: {rename: {per: page_size, by: filter.owner}, brackets: true}
 - rpc: shop.v1.Orders.GetShop
   request_headers: [x-tenant]
 """
@@ -229,6 +236,16 @@ def test_the_payload_of_an_envelope_may_be_a_field(shaped: Snapshot):
     schema = "{properties: {ok: {}, data: {type: array, items: {properties: {id: {}, x: {}}}}}}"
     found = without_new(findings(shaped, answer(LIST, schema)))
     assert found == [("no_field", "answer", "data[].x")]
+
+
+def test_parameters_that_the_shape_renames(shaped: Snapshot):
+    given = [query(name) for name in ("per", "by", "filter[since]", "states[]", "other")]
+    found = findings(shaped, parameters(LIST, *given))
+    assert found == [
+        ("no_field", "query", "other"),
+        ("no_legacy", "query", "page_token"),
+        ("no_legacy", "query", "tags"),
+    ]
 
 
 def test_headers_that_are_let_through(shaped: Snapshot):

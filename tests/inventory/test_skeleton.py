@@ -1,6 +1,7 @@
 """The shape that is guessed: forms of values, names, envelopes, and what is left to people."""
 
 import pytest
+import yaml
 
 from proxy.inventory.envelopes import find_envelope, unwrapped
 from proxy.inventory.overlay import routes_text
@@ -78,17 +79,24 @@ def test_a_field_of_two_names_has_the_more_common_one_and_a_remark(snapshot: Sna
     assert found.remarks == ("Order.create_time is called created_on, and created_at elsewhere",)
 
 
-def test_parameters_that_a_shape_could_say_more_of_are_remarked(snapshot: Snapshot):
-    given = (
-        "{name: states, in: query, explode: false, schema: {type: array}}, {name: sort, in: query},"
-        " {name: 'states[]', in: query, schema: {type: array}}, {name: page_size, in: query}"
+def test_lists_of_the_query_are_shaped_and_what_no_field_takes_is_remarked(snapshot: Snapshot):
+    csv = (
+        "{name: states, in: query, explode: false, schema: {type: array}}, {name: sort, in: query}"
     )
-    api = paths_api(LIST % given)
-    suggestions = suggest(snapshot, api, everything=True)
+    brackets = "{name: 'states[]', in: query, schema: {type: array}}, {name: page_size, in: query}"
+    assert (route_of(snapshot, csv)) == {"query": {"separator": ","}}
+    assert (route_of(snapshot, brackets)) == {"query": {"brackets": True}}
+    suggestions = suggest(snapshot, paths_api(LIST % csv), everything=True)
     text = routes_text(suggestions, skeleton_of(suggestions))
-    assert "  # no field takes the query's sort\n" in text
-    assert "  # the query's list states is one text, with commas\n" in text
-    assert "page_size" not in text.partition("routes:")[2]
+    assert text.count("no field takes") == text.count("  # no field takes the query's sort\n") == 1
+
+
+def route_of(snapshot: Snapshot, parameters: str):
+    """The own shape of the only route."""
+    suggestions = suggest(snapshot, paths_api(LIST % parameters), everything=True)
+    text = routes_text(suggestions, skeleton_of(suggestions))
+    (route,) = yaml.safe_load(text)["routes"]
+    return {key: value for key, value in route["shape"].items() if key != "profile"}
 
 
 ENVELOPE = """\
