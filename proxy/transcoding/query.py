@@ -7,7 +7,6 @@ taken (`transcoding.request` says so).
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
@@ -169,20 +168,12 @@ def is_unknown(name: str) -> bool:
 class QueryBinder:
     """Sets the fields of one message type from a query string. Immutable, made at load."""
 
-    __slots__ = ("_bound", "_names", "_options", "pairs")
+    __slots__ = ("_bound", "_names", "_options")
 
     def __init__(self, names: Mapping[str, Node], *, bound: Bound, options: RequestOptions) -> None:
         self._names = names
         self._bound = bound
         self._options = options
-        #: Name and text of each parameter, decoded. Raises `RequestError` when they cannot be.
-        self.pairs: Callable[[str], list[tuple[str, str]]] = partial(
-            decode_pairs,
-            max_parameters=options.max_parameters,
-            plus_is_space=options.plus_is_space,
-            keeps_bad_escapes=options.keeps_bad_escapes,
-            drops_flags=options.drops_flags,
-        )
 
     def __repr__(self) -> str:
         unknown = self._options.unknown_parameters
@@ -195,6 +186,17 @@ class QueryBinder:
         """
         meant = [(name, text, self.meaning(name)) for name, text in self.pairs(query)]
         return [one for one in meant if one[2] is not None or is_unknown(one[0])]
+
+    def pairs(self, query: str) -> list[tuple[str, str]]:
+        """Name and text of each parameter, decoded. Raises `RequestError` when they cannot be."""
+        options = self._options
+        return decode_pairs(
+            query,
+            options.max_parameters,
+            plus_is_space=options.plus_is_space,
+            keeps_bad_escapes=options.keeps_bad_escapes,
+            drops_flags=options.drops_flags,
+        )
 
     def meaning(self, name: str) -> Parameter | None:
         """The field that a parameter's name means; None for no field.
