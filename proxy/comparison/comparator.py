@@ -25,7 +25,7 @@ from proxy.comparison.places import Keeping, Place
 from proxy.comparison.reading import Json, TooDeep, Unreadable, media_type, read, read_stream
 from proxy.comparison.request_walk import RequestWalk
 from proxy.comparison.rules import Ignore, Present, Rule, RuleTree
-from proxy.comparison.schema import OPEN, Form, Plans, Shape, leaf_paths
+from proxy.comparison.schema import OPEN, Form, Plans, Type, leaf_paths
 from proxy.comparison.walk import OverBudget, Walk
 from proxy.transcoding.httpbody import is_http_body
 
@@ -116,7 +116,7 @@ class Comparator:
         A message within itself counts as one field. At most `schema.MOST_FIELDS`.
         """
         if self._fields is None:
-            found = () if self.raw else leaf_paths(self._plans, self._shape(), ROOT)
+            found = () if self.raw else leaf_paths(self._plans, self._type(), ROOT)
             self._fields = frozenset(found)
         return self._fields
 
@@ -208,9 +208,9 @@ class Comparator:
         except Unreadable as error:
             return error
 
-    def _shape(self) -> Shape:
-        shape = self._plans.answer(self.answer, self.field)
-        return Shape(Form.LIST, element=shape) if self.streams else shape
+    def _type(self) -> Type:
+        type_ = self._plans.answer(self.answer, self.field)
+        return Type(Form.LIST, element=type_) if self.streams else type_
 
     def _place(self, *, errors: bool) -> Place:
         """The place of answers, or of error bodies: made when the first one comes."""
@@ -218,8 +218,8 @@ class Comparator:
         if place is None:
             part = Part.ERROR if errors else Part.ANSWER
             rules = RuleTree.compile(self.options.rules, part)
-            shape = OPEN if errors else self._shape()
-            place = Place.root(Keeping(self._plans), ROOT, shape, rules)
+            type_ = OPEN if errors else self._type()
+            place = Place.root(Keeping(self._plans), ROOT, type_, rules)
             if errors:
                 self._errors = place
             else:

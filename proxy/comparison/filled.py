@@ -70,7 +70,7 @@ class Filled:
         """What is in a container and may fill more; what fills but itself is noted at once."""
         if isinstance(value, list):
             return self._elements(place.element, value)
-        if place.shape.form is not Form.MESSAGE:
+        if place.type.form is not Form.MESSAGE:
             return [(place.find(key), item) for key, item in value.items()]
         self.note(place, value)
         members = place.members

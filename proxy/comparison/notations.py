@@ -14,7 +14,7 @@ from google.protobuf.descriptor import EnumDescriptor
 from proxy.comparison.kinds import Kind
 from proxy.comparison.numbers import ZERO, double, number, number_text, single
 from proxy.comparison.reading import Json
-from proxy.comparison.schema import Form, Shape, fold
+from proxy.comparison.schema import Form, Type, fold
 from proxy.comparison.times import (
     SECOND_NS,
     moment,
@@ -174,58 +174,58 @@ SENSES: Final[Mapping[FieldKind, tuple[Sense, ...]]] = {
 }
 
 
-def senses_of(shape: Shape) -> tuple[Sense, ...]:
-    """How the scalars of a shape may be read; made once for each shape."""
-    senses: tuple[Sense, ...] | None = shape.senses
+def senses_of(type_: Type) -> tuple[Sense, ...]:
+    """How the scalars of a type may be read; made once for each type."""
+    senses: tuple[Sense, ...] | None = type_.senses
     if senses is None:
-        senses = shape.senses = _senses(shape)
+        senses = type_.senses = _senses(type_)
     return senses
 
 
-def _senses(shape: Shape) -> tuple[Sense, ...]:
-    if shape.enum is None:
-        return SENSES.get(shape.kind, ())
-    read = partial(enum_number, _enum_names(shape.enum))
+def _senses(type_: Type) -> tuple[Sense, ...]:
+    if type_.enum is None:
+        return SENSES.get(type_.kind, ())
+    read = partial(enum_number, _enum_names(type_.enum))
     return (_sense(read, Kind.ENUM_REPR, Kind.ENUM_REPR),)
 
 
-def classify(shape: Shape, first: Json, second: Json) -> tuple[Kind, ...]:
+def classify(type_: Type, first: Json, second: Json) -> tuple[Kind, ...]:
     """The kinds of difference between two unequal values that are there and not both containers.
 
     A value that has another JSON type and is another value too, where the schema tells how to
     read it, has two kinds.
 
-    >>> classify(Shape(Form.SCALAR, FieldKind.INT64), "12", b"12")
+    >>> classify(Type(Form.SCALAR, FieldKind.INT64), "12", b"12")
     (<Kind.INT64_STRING: 'int64_string'>,)
-    >>> classify(Shape(Form.SCALAR, FieldKind.INT64), "12", b"13")
+    >>> classify(Type(Form.SCALAR, FieldKind.INT64), "12", b"13")
     (<Kind.INT64_STRING: 'int64_string'>, <Kind.VALUE: 'value'>)
     """
     alike = json_type(first) == json_type(second)
-    senses = senses_of(shape)
+    senses = senses_of(type_)
     for sense in senses:
         if sense.same(first, second):
             return (sense.alike if alike else sense.unlike,)
     if alike:
         return (Kind.VALUE,)
-    for sense in senses[:1] if shape.form is Form.SCALAR else ():
+    for sense in senses[:1] if type_.form is Form.SCALAR else ():
         if None not in (sense.read(first), sense.read(second)):
             return (sense.unlike, Kind.VALUE)
     return (Kind.TYPE,)
 
 
-def is_one_value(shape: Shape, sent: Json, held: Json) -> bool:
+def is_one_value(type_: Type, sent: Json, held: Json) -> bool:
     """Whether a field that holds *held* has all of what was *sent*, however that was written.
 
     Null is the default. Digits that a float has cut are lost, those that a double has are not:
     other readers of JSON have no more.
     """
     if sent is None or held is None:
-        return is_default(shape, held if sent is None else sent)
-    if shape.form is not Form.SCALAR or shape.kind is FieldKind.STRING:
+        return is_default(type_, held if sent is None else sent)
+    if type_.form is not Form.SCALAR or type_.kind is FieldKind.STRING:
         return _same_plain_number(sent, held)
-    if shape.kind is FieldKind.FLOAT:
+    if type_.kind is FieldKind.FLOAT:
         return _same_double(sent, held)
-    return any(sense.same(sent, held) for sense in senses_of(shape))
+    return any(sense.same(sent, held) for sense in senses_of(type_))
 
 
 _same_plain_number: Final = _by(_plain_number)
@@ -247,7 +247,7 @@ def json_type(value: Json) -> str:
     return TYPES.get(type(value), "object")
 
 
-def meaning(shape: Shape, value: Json) -> Hashable:
+def meaning(type_: Type, value: Json) -> Hashable:
     """What a scalar means, whichever way it is written; values that differ in it are unequal.
 
     None for what may as well not be there: null, and the default of a field without presence.
@@ -255,14 +255,14 @@ def meaning(shape: Shape, value: Json) -> Hashable:
     """
     if value is None:
         return None
-    if shape.kind is FieldKind.STRING and isinstance(value, str):
-        return value if value or not shape.implicit else None
-    senses = senses_of(shape)
+    if type_.kind is FieldKind.STRING and isinstance(value, str):
+        return value if value or not type_.implicit else None
+    senses = senses_of(type_)
     read = senses[0].read(value) if senses else None
     if read is not None:
-        return None if shape.implicit and read in _ZEROS else (read,)
+        return None if type_.implicit and read in _ZEROS else (read,)
     if isinstance(value, (str, bool)):
-        return value if value or not shape.implicit else None
+        return value if value or not type_.implicit else None
     return value if isinstance(value, bytes) else (json_type(value),)
 
 
@@ -270,19 +270,19 @@ def meaning(shape: Shape, value: Json) -> Hashable:
 _ZEROS: Final = (ZERO, 0.0, b"")
 
 
-def is_default(shape: Shape, value: Json) -> bool:
+def is_default(type_: Type, value: Json) -> bool:
     """Whether a value is what a field without presence has when nothing was said.
 
-    >>> is_default(Shape(Form.SCALAR, FieldKind.INT64, implicit=True), "0")
+    >>> is_default(Type(Form.SCALAR, FieldKind.INT64, implicit=True), "0")
     True
     """
-    if not shape.implicit:
+    if not type_.implicit:
         return False
-    if shape.enum is not None:
-        return senses_of(shape)[0].read(value) == number(str(shape.enum.values[0].number))
-    if shape.kind in _NUMBERS:
+    if type_.enum is not None:
+        return senses_of(type_)[0].read(value) == number(str(type_.enum.values[0].number))
+    if type_.kind in _NUMBERS:
         return number(value) == ZERO or value == ""
-    if shape.kind is FieldKind.BOOL:
+    if type_.kind is FieldKind.BOOL:
         return truth(value) is False or value == ""
     return isinstance(value, (str, list, dict)) and not value
 

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor
 
 from proxy.comparison.paths import ELEMENT, VALUE, PathPattern, Step, name_of, step_of
 from proxy.comparison.rules import Exact, Held, ListBy, RuleTree, Set
-from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Shape, fold, leads_on
+from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Type, fold, leads_on
 from proxy.transcoding.protojson.kinds import Kind as FieldKind
 from proxy.transcoding.protojson.kinds import message_kind
 
@@ -62,14 +62,14 @@ class Place:
             "held",
             "leaf",
         ),
-        *("is_known", "keys", "lenient", "lists", "path", "rules", "shape", "step"),
+        *("is_known", "keys", "lenient", "lists", "path", "rules", "type", "step"),
     )
 
     def __init__(
         self,
         keeping: Keeping,
         path: str,
-        shape: Shape,
+        type_: Type,
         *,
         rules: tuple[RuleTree, ...] = (),
         held: Held | None = None,
@@ -80,7 +80,7 @@ class Place:
         self._keeping = keeping
         self.path = path
         self.step = step
-        self.shape = shape
+        self.type = type_
         self.rules = tuple(tree for tree in rules if tree.children)
         self.held = held if held is None or not isinstance(held.check, Exact) else None
         #: Whether a rule lets values differ here, and not only elements change their places.
@@ -96,25 +96,25 @@ class Place:
         self._members: dict[str, Place] | None = None
         self._wide: frozenset[str] | None = None
         self._typed: dict[str, Place | None] = {}
-        self.fills = around is not None and leads_on(shape, around)
+        self.fills = around is not None and leads_on(type_, around)
         self.leaf = path if around is not None and not self.fills else None
 
     def __repr__(self) -> str:
-        return f"<Place {self.path} {self.shape.form.name}>"
+        return f"<Place {self.path} {self.type.form.name}>"
 
     @classmethod
-    def root(cls, keeping: Keeping, path: str, shape: Shape, rules: RuleTree) -> "Place":
+    def root(cls, keeping: Keeping, path: str, type_: Type, rules: RuleTree) -> "Place":
         """The place of a whole answer, whose fields are counted."""
-        return cls(keeping, path, shape, rules=(rules,), held=rules.held, around=())
+        return cls(keeping, path, type_, rules=(rules,), held=rules.held, around=())
 
     @property
     def members(self) -> Mapping[str, "Place"]:
         """The fields of a message by every key that names one; nothing for all else."""
         if self._members is not None:
             return self._members
-        if self.shape.form is not Form.MESSAGE or self.shape.message is None:
+        if self.type.form is not Form.MESSAGE or self.type.message is None:
             return {}
-        members = self._message_members(self.shape.message)
+        members = self._message_members(self.type.message)
         if self._keeping.take(len(members)):
             self._members = members
         return members
@@ -130,18 +130,18 @@ class Place:
     def element(self) -> "Place":
         """The place of a list's elements or a map's values."""
         if self._element is None:
-            step = VALUE if self.shape.form is Form.MAP else ELEMENT
-            around = self._around if self.shape.form in (Form.LIST, Form.MAP) else None
-            self._element = self._below((step,), self.shape.inner, around, int(step == ELEMENT))
+            step = VALUE if self.type.form is Form.MAP else ELEMENT
+            around = self._around if self.type.form in (Form.LIST, Form.MAP) else None
+            self._element = self._below((step,), self.type.inner, around, int(step == ELEMENT))
         return self._element
 
     def find(self, key: str) -> "Place":
         """The place of an object's member, in whatever case its key is."""
-        if self.shape.form is Form.MAP:
+        if self.type.form is Form.MAP:
             return self.element
         known = self.members.get(key)
-        if known is None and self.shape.form is Form.MESSAGE and self.shape.message is not None:
-            member = self._keeping.plans.message(self.shape.message).by_fold.get(fold(key))
+        if known is None and self.type.form is Form.MESSAGE and self.type.message is not None:
+            member = self._keeping.plans.message(self.type.message).by_fold.get(fold(key))
             known = None if member is None else self.members.get(member.name)
         return known or self.unknown(key)
 
@@ -155,7 +155,7 @@ class Place:
     def unknown(self, key: str) -> "Place":
         """The place of a member that the message does not have; it is not kept."""
         place = self._below((step_of(key),), OPEN, None)
-        place.is_known = self.shape.form is not Form.MESSAGE
+        place.is_known = self.type.form is not Form.MESSAGE
         return place
 
     def typed(self, url: object) -> "Place | None":
@@ -165,7 +165,7 @@ class Place:
         name = url.rpartition("/")[2]
         if name in self._typed:
             return self._typed[name]
-        place = self._any_of(name, self.shape.message) if self.shape.message else None
+        place = self._any_of(name, self.type.message) if self.type.message else None
         if place is not None and self._keeping.take(1):
             self._typed[name] = place
         return place
@@ -175,9 +175,9 @@ class Place:
             message = any_message.file.pool.FindMessageTypeByName(name)
         except KeyError:
             return None
-        shape = Shape(Form.MESSAGE, message=message)
+        type_ = Type(Form.MESSAGE, message=message)
         place = Place(
-            self._keeping, self.path, shape, rules=self.rules, held=self.held, lists=self.lists
+            self._keeping, self.path, type_, rules=self.rules, held=self.held, lists=self.lists
         )
         place._members = place._any_members(message)
         return place
@@ -187,8 +187,8 @@ class Place:
         members = {TYPE_KEY: self._below((step_of(TYPE_KEY),), TEXT, None)}
         if message_kind(message) is FieldKind.MESSAGE:
             return members | self._message_members(message)
-        shape = self._keeping.plans.of_message(message)
-        return members | {"value": self._below((step_of("value"),), shape, None)}
+        type_ = self._keeping.plans.of_message(message)
+        return members | {"value": self._below((step_of("value"),), type_, None)}
 
     def _message_members(self, message: Descriptor) -> dict[str, "Place"]:
         around = (*self._around, message) if self._around is not None and self.fills else None
@@ -198,14 +198,14 @@ class Place:
 
     def _member(self, member: Member, around: tuple[Descriptor, ...] | None) -> "Place":
         steps = dict.fromkeys((step_of(member.name), step_of(member.proto_name)))
-        place = self._below(tuple(steps), member.shape, around)
+        place = self._below(tuple(steps), member.type, around)
         place.keys = (member.name, member.proto_name)
         return place
 
     def _below(
         self,
         steps: tuple[str, ...],
-        shape: Shape,
+        type_: Type,
         around: tuple[Descriptor, ...] | None,
         is_list: int = 0,
     ) -> "Place":
@@ -219,7 +219,7 @@ class Place:
         return Place(
             self._keeping,
             self.path + steps[0] if len(self.path) < LONGEST_PATH else self.path,
-            shape,
+            type_,
             rules=rules,
             held=held,
             around=around,

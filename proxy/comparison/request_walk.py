@@ -40,7 +40,7 @@ class RequestWalk(Walk):
         self._tell_unknown = tell_unknown
 
     def _unequal(self, place: Place, legacy: Json, grpc: Json) -> None:
-        if not is_one_value(place.shape, legacy, grpc):
+        if not is_one_value(place.type, legacy, grpc):
             super()._unequal(place, legacy, grpc)
 
     def _kinds(self, place: Place, legacy: Json, grpc: Json) -> tuple[Kind, ...]:
@@ -49,7 +49,7 @@ class RequestWalk(Walk):
 
     def _identity(self, place: Place, key: str, members: Mapping[str, Json]) -> tuple[str, Place]:
         """A field by either of its names, and by no other: in another case it was not read."""
-        if place.shape.form is Form.MESSAGE and key not in place.members:
+        if place.type.form is Form.MESSAGE and key not in place.members:
             below = place.unknown(key)
             return below.step, below
         return super()._identity(place, key, members)

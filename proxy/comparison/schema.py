@@ -1,6 +1,6 @@
 """What the descriptor says of each value of an answer, as the walk asks for it.
 
-Belongs here: shapes of messages and fields, made on first use and shared by all comparators that
+Belongs here: types of messages and fields, made on first use and shared by all comparators that
 have the same `Plans`. Does not: paths and rules (`comparison.places`), comparing.
 """
 
@@ -35,7 +35,7 @@ class Form(Enum):
     OPEN = auto()  # no schema: any JSON
 
 
-class Shape:
+class Type:
     """What is known of the values at one place.
 
     *kind* is that of a scalar, one with a JSON form of its own included; *enum* and *message* are
@@ -53,7 +53,7 @@ class Shape:
         implicit: bool = False,
         enum: EnumDescriptor | None = None,
         message: Descriptor | None = None,
-        element: "Shape | None" = None,
+        element: "Type | None" = None,
     ) -> None:
         self.form = form
         self.kind = kind
@@ -65,27 +65,27 @@ class Shape:
         self.senses: Any = None
 
     def __repr__(self) -> str:
-        return f"<Shape {self.form.name} {self.kind.name}>"
+        return f"<Type {self.form.name} {self.kind.name}>"
 
     @property
-    def inner(self) -> "Shape":
-        """The shape of elements and map values; without a schema they have none either."""
+    def inner(self) -> "Type":
+        """The type of elements and map values; without a schema they have none either."""
         return self.element or OPEN
 
 
-OPEN: Final = Shape(Form.OPEN)
-TEXT: Final = Shape(Form.SCALAR, FieldKind.STRING)
+OPEN: Final = Type(Form.OPEN)
+TEXT: Final = Type(Form.SCALAR, FieldKind.STRING)
 
 #: Kinds of well-known types whose JSON may be anything.
 _OPEN_KINDS: Final = frozenset({FieldKind.STRUCT, FieldKind.VALUE, FieldKind.LIST_VALUE})
 
 
 class Member(NamedTuple):
-    """A field of a message: its name in JSON, which paths have, and in the proto; its shape."""
+    """A field of a message: its name in JSON, which paths have, and in the proto; its type."""
 
     name: str
     proto_name: str
-    shape: Shape
+    type: Type
 
 
 class MessagePlan(NamedTuple):
@@ -108,11 +108,11 @@ def fold(name: str) -> str:
 class Plans:
     """Shapes and message plans by descriptor, each made once; for the use of one thread."""
 
-    __slots__ = ("_messages", "_shapes")
+    __slots__ = ("_messages", "_types")
 
     def __init__(self) -> None:
         self._messages: dict[Descriptor, MessagePlan] = {}
-        self._shapes: dict[Descriptor, Shape] = {}
+        self._types: dict[Descriptor, Type] = {}
 
     def __repr__(self) -> str:
         return f"<Plans of {len(self._messages)} messages>"
@@ -124,31 +124,31 @@ class Plans:
             plan = self._messages[descriptor] = self._plan(descriptor)
         return plan
 
-    def answer(self, descriptor: Descriptor, field: FieldDescriptor | None = None) -> Shape:
-        """The shape of a whole answer: a message, or one field of it."""
+    def answer(self, descriptor: Descriptor, field: FieldDescriptor | None = None) -> Type:
+        """The type of a whole answer: a message, or one field of it."""
         return self.of_message(descriptor) if field is None else self.field(field)
 
-    def field(self, field: FieldDescriptor) -> Shape:
-        """The shape of a field."""
+    def field(self, field: FieldDescriptor) -> Type:
+        """The type of a field."""
         if is_map(field):
-            return Shape(Form.MAP, implicit=True, element=self._one(map_entry(field)[1]))
+            return Type(Form.MAP, implicit=True, element=self._one(map_entry(field)[1]))
         if field.is_repeated:
-            return Shape(Form.LIST, implicit=True, element=self._one(field))
+            return Type(Form.LIST, implicit=True, element=self._one(field))
         return self._one(field, implicit=not field.has_presence)
 
-    def of_message(self, descriptor: Descriptor) -> Shape:
-        """The shape of a message type that is neither a wrapper nor open-ended by its field."""
-        shape = self._shapes.get(descriptor)
-        if shape is None:
-            shape = self._shapes[descriptor] = _message_shape(descriptor)
-        return shape
+    def of_message(self, descriptor: Descriptor) -> Type:
+        """The type of a message type that is neither a wrapper nor open-ended by its field."""
+        type_ = self._types.get(descriptor)
+        if type_ is None:
+            type_ = self._types[descriptor] = _message_type(descriptor)
+        return type_
 
-    def _one(self, field: FieldDescriptor, *, implicit: bool = False) -> Shape:
-        """The shape of one value of a field."""
+    def _one(self, field: FieldDescriptor, *, implicit: bool = False) -> Type:
+        """The type of one value of a field."""
         if field.message_type is not None:
             return self.of_message(message_type(field))
         enum = enum_type(field) if field.enum_type is not None else None
-        return Shape(Form.SCALAR, field_kind(field), implicit=implicit, enum=enum)
+        return Type(Form.SCALAR, field_kind(field), implicit=implicit, enum=enum)
 
     def _plan(self, descriptor: Descriptor) -> MessagePlan:
         by_name = {
@@ -169,15 +169,15 @@ def _folded(by_key: dict[str, Member]) -> dict[str, Member]:
     return {key: member for key, member in found.items() if key not in unclear}
 
 
-def _message_shape(descriptor: Descriptor) -> Shape:
+def _message_type(descriptor: Descriptor) -> Type:
     kind = message_kind(descriptor)
     if kind is FieldKind.MESSAGE:
-        return Shape(Form.MESSAGE, message=descriptor)
+        return Type(Form.MESSAGE, message=descriptor)
     if kind is FieldKind.WRAPPER:
-        return Shape(Form.SCALAR, field_kind(descriptor.fields_by_name["value"]))
+        return Type(Form.SCALAR, field_kind(descriptor.fields_by_name["value"]))
     if kind is FieldKind.ANY:
-        return Shape(Form.ANY, message=descriptor)
-    return OPEN if kind in _OPEN_KINDS else Shape(Form.SCALAR, kind)
+        return Type(Form.ANY, message=descriptor)
+    return OPEN if kind in _OPEN_KINDS else Type(Form.SCALAR, kind)
 
 
 #: Most fields of an answer that count for coverage: messages that use each other widely have
@@ -185,12 +185,12 @@ def _message_shape(descriptor: Descriptor) -> Shape:
 MOST_FIELDS: Final = 5000
 
 
-def leaf_paths(plans: Plans, shape: Shape, path: str) -> list[str]:
+def leaf_paths(plans: Plans, type_: Type, path: str) -> list[str]:
     """The paths that count for coverage, the shorter first: of fields that lead to no others.
 
     A message that is within itself counts as one field there. `places.Place.leaf` agrees.
     """
-    waiting: list[tuple[str, Shape, tuple[Descriptor, ...]]] = [(path, shape, ())]
+    waiting: list[tuple[str, Type, tuple[Descriptor, ...]]] = [(path, type_, ())]
     found: list[str] = []
     for place, here, around in waiting:  # which grows on the way
         if not leads_on(here, around):
@@ -201,16 +201,16 @@ def leaf_paths(plans: Plans, shape: Shape, path: str) -> list[str]:
         else:
             members = plans.message(here.message).members
             inside = (*around, here.message)
-            waiting += [(place + step_of(each.name), each.shape, inside) for each in members]
+            waiting += [(place + step_of(each.name), each.type, inside) for each in members]
         if len(found) + len(waiting) > 2 * MOST_FIELDS:
             break
     return found[:MOST_FIELDS]
 
 
-def leads_on(shape: Shape, around: tuple[Descriptor, ...]) -> bool:
+def leads_on(type_: Type, around: tuple[Descriptor, ...]) -> bool:
     """Whether the places that count are below: not where a message would begin to repeat."""
-    if shape.form in (Form.LIST, Form.MAP):
+    if type_.form in (Form.LIST, Form.MAP):
         return True
-    if shape.form is not Form.MESSAGE or shape.message is None or shape.message in around:
+    if type_.form is not Form.MESSAGE or type_.message is None or type_.message in around:
         return False
-    return bool(shape.message.fields)
+    return bool(type_.message.fields)

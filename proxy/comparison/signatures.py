@@ -61,10 +61,10 @@ class Signatures:
         """A value's token; None for what may as well not be there."""
         if place.lenient:
             return None
-        kind, shape = type(value), place.shape
-        if (kind is dict or kind is list) and shape.form is not Form.SCALAR:
-            return self._tokens[id(value)] if value or not shape.implicit else None
-        return meaning(shape, value)
+        kind, type_ = type(value), place.type
+        if (kind is dict or kind is list) and type_.form is not Form.SCALAR:
+            return self._tokens[id(value)] if value or not type_.implicit else None
+        return meaning(type_, value)
 
     def _whole(self, place: Place, value: Container) -> Hashable:
         """What an object or list means; the tokens of what is in it are there."""
@@ -74,7 +74,7 @@ class Signatures:
 
     def _object(self, place: Place, value: dict[str, Json]) -> Hashable:
         place, token = _object_place(place, value), self._token
-        members, form = place.members, place.shape.form
+        members, form = place.members, place.type.form
         pairs = []
         for key, item in value.items():
             below = members.get(key) or place.find(key)
@@ -110,7 +110,7 @@ def _containers(place: Place, value: Container) -> list[tuple[Place, Container]]
 
 def _object_place(place: Place, value: Mapping[str, Json]) -> Place:
     """The place of an object: of an Any, that of the type that it says it holds."""
-    if place.shape.form is Form.ANY:
+    if place.type.form is Form.ANY:
         return place.typed(value.get(TYPE_KEY)) or place
     return place
 
@@ -126,7 +126,7 @@ def keys_of(element: Place, values: Sequence[Json], name: str) -> list[Hashable]
         found = next((value[key] for key in spellings if key in value), None)
         if found is None or isinstance(found, (dict, list)):
             return None
-        keys.append(meaning(place.shape, found))
+        keys.append(meaning(place.type, found))
     return keys if None not in keys and len(set(keys)) == len(keys) else None
 
 
@@ -154,12 +154,12 @@ MOST_TRIED: Final = 2
 
 def _candidates(element: Place) -> list[str]:
     """The members that may name an element. One that a rule lets differ names nothing."""
-    if element.shape.form is not Form.MESSAGE:
+    if element.type.form is not Form.MESSAGE:
         return []
     usable = {
-        key: place.shape.kind
+        key: place.type.kind
         for key, place in element.members.items()
-        if place.shape.form is Form.SCALAR and place.held is None
+        if place.type.form is Form.SCALAR and place.held is None
     }
     named = [name for name in NATURAL_KEYS if name in usable]
     texts = [key for key, kind in usable.items() if kind is FieldKind.STRING and key not in named]

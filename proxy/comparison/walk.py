@@ -127,9 +127,9 @@ class Walk:
         if isinstance(legacy, Ambiguous) or isinstance(grpc, Ambiguous):
             return (Kind.UNPARSABLE,)
         if legacy is not None and grpc is not None:
-            return classify(place.shape, legacy, grpc)
+            return classify(place.type, legacy, grpc)
         value = grpc if legacy is None else legacy
-        return (Kind.DEFAULT_VS_ABSENT if is_default(place.shape, value) else Kind.VALUE,)
+        return (Kind.DEFAULT_VS_ABSENT if is_default(place.type, value) else Kind.VALUE,)
 
     def _missing(self, place: Place, value: Json) -> None:
         """A value that gRPC does not have."""
@@ -180,10 +180,10 @@ class Walk:
             self._objects(place, legacy, grpc)
 
     def _objects(self, place: Place, legacy: dict[str, Json], grpc: dict[str, Json]) -> None:
-        form = place.shape.form
+        form = place.type.form
         if form is Form.ANY and type_name(legacy) == type_name(grpc):
             place = place.typed(legacy.get(TYPE_KEY)) or place
-            form = place.shape.form
+            form = place.type.form
         if form is Form.MESSAGE:
             self._messages(place, legacy, grpc)
         elif form is Form.MAP:
@@ -248,7 +248,7 @@ class Walk:
         A field that the object has under its other name too is not the one that this key means.
         """
         below = place.find(key)
-        if place.shape.form is not Form.MESSAGE:
+        if place.type.form is not Form.MESSAGE:
             return fold(key), below
         if any(other != key and other in members for other in below.keys):
             below = place.unknown(key)
@@ -328,7 +328,7 @@ def lack(place: Place, value: Json, kind: Kind) -> Kind:
     """What it is when a value is not there: *kind*, unless its absence means the same."""
     if value is None:
         return Kind.NULL_VS_ABSENT
-    return Kind.DEFAULT_VS_ABSENT if is_default(place.shape, value) else kind
+    return Kind.DEFAULT_VS_ABSENT if is_default(place.type, value) else kind
 
 
 def type_name(value: Mapping[str, Json]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from proxy.comparison.paths import ELEMENT, VALUE, Part, PathPattern, Step, step_of
-from proxy.comparison.schema import Form, Plans, Shape
+from proxy.comparison.schema import Form, Plans, Type
 from proxy.config.naming import did_you_mean
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
@@ -17,7 +17,7 @@ from proxy.transcoding.httpbody import is_http_body
 from proxy.transcoding.protojson.kinds import Kind
 
 #: Raw content: no path leads into it.
-_RAW: Final = Shape(Form.SCALAR, Kind.BYTES)
+_RAW: Final = Type(Form.SCALAR, Kind.BYTES)
 #: Whose content nobody has described: any path may be there.
 _UNDESCRIBED: Final = frozenset({Form.OPEN, Form.ANY})
 _WHAT: Final = {Form.MESSAGE: "an object", Form.LIST: "a list", Form.MAP: "a map"}
@@ -99,15 +99,15 @@ class FieldPaths:
         if binding.body is Body.WHOLE:
             raise UnknownName(f'no parameter names a field beside body: "*", so only ignore {name}')
         dotted, bracket, key = name.partition("[")
-        shape, names = self._plans.of_message(message), list[str]()
+        type_, names = self._plans.of_message(message), list[str]()
         for each in dotted.split("."):
-            inside = shape.message if shape.form is Form.MESSAGE else None
+            inside = type_.message if type_.form is Form.MESSAGE else None
             member = self._plans.message(inside).by_key.get(each) if inside is not None else None
             if member is None:
                 raise UnknownName(f"{message.full_name} has no field {name}")
             names.append(member.proto_name)
-            shape = member.shape
-        given = shape.inner if shape.form in (Form.LIST, Form.MAP) else shape
+            type_ = member.type
+        given = type_.inner if type_.form in (Form.LIST, Form.MAP) else type_
         if given.form in (Form.MESSAGE, Form.ANY):
             raise NoSuchField(f"no parameter gives {name}: it is a message")
         return ".".join(names) + bracket + key
@@ -138,15 +138,15 @@ class FieldPaths:
             return None
         sent = pattern.part is Part.REQUEST
         root = self._plans.of_message(binding.method.input_type) if sent else self._answer(binding)
-        steps, shape = self._walked(root, pattern.steps)
+        steps, type_ = self._walked(root, pattern.steps)
         path = str(PathPattern(steps, pattern.part))
-        if shape.form in _UNDESCRIBED:
+        if type_.form in _UNDESCRIBED:
             return None
-        if shape.form is not Form.LIST:
-            return "use", f"is for lists: {path} is {_WHAT.get(shape.form, 'a single value')}"
-        return None if key is None else self._key_fault(shape.inner, key, f"{path}{ELEMENT}")
+        if type_.form is not Form.LIST:
+            return "use", f"is for lists: {path} is {_WHAT.get(type_.form, 'a single value')}"
+        return None if key is None else self._key_fault(type_.inner, key, f"{path}{ELEMENT}")
 
-    def _key_fault(self, element: Shape, key: str, path: str) -> tuple[str, str] | None:
+    def _key_fault(self, element: Type, key: str, path: str) -> tuple[str, str] | None:
         if element.form in _UNDESCRIBED:
             return None
         try:
@@ -161,45 +161,45 @@ class FieldPaths:
         except NoSuchField as error:
             return error
 
-    def _answer(self, binding: Binding) -> Shape:
+    def _answer(self, binding: Binding) -> Type:
         """What stands at `$`: of a stream, the list of its messages."""
         output, field = binding.method.output_type, binding.response_body
         if is_http_body(output if field is None else field.message_type):
-            shape = _RAW
+            type_ = _RAW
         else:
-            shape = self._plans.answer(output, field)
+            type_ = self._plans.answer(output, field)
         streams = binding.cardinality.response_streams
-        return Shape(Form.LIST, element=shape) if streams else shape
+        return Type(Form.LIST, element=type_) if streams else type_
 
-    def _named(self, shape: Shape, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        return self._walked(shape, steps)[0]
+    def _named(self, type_: Type, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return self._walked(type_, steps)[0]
 
-    def _walked(self, shape: Shape, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Shape]:
+    def _walked(self, type_: Type, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Type]:
         """The steps by their JSON names, and what is known of the place to which they lead."""
         named: list[Step] = []
         for index, step in enumerate(steps):
-            if shape.form in _UNDESCRIBED:
-                return (*named, *steps[index:]), shape
-            name, shape = self._step(shape, step, str(PathPattern(tuple(named))))
+            if type_.form in _UNDESCRIBED:
+                return (*named, *steps[index:]), type_
+            name, type_ = self._step(type_, step, str(PathPattern(tuple(named))))
             named.append(name)
-        return tuple(named), shape
+        return tuple(named), type_
 
-    def _step(self, shape: Shape, step: Step, path: str) -> tuple[Step, Shape]:
+    def _step(self, type_: Type, step: Step, path: str) -> tuple[Step, Type]:
         """One step down from *path*, with the JSON name where it is a field's."""
-        if step == {Form.LIST: ELEMENT, Form.MAP: VALUE}.get(shape.form):
-            return step, shape.inner
-        if shape.form is not Form.MESSAGE or shape.message is None or step in (ELEMENT, VALUE):
-            raise NoSuchField(_misstep(shape, step, path))
-        members = self._plans.message(shape.message).by_key
+        if step == {Form.LIST: ELEMENT, Form.MAP: VALUE}.get(type_.form):
+            return step, type_.inner
+        if type_.form is not Form.MESSAGE or type_.message is None or step in (ELEMENT, VALUE):
+            raise NoSuchField(_misstep(type_, step, path))
+        members = self._plans.message(type_.message).by_key
         by_step = {step_of(key): member for key, member in members.items()}
         if step not in by_step:
             guess = did_you_mean(step, sorted({step_of(each.name) for each in members.values()}))
-            raise UnknownName(f"{shape.message.full_name} at {path} has no field {step}{guess}")
+            raise UnknownName(f"{type_.message.full_name} at {path} has no field {step}{guess}")
         member = by_step[step]
-        return step_of(member.name), member.shape
+        return step_of(member.name), member.type
 
 
-def _misstep(shape: Shape, step: Step, path: str) -> str:
+def _misstep(type_: Type, step: Step, path: str) -> str:
     hint = {Form.LIST: f"; {ELEMENT} is its elements", Form.MAP: f"; {VALUE} is its values"}
-    what = _WHAT.get(shape.form, "no object")
-    return f"{path} is {what}, which has no {step}{hint.get(shape.form, '')}"
+    what = _WHAT.get(type_.form, "no object")
+    return f"{path} is {what}, which has no {step}{hint.get(type_.form, '')}"

@@ -175,7 +175,7 @@ def test_recursive_messages_cannot_make_a_comparator_keep_without_end() -> None:
         below = place
         for step in range(14):
             below = below.find("spare" if number >> step & 1 else "parts")
-            below = below.element if below.shape.element else below
+            below = below.element if below.type.element else below
         assert below.find("name").path.endswith(".name")
     assert keeping.kept > MOST_KEPT
 

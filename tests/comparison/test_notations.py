@@ -8,7 +8,7 @@ from proxy.comparison.kinds import Kind
 from proxy.comparison.notations import classify, is_default, json_type, meaning
 from proxy.comparison.numbers import double, number, scaled, single
 from proxy.comparison.reading import Ambiguous, read
-from proxy.comparison.schema import Form, Plans, Shape
+from proxy.comparison.schema import Form, Plans, Type
 from proxy.comparison.times import SECOND_NS, moment, same_moment, same_span, span
 from tests.comparison.messages import field
 
@@ -126,7 +126,7 @@ def test_numbers_of_a_kind_are_equal_by_what_it_can_hold() -> None:
     assert scaled("1e32") is scaled("x") is None
 
 
-def shape(name: str) -> Shape:
+def type_of(name: str) -> Type:
     return Plans().field(field(name))
 
 
@@ -143,22 +143,22 @@ def test_defaults_are_those_of_the_kind() -> None:
         "labels": {},
     }
     for name, value in defaults.items():
-        assert is_default(shape(name), value), name
+        assert is_default(type_of(name), value), name
     for name in ("comment", "card", "limit", "customer", "createTime", "nothing"):
         if name != "createTime":
-            assert not any(is_default(shape(name), value) for value in defaults.values()), name
-    assert not is_default(shape("id"), b"0")
-    assert is_default(shape("paid"), b"0")
-    assert not is_default(shape("paid"), b"1")
-    assert not is_default(shape("count"), False)
+            assert not any(is_default(type_of(name), value) for value in defaults.values()), name
+    assert not is_default(type_of("id"), b"0")
+    assert is_default(type_of("paid"), b"0")
+    assert not is_default(type_of("paid"), b"1")
+    assert not is_default(type_of("count"), False)
 
 
 def test_what_means_the_same_has_one_meaning() -> None:
-    assert meaning(shape("number"), "12") == meaning(shape("number"), b"12.0") is not None
-    assert meaning(shape("color"), "red") == meaning(shape("color"), b"1") is not None
-    assert meaning(shape("color"), "purple") == "purple"
-    assert meaning(shape("create_time"), b"1704164645") == meaning(
-        shape("create_time"), "2024-01-02T03:04:05.9Z"
+    assert meaning(type_of("number"), "12") == meaning(type_of("number"), b"12.0") is not None
+    assert meaning(type_of("color"), "red") == meaning(type_of("color"), b"1") is not None
+    assert meaning(type_of("color"), "purple") == "purple"
+    assert meaning(type_of("create_time"), b"1704164645") == meaning(
+        type_of("create_time"), "2024-01-02T03:04:05.9Z"
     )
     for name, value in (
         ("id", ""),
@@ -167,21 +167,21 @@ def test_what_means_the_same_has_one_meaning() -> None:
         ("color", b"0"),
         ("id", None),
     ):
-        assert meaning(shape(name), value) is None
-    assert meaning(shape("comment"), "") == ""
-    assert meaning(shape("id"), ["a"]) == ("array",)
-    assert meaning(shape("id"), b"1") == b"1"
+        assert meaning(type_of(name), value) is None
+    assert meaning(type_of("comment"), "") == ""
+    assert meaning(type_of("id"), ["a"]) == ("array",)
+    assert meaning(type_of("id"), b"1") == b"1"
 
 
 def test_an_enum_of_a_thousand_letters_is_not_looked_for() -> None:
-    assert classify(shape("color"), "x" * 1000, "COLOR_RED") == (Kind.VALUE,)
+    assert classify(type_of("color"), "x" * 1000, "COLOR_RED") == (Kind.VALUE,)
 
 
 def test_a_value_of_another_type_that_cannot_be_read_differs_in_its_type() -> None:
-    assert classify(shape("number"), "many", b"12") == (Kind.TYPE,)
-    assert classify(shape("create_time"), "noon", b"1704164645") == (Kind.TYPE,)
-    assert classify(shape("paid"), "true", True) == (Kind.TYPE,)
-    assert classify(Shape(Form.OPEN), b"1", "2") == (Kind.TYPE,)
+    assert classify(type_of("number"), "many", b"12") == (Kind.TYPE,)
+    assert classify(type_of("create_time"), "noon", b"1704164645") == (Kind.TYPE,)
+    assert classify(type_of("paid"), "true", True) == (Kind.TYPE,)
+    assert classify(Type(Form.OPEN), b"1", "2") == (Kind.TYPE,)
 
 
 def test_values_of_a_key_that_was_given_twice_are_kept() -> None:
