@@ -165,7 +165,7 @@ def _route(skeleton: Skeleton, own: RouteShape, *, has_profile: bool) -> Iterato
     """A route's own part of the shape, beside the profile."""
     shape: dict[str, Any] = {"profile": _PROFILE} if has_profile else {}
     if own.of and skeleton.envelope is not None:
-        shape["answer"] = {"body": constant_body(skeleton.envelope), "of": own.of}
+        shape["answer"] = {"of": own.of}
     if own.status != _OK:
         shape["status"] = {"code": own.status}
     query: dict[str, Any] = {"separator": own.separator} if own.separator else {}
