@@ -72,10 +72,14 @@ def _time(pattern: str, zone: str) -> None:
         raise PydanticCustomError("moment", "{error}", {"error": str(error)}) from None
 
 
-def _two_values(pair: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
-    if type(pair[0]) is type(pair[1]) and pair[0] == pair[1]:
-        raise PydanticCustomError("bool_pair", "must be two values that differ")
-    return pair
+def _bool_form(value: object) -> object:
+    if isinstance(value, tuple) and len(value) == 2:
+        if type(value[0]) is type(value[1]) and value[0] == value[1]:
+            raise PydanticCustomError("bool_pair", "must be two values that differ")
+    elif value not in ("json", "number", "text"):
+        message = "must be json, number, text, or the values for true and false"
+        raise PydanticCustomError("bool_form", message)
+    return value
 
 
 TypeName = Annotated[str, AfterValidator(_type_name)]
@@ -108,11 +112,10 @@ class FormKeys(Section):
     floating: Literal["text", "number"] | None = Field(
         default=None, alias="float", description="Floats, else `number`.", examples=["text"]
     )
-    boolean: (
-        Literal["json", "number", "text"]
-        | Annotated[tuple[Scalar, Scalar], AfterValidator(_two_values)]
-        | None
-    ) = Field(
+    boolean: Annotated[
+        Literal["json", "number", "text"] | tuple[Scalar, Scalar] | None,
+        BeforeValidator(_bool_form),
+    ] = Field(
         default=None,
         alias="bool",
         description=(

@@ -306,11 +306,21 @@ class _Check:
             }
             self._lossy |= allowed
             if not allowed:
-                said = self._layouts.said_of(field)
-                own = said is not None and getattr(said.forms, key) is not None
-                at: Key = ("fields", said.selector, key) if own and said else ("forms", key)
+                at = self._form_key(field, key)
                 name = f"{owner(field).name}.{field.name}"
                 yield Fault(at, f"{message}, for {name}; if that may be, name it in lossy")
+
+    def _form_key(self, field: FieldDescriptor, key: str) -> Key:
+        """The key that gives a field the form that *key* is about."""
+        said = self._layouts.said_of(field)
+        if key == "enum":
+            enum = enum_type(element(field))
+            for table in self._shape.enums:
+                if selects(table.selector, enum):
+                    return ("enums", table.selector)
+        if said is not None and getattr(said.forms, key) is not None:
+            return ("fields", said.selector, key)
+        return ("forms", key)
 
     # Envelopes
 
