@@ -23,6 +23,7 @@ from proxy.routing.path_problems import PathProblems
 from proxy.routing.program_problems import ProgramProblems
 from proxy.routing.request_problems import RequestProblems
 from proxy.routing.request_settings import path_settings
+from proxy.routing.request_shape_problems import RequestShapeProblems
 from proxy.routing.schema import Schema
 from proxy.routing.shape_problems import ShapeProblems
 from proxy.routing.table import Route, RouteBinding, RouteTable
@@ -85,6 +86,7 @@ def build_snapshot(
         problems += RequestProblems(config, schema.bindings).find()
         problems += ShapeProblems(config, schema, breathe).find()
         problems += OutcomeProblems(config, schema, breathe).find()
+        problems += RequestShapeProblems(config, schema, breathe).find()
         problems += ProgramProblems(config, schema, breathe).find()
         problems += ValidationProblems(config, schema, breathe).find()
     compiler = Compiler(config, schema, None if before is None else before.compiled)

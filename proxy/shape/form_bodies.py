@@ -8,9 +8,10 @@ are bound as a query is, with the same rules about what is given twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeGuard
+from dataclasses import replace
+from typing import Any, TypeGuard
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from proxy.errors import RequestError
@@ -23,19 +24,23 @@ from proxy.shape.bodies import (
     media_type,
     read_form,
 )
-from proxy.shape.printer_source import Steps, field_steps
+from proxy.shape.printer_source import Steps
 from proxy.shape.queries import LegacyNames, ShapedQueryBinder, ShapedTables
-from proxy.shape.request_options import FileField, FormBodies, RequestShape
-from proxy.transcoding.binding import Binding, Body
-from proxy.transcoding.body import BodyReader, is_raw
+from proxy.shape.request_checks import (
+    content_steps,
+    file_fault,
+    form_target,
+    rename_fault,
+    word_steps,
+)
+from proxy.shape.request_options import FileField, FormBodies, QueryShape, RequestShape
+from proxy.transcoding.binding import Binding
+from proxy.transcoding.body import BodyReader
 from proxy.transcoding.fieldmask import JsonLeaves, Leaf
 from proxy.transcoding.httpbody import fill_http_body, is_http_body
 from proxy.transcoding.protojson.faults import excerpt, joined
-from proxy.transcoding.protojson.kinds import Kind, field_kind, message_kind, message_type
 from proxy.transcoding.query import Bound
 from proxy.transcoding.request_options import RequestOptions
-
-_TEXTS: Final = frozenset({Kind.STRING})
 
 
 class FormReader:
@@ -49,9 +54,9 @@ class FormReader:
         forms: FormBodies,
         options: RequestOptions,
     ) -> None:
-        """Raises `ValueError` for a body that no form can give, and for bad places of files."""
-        message, self._prefix = _target(binding)
-        names = LegacyNames(tables, message, shape.query)
+        """Raises `ValueError` for a body that no form can give."""
+        message, self._prefix = form_target(binding)
+        names = LegacyNames(tables, message, self._query(binding, shape.query))
         self._binder = ShapedQueryBinder(names, shape, bound=Bound(), options=options)
         self._kinds = frozenset(
             kind
@@ -59,10 +64,24 @@ class FormReader:
             if is_taken
         )
         self._limits = FormLimits(forms.max_parts, options.max_parameters, forms.max_file_bytes)
-        self._files = {each.part: _FilePlace(message, each) for each in forms.files}
+        self._files = {
+            each.part: _FilePlace(message, each)
+            for each in forms.files
+            if file_fault(message, each) is None
+        }
 
     def __repr__(self) -> str:
         return f"<FormReader of {self._binder!r}, {len(self._files)} files>"
+
+    def _query(self, binding: Binding, query: QueryShape) -> QueryShape:
+        """The same for a form, whose fields are those inside of the body."""
+        behind = f"{self._prefix}." if self._prefix else ""
+        renames = (
+            (name, path.removeprefix(behind))
+            for name, path in query.renames
+            if path.startswith(behind) and rename_fault(binding, path, in_forms=True) is None
+        )
+        return replace(query, renames=tuple(renames))
 
     def takes(self, content_type: str | None) -> bool:
         """Whether a body of this content type is a form that it reads."""
@@ -120,32 +139,15 @@ def _is_file(part: Part | File) -> TypeGuard[File]:
     return isinstance(part, File)
 
 
-def _target(binding: Binding) -> tuple[Descriptor, str]:
-    """The message that a form is for, and the field of the request that it is, "" for itself."""
-    body = binding.body
-    if is_raw(binding):
-        raise ValueError("the body of this rule is taken as it is, of any content type")
-    if isinstance(body, FieldDescriptor):
-        if body.is_repeated or field_kind(body) is not Kind.MESSAGE:
-            raise ValueError(f"a form cannot give the field {body.name}, which is no message")
-        return message_type(body), body.name
-    if body is Body.NONE:
-        raise ValueError("the rule takes no body")
-    if message_kind(binding.method.input_type) is not Kind.MESSAGE:
-        raise ValueError("a form cannot give a message without fields of its own")
-    return binding.method.input_type, ""
-
-
 class _FilePlace:
     """Where one file goes: its content, its name, its media type."""
 
     def __init__(self, message: Descriptor, said: FileField) -> None:
         self.path = said.content
-        self._content = field_steps(message, said.content)
+        self._content = content_steps(message, said.content)
         self._is_http_body = is_http_body(self._content[-1].message_type)
-        _check_content(self._content[-1], said)
-        self._file_name = _text_steps(message, said.file_name)
-        self._media_type = _text_steps(message, said.media_type)
+        self._file_name = word_steps(message, said.file_name)
+        self._media_type = word_steps(message, said.media_type)
 
     def __repr__(self) -> str:
         return f"<_FilePlace {self.path}>"
@@ -162,21 +164,6 @@ class _FilePlace:
         ):
             if steps and text:
                 setattr(_parent(message, steps), steps[-1].name, text)
-
-
-def _check_content(field: FieldDescriptor, said: FileField) -> None:
-    is_bytes = field_kind(field) is Kind.BYTES
-    if field.is_repeated or not (is_bytes or is_http_body(field.message_type)):
-        raise ValueError(f"{said.content} is neither bytes nor an HttpBody, for a file")
-
-
-def _text_steps(message: Descriptor, path: str | None) -> Steps:
-    if path is None:
-        return ()
-    steps = field_steps(message, path)
-    if steps[-1].is_repeated or field_kind(steps[-1]) not in _TEXTS:
-        raise ValueError(f"{path} is no text, for a word about a file")
-    return steps
 
 
 def _parent(message: Any, steps: Steps) -> Any:

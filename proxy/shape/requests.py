@@ -5,6 +5,7 @@ Belongs here: which readers a binding's builder has. Does not: the readers thems
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -13,8 +14,9 @@ from proxy.shape.codecs import ShapedCodecs
 from proxy.shape.form_bodies import FormLeaves, FormReader, form_reading
 from proxy.shape.leaves import shaped_leaves
 from proxy.shape.queries import LegacyNames, ShapedQueryBinder, ShapedTables
+from proxy.shape.request_checks import form_fault, rename_fault, shell_fault
 from proxy.shape.request_options import RequestShape
-from proxy.transcoding.binding import Binding, Body
+from proxy.transcoding.binding import Binding
 from proxy.transcoding.body import body_reader, json_body
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.parameters import FieldTables
@@ -61,14 +63,15 @@ def _readers(
     shape = codecs.shape.requests or RequestShape()
     message, body = binding.method.input_type, binding.body
     field = body if isinstance(body, FieldDescriptor) else None
-    unwrapping = None if body is Body.NONE else codecs.unwrapping(message, field)
+    fits = shell_fault(binding, codecs.shape) is None
+    unwrapping = codecs.unwrapping(message, field) if fits else None
     if unwrapping is None:
         read = body_reader(binding, codecs, options)
     else:
         read = json_body(binding, unwrapping.parse, options)
     shell = None if unwrapping is None else unwrapping.shell
     leaves = shaped_leaves(binding, codecs.entries, shell)
-    if shape.forms is not None:
+    if shape.forms is not None and form_fault(binding) is None:
         forms = FormReader(binding, tables, shape, shape.forms, options)
         make: Callable[[], Any] = message_class(message)
         read = form_reading(forms, make, read)
@@ -80,5 +83,10 @@ def _query(
     binding: Binding, shape: RequestShape, options: RequestOptions, tables: ShapedTables
 ) -> QueryBinder:
     message = binding.method.input_type if names_fields(binding, options) else None
-    names = LegacyNames(tables, message, shape.query)
+    renames = [each for each in shape.query.renames if _fits(binding, each[1])]
+    names = LegacyNames(tables, message, replace(shape.query, renames=tuple(renames)))
     return ShapedQueryBinder(names, shape, bound=taken(binding, options), options=options)
+
+
+def _fits(binding: Binding, path: str) -> bool:
+    return rename_fault(binding, path, in_forms=False) is None
