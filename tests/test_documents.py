@@ -22,7 +22,6 @@ from proxy.config.units import parse_size
 from proxy.config.upstreams import GrpcUpstream, LegacyUpstream
 from proxy.cutover.decision import Reason
 from proxy.cutover.fallback import FallbackReason
-from proxy.example.files import folder
 from proxy.example.legacy import LegacyHost
 from proxy.example.seed import seeded_store
 from proxy.example.server import DnsServer
@@ -51,6 +50,7 @@ from tests.document_examples import (
     table_rows,
 )
 from tests.document_requests import check_answer, send
+from tests.live.example import write_plain_mappings
 
 README = ROOT / "README.md"
 SEMANTICS = ROOT / "docs" / "semantics.md"
@@ -73,23 +73,24 @@ def test_configuration_page_is_up_to_date() -> None:
 
 @dataclass(frozen=True)
 class Stand:
-    """The example as `cutover demo` has it: two hosts and the proxy before them."""
+    """The example's two hosts, and the proxy before them over its mappings without shapes."""
 
     snapshot: Snapshot
     port: int
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stand() -> AsyncIterator[Stand]:
+async def stand(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    mappings = write_plain_mappings(tmp_path_factory.mktemp("mappings"))
     async with AsyncExitStack() as stack:
         store = seeded_store()
         legacy = await stack.enter_async_context(LegacyHost(store))
         server = await stack.enter_async_context(DnsServer(store))
         environ = {"LEGACY_URL": legacy.url, "DNS_TARGET": server.address}
-        snapshot = await load_snapshot(folder("mappings"), environ)
+        snapshot = await load_snapshot(mappings, environ)
         service = Service(
             snapshot,
-            folder("mappings"),
+            mappings,
             lambda _: None,
             listen=Listen(host="127.0.0.1", port=0),
             admin=Admin(host="127.0.0.1", port=0),

@@ -7,7 +7,8 @@ this. The demo, the tests and the documents use it.
 |---|---|
 | `files` | where the .proto files and the mappings are |
 | `model`, `checks`, `zonefile`, `store`, `seed` | the data and its rules, without any protocol |
-| `documents`, `legacy` | the data as hand-written JSON, and the REST host |
+| `documents`, `reading`, `replies` | the data in the old JSON, written and read by hand |
+| `legacy` | the REST host |
 | `schema`, `messages`, `server` | the data as protobuf messages, and the gRPC server |
 | `serving` | running either server as a process of its own |
 | `expect`, `steps`, `walk` | the scripted walk through the proxy |

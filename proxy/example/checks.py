@@ -27,7 +27,8 @@ MAX_RAW_BYTES: Final = 65_535
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?:{_LABEL}\.)+", re.ASCII)
 _HOST: Final = re.compile(rf"@|\*|(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-_RECORD_ID: Final = re.compile(r"[a-z0-9-]{1,63}", re.ASCII)
+#: One of digits alone would be taken for a number that the server gave.
+_RECORD_ID: Final = re.compile(r"(?![0-9]+\Z)[a-z0-9-]{1,63}", re.ASCII)
 
 Finding = tuple[str, str]
 
@@ -48,7 +49,7 @@ def content_violations(content: Content) -> Iterator[Violation]:
 def check_record_id(record_id: str) -> None:
     """Raise INVALID_ARGUMENT when a client cannot have *record_id*."""
     if not _RECORD_ID.fullmatch(record_id):
-        raise invalid(Violation("record_id", "must be 1 to 63 of a-z, 0-9 and -"))
+        raise invalid(Violation("record_id", "must be 1 to 63 of a-z, 0-9 and -, and no number"))
 
 
 def split_record_name(name: str, field: str) -> tuple[str, str]:

@@ -36,9 +36,24 @@ def holds(**expected: object) -> Check:
     return lambda answer: _difference(expected, answer.json(), "")
 
 
+def result_holds(**expected: object) -> Check:
+    """The envelope is that of a success, and its result has these members with these values."""
+    return holds(success=True, errors=[], messages=[], result=expected)
+
+
+def fails_with(*codes: int, field: str | None = None) -> Check:
+    """The envelope is that of a failure with errors of these codes, the first about *field*."""
+    return lambda answer: _failure(answer.json(), [*codes], field)
+
+
+def has_pages(page: int, per_page: int, total_count: int) -> Check:
+    """The envelope tells of page number *page*."""
+    return holds(result_info={"page": page, "per_page": per_page, "total_count": total_count})
+
+
 def lacks(name: str) -> Check:
-    """The JSON has no such member."""
-    return lambda answer: f"{name} is still there" if name in answer.json() else ""
+    """The result has no such member."""
+    return lambda answer: f"{name} is still there" if name in answer.json()["result"] else ""
 
 
 def is_json(expected: object) -> Check:
@@ -67,8 +82,8 @@ def is_empty(answer: Answer) -> str:
 
 
 def has_records(count: int) -> Check:
-    """The JSON has a list of so many records."""
-    return lambda answer: _counted(answer.json().get("records", []), count)
+    """The result is a list of so many records."""
+    return lambda answer: _counted(answer.json().get("result", []), count)
 
 
 def is_array_of(count: int) -> Check:
@@ -90,6 +105,16 @@ def _counted(records: list[Mapping[str, Any]], count: int) -> str:
     if len(records) != count:
         return f"{len(records)} records where {count} must be"
     return "" if all("name" in record for record in records) else "an item is not a record"
+
+
+def _failure(body: Mapping[str, Any], codes: list[int], field: str | None) -> str:
+    whole = _difference({"success": False, "messages": [], "result": None}, body, "")
+    if whole:
+        return whole
+    found = [error["code"] for error in body["errors"]]
+    if found != codes:
+        return f"codes {found}, not {codes}"
+    return _difference(field, body["errors"][0].get("field"), ".field")
 
 
 def _events(body: bytes) -> list[Any]:

@@ -1,7 +1,7 @@
 """The legacy REST host: the old way to the data, and what the new API does not have yet.
 
-The URLs and documents are those of `dns.v1` over HTTP. Beside them it serves what no RPC is mapped
-to: `/status`, the list of zones, `purge_cache` and an old URL that redirects.
+The URLs are those of `dns.v1` over HTTP, the JSON has a dialect of its own. Beside them it serves
+what no RPC is mapped to: `/status`, the list of zones, `purge_cache` and an old URL that redirects.
 """
 
 import json
@@ -16,27 +16,26 @@ from proxy.example import zonefile
 from proxy.example.checks import split_record_name
 from proxy.example.documents import (
     content_document,
-    error_document,
     hosts_document,
-    leaf_paths,
-    merged,
+    import_document,
     nameserver_document,
-    read_content,
-    read_time,
     record_document,
     statistics_document,
     verification_document,
     zone_document,
 )
-from proxy.example.model import (
-    ExampleError,
-    Filters,
-    Record,
-    RecordType,
-    Violation,
-    Zone,
-    invalid,
+from proxy.example.model import ExampleError, Record, Zone
+from proxy.example.reading import (
+    merged,
+    read_content,
+    read_document,
+    read_filters,
+    read_flag,
+    read_names,
+    read_page,
+    read_types,
 )
+from proxy.example.replies import enveloped, error_body, fault_of, http_fault, page_info
 from proxy.example.seed import seeded_store
 from proxy.example.serving import LOOPBACK, main
 from proxy.example.store import ZoneStore
@@ -48,9 +47,6 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 SHUTDOWN_TIMEOUT_S: Final = 1.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_HTTP_STATUS: Final[Mapping[int, int]] = {3: 400, 5: 404, 6: 409, 9: 400, 12: 501, 15: 500}
-_CODES: Final[Mapping[int, int]] = {400: 3, 404: 5, 405: 12, 413: 8}
 
 
 class LegacyHost:
@@ -136,7 +132,7 @@ class _Handlers:
         self._store = store
 
     async def list_zones(self, _: web.Request) -> web.Response:
-        response = _json({"zones": [self._zone(zone) for zone in self._store.zones()]})
+        response = _json(enveloped([self._zone(zone) for zone in self._store.zones()]))
         response.enable_compression()
         return response
 
@@ -149,15 +145,12 @@ class _Handlers:
         return self._answer(request, [nameserver_document(one) for one in found])
 
     async def list_records(self, request: web.Request) -> web.Response:
-        size, token = _integer(request, "pageSize"), request.query.get("pageToken", "")
-        domain = request.match_info["zone"]
-        page = self._store.page(domain, _filters(request), size, token)
-        members = {
-            "records": [record_document(record) for record in page.records],
-            "nextPageToken": page.next_page_token,
-            "totalSize": page.total_size,
-        }
-        response = self._answer(request, {key: value for key, value in members.items() if value})
+        domain, filters = request.match_info["zone"], read_filters(request.query)
+        number, size = read_page(request.query)
+        page = self._store.page(domain, filters, size, skip=(number - 1) * size)
+        info = page_info(number, size, len(page.records), page.total_size)
+        records = [record_document(record) for record in page.records]
+        response = _json(enveloped(records, result_info=info), headers=self._headers(domain))
         response.enable_compression()
         return response
 
@@ -165,39 +158,37 @@ class _Handlers:
         return self._answer(request, record_document(self._store.record(_name(request))))
 
     async def create_record(self, request: web.Request) -> web.Response:
-        record_id = request.query.get("recordId", "")
-        content = read_content(await _document(request))
-        record = self._store.create(request.match_info["zone"], content, record_id)
-        return self._answer(request, record_document(record))
+        domain, label = request.match_info["zone"], request.query.get("label", "")
+        content = read_content(read_document(await request.read()))
+        document = record_document(self._store.create(domain, content, label))
+        response = self._answer(request, document, status=201)
+        response.headers["location"] = document["href"]
+        return response
 
     async def patch_record(self, request: web.Request) -> web.Response:
-        changes = await _document(request)
-        mask = request.query.get("updateMask")
-        paths = list(leaf_paths(changes)) if mask is None else _mask_paths(mask)
+        changes = read_document(await request.read())
         record = self._store.record(_name(request))
-        document = merged(content_document(record.content), changes, paths)
-        return self._answer(
-            request, record_document(self._store.update(record, read_content(document)))
-        )
+        content = read_content(merged(content_document(record.content), changes))
+        return self._answer(request, record_document(self._store.update(record, content)))
 
     async def put_record(self, request: web.Request) -> web.Response:
-        content = read_content(await _document(request))
+        content = read_content(read_document(await request.read()))
         record = self._store.update(self._store.record(_name(request)), content)
         return self._answer(request, record_document(record))
 
     async def delete_record(self, request: web.Request) -> web.Response:
         self._store.delete(_name(request))
-        return self._answer(request, {})
+        return web.Response(status=204, headers=self._headers(request.match_info["zone"]))
 
     async def verify_record(self, request: web.Request) -> web.Response:
-        document = await _document(request)
+        document = read_document(await request.read())
         zone, record_id = request.match_info["zone"], request.match_info["id"]
-        found = self._store.verify(zone, record_id, _hosts(document))
+        found = self._store.verify(zone, record_id, read_names(document, "name_servers"))
         return self._answer(request, verification_document(*found))
 
     async def export_zone(self, request: web.Request) -> web.StreamResponse:
         domain = request.match_info["zone"]
-        records = self._store.export(domain, _types(request))
+        records = self._store.export(domain, read_types(request.query))
         framing = _FRAMINGS.get(_accepted(request), _as_array)
         content_type = _accepted(request)
         response = web.StreamResponse(headers=self._headers(domain))
@@ -216,11 +207,9 @@ class _Handlers:
 
     async def import_zone_file(self, request: web.Request) -> web.Response:
         domain = request.match_info["zone"]
-        validate_only = request.query.get("validateOnly") == "true"
-        data = await request.read()
-        result = self._store.import_zone_file(domain, data, validate_only=validate_only)
-        members = {"added": result.added, "present": result.present}
-        return self._answer(request, {name: value for name, value in members.items() if value})
+        dry_run, data = read_flag(request.query, "dry_run"), await request.read()
+        result = self._store.import_zone_file(domain, data, validate_only=dry_run)
+        return self._answer(request, import_document(result))
 
     async def get_statistics(self, request: web.Request) -> web.Response:
         domain = request.match_info["zone"]
@@ -231,13 +220,13 @@ class _Handlers:
         return self._answer(request, hosts_document(found))
 
     async def send_statistics(self, request: web.Request) -> web.Response:
-        to = (await _document(request)).get("to", "")
+        to = read_document(await request.read()).get("to", "")
         self._store.send_statistics(request.match_info["zone"], str(to))
-        return self._answer(request, {})
+        return self._answer(request, {}, status=202)
 
     async def purge_cache(self, request: web.Request) -> web.Response:
-        domain = self._store.zone(request.match_info["zone"]).domain
-        return _json({"purged": domain}, status=202)
+        zone = self._store.zone(request.match_info["zone"])
+        return _json(enveloped({"purged": zone.domain}), status=202)
 
     def _zone(self, zone: Zone) -> dict[str, Any]:
         return zone_document(zone, self._store.record_count(zone.domain))
@@ -245,14 +234,14 @@ class _Handlers:
     def _headers(self, domain: str) -> dict[str, str]:
         return {"x-zone-serial": str(self._store.zone(domain).serial)}
 
-    def _answer(self, request: web.Request, document: object) -> web.Response:
-        return _json(document, headers=self._headers(request.match_info["zone"]))
+    def _answer(self, request: web.Request, result: object, status: int = 200) -> web.Response:
+        return _json(enveloped(result), status, self._headers(request.match_info["zone"]))
 
 
 async def _hello(request: web.Request) -> web.Response:
     if request.method == "POST":
-        await _document(request)
-    return _json({})
+        read_document(await request.read())
+    return _json(enveloped({}))
 
 
 async def _status(_: web.Request) -> web.Response:
@@ -271,11 +260,11 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except ExampleError as error:
-        return _json(error_document(error), status=_HTTP_STATUS[error.code])
+        fault = fault_of(error)
+        return _json(error_body(fault, error.violations), fault.status)
     except web.HTTPError as error:
         allow = {name: value for name, value in error.headers.items() if name == "Allow"}
-        document = {"code": _CODES.get(error.status, 2), "message": error.reason}
-        return _json(document, status=error.status, headers=allow)
+        return _json(error_body(http_fault(error.status)), error.status, allow)
 
 
 def _json(
@@ -289,57 +278,10 @@ def _dumps(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-async def _document(request: web.Request) -> dict[str, Any]:
-    try:
-        document = json.loads(await request.read() or b"{}")
-        _dumps(document).encode()  # Half a surrogate pair is no text.
-    except (RecursionError, ValueError):
-        raise invalid(Violation("body", "must be JSON")) from None
-    if not isinstance(document, dict):
-        raise invalid(Violation("body", "must be a JSON object"))
-    return document
-
-
-def _hosts(document: Mapping[str, Any]) -> list[str]:
-    hosts = document.get("nameservers") or []
-    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
-        raise invalid(Violation("nameservers", "must be a list of names"))
-    return hosts
-
-
 def _name(request: web.Request) -> str:
     name = "zones/{zone}/records/{id}".format_map(request.match_info)
     split_record_name(name, "name")
     return name
-
-
-def _integer(request: web.Request, name: str) -> int:
-    text = request.query.get(name, "0")
-    try:
-        return int(text)
-    except ValueError:
-        raise invalid(Violation(name, "must be a number")) from None
-
-
-def _filters(request: web.Request) -> Filters:
-    query = request.query
-    tags = {key[5:-1]: query[key] for key in query if key.startswith("tags[") and key[-1] == "]"}
-    filters = Filters(_types(request), query.get("host"), tags=tags)
-    if "updatedSince" not in query:
-        return filters
-    since = read_time(query["updatedSince"], "updated_since")
-    return Filters(filters.types, filters.host, since, tags)
-
-
-def _types(request: web.Request) -> frozenset[int]:
-    try:
-        return frozenset(RecordType[name] for name in request.query.getall("types", ()))
-    except KeyError:
-        raise invalid(Violation("types", "has a type that this server does not keep")) from None
-
-
-def _mask_paths(mask: str) -> list[str]:
-    return [path for path in mask.split(",") if path]
 
 
 def _accepted(request: web.Request) -> str:
@@ -365,7 +307,7 @@ async def _as_lines(_: web.Request, records: Iterable[Record]) -> AsyncIterator[
         for record in records:
             yield f"{_dumps(record_document(record))}\n".encode()
     except ExampleError as error:
-        yield f"{_dumps({'error': error_document(error)})}\n".encode()
+        yield f"{_dumps({'error': error_body(fault_of(error))})}\n".encode()
 
 
 async def _as_events(_: web.Request, records: Iterable[Record]) -> AsyncIterator[bytes]:
@@ -373,7 +315,7 @@ async def _as_events(_: web.Request, records: Iterable[Record]) -> AsyncIterator
         for record in records:
             yield f"data: {_dumps(record_document(record))}\n\n".encode()
     except ExampleError as error:
-        yield f"event: error\ndata: {_dumps({'error': error_document(error)})}\n\n".encode()
+        yield f"event: error\ndata: {_dumps(error_body(fault_of(error)))}\n\n".encode()
 
 
 Framing = Callable[[web.Request, Iterable[Record]], AsyncIterator[bytes]]

@@ -45,6 +45,8 @@ class Messages:
             record_count=record_count,
             tags=dict(zone.tags),
             signed=zone.signed,
+            uid=zone.uid,
+            domain=zone.domain,
         )
         message.create_time.FromDatetime(zone.create_time)
         message.update_time.FromDatetime(zone.update_time)
@@ -63,6 +65,7 @@ class Messages:
         """Write a record."""
         message = self.content(record.content)
         message.name = record.name
+        message.uid = record.uid
         message.revision = record.revision
         message.create_time.FromDatetime(record.create_time)
         message.update_time.FromDatetime(record.update_time)

@@ -103,6 +103,7 @@ class Record:
     domain: str
     record_id: str
     content: Content
+    uid: int
     revision: int
     create_time: datetime
     update_time: datetime
@@ -137,6 +138,7 @@ class Zone:
     """
 
     domain: str
+    uid: int
     serial: int
     state: ZoneState
     create_time: datetime
@@ -201,47 +203,73 @@ class Violation:
     description: str
 
 
-class ExampleError(Exception):
-    """A request that fails: a gRPC code, a text, and details as ProtoJSON of `Any`."""
+#: Who says the reasons of errors.
+ERROR_DOMAIN: Final = "dns.example.com"
 
-    def __init__(self, code: int, message: str, *details: dict[str, Any]) -> None:
+
+class ExampleError(Exception):
+    """A request that fails: a gRPC code, a reason, a text, and details as ProtoJSON of `Any`.
+
+    The first of the details is the `ErrorInfo` with the reason; *violations* are what one of the
+    others says about single fields.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *details: dict[str, Any],
+        violations: tuple[Violation, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.reason = reason
         self.message = message
-        self.details = details
+        info = {"@type": _type_url("ErrorInfo"), "reason": reason, "domain": ERROR_DOMAIN}
+        self.details = (info, *details)
+        self.violations = violations
 
 
 def not_found(kind: str, name: str) -> ExampleError:
-    """NOT_FOUND, with a `ResourceInfo`."""
-    return ExampleError(5, f"{name} does not exist", _resource(kind, name))
+    """NOT_FOUND of a "zone" or "record", with a `ResourceInfo`."""
+    reason = f"{kind.upper()}_NOT_FOUND"
+    return ExampleError(5, reason, f"{name} does not exist", _resource(kind, name))
 
 
 def already_exists(kind: str, name: str) -> ExampleError:
-    """ALREADY_EXISTS, with a `ResourceInfo`."""
-    return ExampleError(6, f"{name} exists already", _resource(kind, name))
+    """ALREADY_EXISTS of a "zone" or "record", with a `ResourceInfo`."""
+    reason = f"{kind.upper()}_EXISTS"
+    return ExampleError(6, reason, f"{name} exists already", _resource(kind, name))
 
 
 def invalid(*violations: Violation) -> ExampleError:
     """INVALID_ARGUMENT, with a `BadRequest`."""
     found = [{"field": one.field, "description": one.description} for one in violations]
     text = "; ".join(f"{one.field}: {one.description}" for one in violations)
-    return ExampleError(3, text, {"@type": _type_url("BadRequest"), "fieldViolations": found})
+    detail = {"@type": _type_url("BadRequest"), "fieldViolations": found}
+    return ExampleError(3, "INVALID_VALUE", text, detail, violations=violations)
 
 
-def refused(kind: str, subject: str, description: str) -> ExampleError:
+def refused(reason: str, subject: str, description: str) -> ExampleError:
     """FAILED_PRECONDITION, with a `PreconditionFailure`."""
-    violation = {"type": kind, "subject": subject, "description": description}
+    violation = {"type": reason, "subject": subject, "description": description}
     detail = {"@type": _type_url("PreconditionFailure"), "violations": [violation]}
-    return ExampleError(9, f"{subject}: {description}", detail)
+    return ExampleError(9, reason, f"{subject}: {description}", detail)
 
 
 def data_loss(name: str) -> ExampleError:
     """DATA_LOSS: the storage failed."""
-    return ExampleError(15, f"the storage of {name} is damaged")
+    return ExampleError(15, "STORAGE_DAMAGED", f"the storage of {name} is damaged")
 
 
 def _resource(kind: str, name: str) -> dict[str, Any]:
-    return {"@type": _type_url("ResourceInfo"), "resourceType": kind, "resourceName": name}
+    resource_type = f"dns.v1.{kind.title()}"
+    return {
+        "@type": _type_url("ResourceInfo"),
+        "resourceType": resource_type,
+        "resourceName": name,
+    }
 
 
 def _type_url(name: str) -> str:

@@ -32,6 +32,9 @@ from proxy.example.store import ZoneStore
 
 LARGE_ZONE_RECORDS: Final = 5_000
 
+#: The number of the first record.
+FIRST_UID: Final = 1_001
+
 _MADE: Final = datetime(2025, 3, 1, 9, 30, tzinfo=UTC)
 _CHANGED: Final = datetime(2026, 5, 17, 6, 0, 12, 250_000, tzinfo=UTC)
 _NAMESERVERS: Final = ("ns1.example.net.", "ns2.example.net.")
@@ -50,7 +53,7 @@ def seeded_store() -> ZoneStore:
 
 def _zones() -> Iterator[Zone]:
     plain = Zone(
-        "fresh.example", 1, ZoneState.ACTIVE, _MADE, _CHANGED, 3_600, _NAMESERVERS, signed=False
+        "fresh.example", 1, 1, ZoneState.ACTIVE, _MADE, _CHANGED, 3_600, _NAMESERVERS, signed=False
     )
     for zone in _described(plain):
         yield replace(zone, statistics=_STATISTICS[zone.domain])
@@ -61,41 +64,35 @@ def _described(plain: Zone) -> Iterator[Zone]:
     yield replace(
         plain,
         domain="example.com",
+        uid=2,
         serial=9_007_199_254_740_993,  # 2**53 + 1: lost by whoever reads it as a double
         contact="dns@example.com",
         signed=True,
         tags={"team": "platform", "tier": "gold"},
     )
-    yield replace(plain, domain="large.example", serial=2_026_051_700, signed=None)
-    yield replace(plain, domain="secondary.example", serial=77, state=ZoneState.SECONDARY)
-    yield replace(plain, domain="damaged.example", serial=5, readable=3)
+    yield replace(plain, domain="large.example", uid=3, serial=2_026_051_700, signed=None)
+    yield replace(plain, domain="secondary.example", uid=4, serial=77, state=ZoneState.SECONDARY)
+    yield replace(plain, domain="damaged.example", uid=5, serial=5, readable=3)
 
 
 def _records() -> Iterator[Record]:
-    yield from _main_records()
-    for number in range(LARGE_ZONE_RECORDS):
-        yield _host("large.example", number)
-    for domain in ("secondary.example", "damaged.example"):
-        for number in range(6):
-            yield _host(domain, number)
+    for uid, (domain, record_id, content) in enumerate(_contents(), FIRST_UID):
+        yield Record(domain, record_id, content, uid, 1, _MADE, _CHANGED)
 
 
-def _main_records() -> Iterator[Record]:
+def _contents() -> Iterator[tuple[str, str, Content]]:
+    """The zone, ID and content of each record."""
     for record_id, content in _MAIN.items():
-        yield _record("example.com", record_id, content)
-    for number in range(60):
-        yield _host("example.com", number)
+        yield "example.com", record_id, content
+    for domain, count in _HOST_COUNTS.items():
+        for number in range(count):
+            yield domain, f"host-{number:04}", _host(number)
 
 
-def _host(domain: str, number: int) -> Record:
+def _host(number: int) -> Content:
     address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
     tags = {"rack": f"r{number % 12}"}
-    content = _content(f"host-{number:04}", RecordType.A, address, tags=tags)
-    return _record(domain, f"host-{number:04}", content)
-
-
-def _record(domain: str, record_id: str, content: Content) -> Record:
-    return Record(domain, record_id, content, 1, _MADE, _CHANGED)
+    return _content(f"host-{number:04}", RecordType.A, address, tags=tags)
 
 
 def _content(
@@ -108,6 +105,13 @@ def _content(
     data = Data(MEMBER[record_type], value)
     return Content(host, record_type, data, ttl_s, tags=tags or {})
 
+
+_HOST_COUNTS: Final = {
+    "example.com": 60,
+    "large.example": LARGE_ZONE_RECORDS,
+    "secondary.example": 6,
+    "damaged.example": 6,
+}
 
 #: None is quite round, and only one has failures: see `seeded`.
 _STATISTICS: Final[Mapping[str, Statistics]] = {

@@ -31,6 +31,9 @@ STATISTICS_SERVICE: Final = "dns.v1.StatisticsService"
 HELLO_SERVICE: Final = "HelloWorldHandler"
 _SERVICES: Final = (RECORD_SERVICE, STATISTICS_SERVICE, HELLO_SERVICE)
 
+#: The metadata that tells the version of a zone.
+_SERIAL: Final = "x-zone-serial"
+
 #: How long a call in flight may take to end when the server stops.
 STOP_GRACE_S: Final = 1.0
 
@@ -144,7 +147,9 @@ class _RecordService(_Service):
 
     def _list_records(self, request: Any) -> tuple[Any, str]:
         filters = read_filters(request)
-        page = self._store.page(request.zone, filters, request.page_size, request.page_token)
+        page = self._store.page(
+            request.zone, filters, request.page_size, request.page_token, request.skip
+        )
         answer = self._answer(
             "ListRecordsResponse",
             records=[self._messages.record(record) for record in page.records],
@@ -199,7 +204,8 @@ class _RecordService(_Service):
     async def _export_zone(self, request: Any, context: Context) -> AsyncIterator[Any]:
         try:
             records = self._store.export(request.zone, frozenset(request.types))
-            _send_serial(context, self._serial(request.zone))
+            # Who reads a stream should not have to wait for its end.
+            await context.send_initial_metadata(((_SERIAL, self._serial(request.zone)),))
             for record in records:
                 yield self._messages.record(record)
         except ExampleError as error:
@@ -257,7 +263,7 @@ def _unary(act: Unary, serial: Callable[[str], str | None]) -> Callable[..., Awa
 
 def _send_serial(context: Context, serial: str | None) -> None:
     if serial is not None:
-        context.set_trailing_metadata((("x-zone-serial", serial),))
+        context.set_trailing_metadata(((_SERIAL, serial),))
 
 
 async def _abort(context: Context, error: ExampleError) -> NoReturn:

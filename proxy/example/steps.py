@@ -10,7 +10,9 @@ from typing import Final
 from proxy.example.expect import (
     Check,
     body_starts,
+    fails_with,
     has_header,
+    has_pages,
     has_records,
     holds,
     is_array_of,
@@ -20,6 +22,7 @@ from proxy.example.expect import (
     is_lines_of,
     lacks,
     mentions,
+    result_holds,
 )
 from proxy.example.seed import LARGE_ZONE_RECORDS
 
@@ -34,7 +37,7 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of the walk. `{page}` in *path* is the page token of the answer before."""
+    """One request of the walk."""
 
     name: str
     method: str
@@ -53,7 +56,7 @@ _WALKED: Final = f"{_RECORDS}/walked"
 _LARGE: Final = "/v4/zones/large.example:export"
 _JSON: Final = (("content-type", "application/json"),)
 _ZONE_FILE: Final = (("content-type", "text/dns"),)
-_NEW: Final = '{"host": "walked", "type": "A", "ipv4": "192.0.2.7", "ttl": "60s", "comment": "new"}'
+_NEW: Final = '{"name": "walked", "type": "A", "ipv4": "192.0.2.7", "ttl": 60, "comment": "new"}'
 
 _READS: Final = (
     Step(
@@ -62,7 +65,7 @@ _READS: Final = (
         _ZONE,
         Side.GRPC,
         checks=(
-            holds(name="zones/example.com", state="ACTIVE", defaultTtl="3600s", signed=True),
+            result_holds(id=2, name="example.com", status="active", default_ttl=3600, dnssec=1),
             has_header("content-type", "application/json"),
             has_header("x-zone-serial", "9007199254740"),
         ),
@@ -70,45 +73,52 @@ _READS: Final = (
     ),
     Step("the same by HEAD", "HEAD", _ZONE, Side.GRPC, checks=(is_empty,)),
     Step(
-        "get a record by its resource name",
+        "get a record",
         "GET",
         f"{_RECORDS}/www-1",
         Side.GRPC,
-        checks=(holds(name="zones/example.com/records/www-1", weight=0.75, tags={"env": "prod"}),),
+        checks=(result_holds(id=1009, name="www", weight=0.75, tags={"env": "prod"}),),
+    ),
+    Step(
+        "get it by its number",
+        "GET",
+        f"{_RECORDS}/1009",
+        Side.GRPC,
+        checks=(result_holds(href=f"{_RECORDS}/www-1", created_on="2025-03-01 09:30:00.000000"),),
     ),
     Step(
         "list records, first page",
         "GET",
-        f"{_RECORDS}?pageSize=20",
+        f"{_RECORDS}?per_page=20",
         Side.GRPC,
-        checks=(has_records(20),),
+        checks=(has_records(20), has_pages(1, 20, 73)),
         shown=True,
     ),
     Step(
         "list records, next page",
         "GET",
-        f"{_RECORDS}?pageSize=20&pageToken={{page}}",
+        f"{_RECORDS}?page=2&per_page=20",
         Side.GRPC,
-        checks=(has_records(20), mentions("host-0030")),
+        checks=(has_records(20), has_pages(2, 20, 73), mentions("host-0030")),
     ),
     Step(
-        "list records by type and label",
+        "list records by types (commas) and label",
         "GET",
-        f"{_RECORDS}?types=A&types=AAAA&tags[env]=prod",
+        f"{_RECORDS}?type=A,AAAA&tags[env]=prod",
         Side.GRPC,
-        checks=(has_records(2), holds(totalSize=2)),
+        checks=(has_records(2), has_pages(1, 50, 2)),
     ),
     Step(
-        "name servers (response_body)",
+        "name servers: a list as result",
         "GET",
         f"{_ZONE}/nameservers",
         Side.GRPC,
-        checks=(mentions("198.51.100.53"), body_starts("[")),
+        checks=(mentions("198.51.100.53"), holds(success=True)),
     ),
     Step(
         "a compressed answer",
         "GET",
-        f"{_RECORDS}?pageSize=70",
+        f"{_RECORDS}?per_page=70",
         Side.GRPC,
         headers=(("accept-encoding", "gzip"),),
         checks=(has_header("content-encoding", "gzip"), has_records(70)),
@@ -125,13 +135,17 @@ _READS: Final = (
 
 _WRITES: Final = (
     Step(
-        "create a record",
+        "create a record: 201 and its address",
         "POST",
-        f"{_RECORDS}?recordId=walked",
+        f"{_RECORDS}?label=walked",
         Side.GRPC,
+        201,
         headers=_JSON,
         body=_NEW,
-        checks=(holds(name="zones/example.com/records/walked", revision="1", ttl="60s"),),
+        checks=(
+            result_holds(href=_WALKED, revision=1, ttl=60, weight=None),
+            has_header("location", _WALKED),
+        ),
     ),
     Step(
         "change one field (PATCH)",
@@ -139,8 +153,8 @@ _WRITES: Final = (
         _WALKED,
         Side.GRPC,
         headers=_JSON,
-        body='{"ttl": "120s"}',
-        checks=(holds(ttl="120s", comment="new", ipv4="192.0.2.7", revision="2"),),
+        body='{"ttl": 120}',
+        checks=(result_holds(ttl=120, comment="new", ipv4="192.0.2.7", revision=2),),
     ),
     Step(
         "clear one field (PATCH with null)",
@@ -149,16 +163,16 @@ _WRITES: Final = (
         Side.GRPC,
         headers=_JSON,
         body='{"comment": null}',
-        checks=(lacks("comment"), holds(ttl="120s", revision="3")),
+        checks=(result_holds(comment=None, ttl=120, revision=3),),
     ),
     Step(
-        "replace the record (PUT)",
+        "replace the record by one of another type (PUT)",
         "PUT",
         _WALKED,
         Side.GRPC,
         headers=_JSON,
-        body='{"host": "walked", "type": "A", "ipv4": "192.0.2.8"}',
-        checks=(lacks("ttl"), holds(ipv4="192.0.2.8", revision="4")),
+        body='{"name": "walked", "type": "MX", "mx_priority": 0, "mx_exchange": "m.example."}',
+        checks=(lacks("ipv4"), result_holds(ttl=None, mx_priority=0, revision=4)),
     ),
     Step(
         "verify it (custom verb): the secondary lags",
@@ -167,17 +181,17 @@ _WRITES: Final = (
         Side.GRPC,
         headers=_JSON,
         body="{}",
-        checks=(lacks("consistent"), mentions("192.0.2.7")),
+        checks=(result_holds(consistent=0), mentions("192.0.2.7")),
     ),
-    Step("delete it", "DELETE", _WALKED, Side.GRPC, checks=(is_json({}),)),
+    Step("delete it: 204", "DELETE", _WALKED, Side.GRPC, 204, checks=(is_empty,)),
     Step(
         "verify another: all agree",
         "POST",
         f"{_RECORDS}/www-1:verify",
         Side.GRPC,
         headers=_JSON,
-        body='{"nameservers": ["ns2.example.net."]}',
-        checks=(holds(consistent=True),),
+        body='{"name_servers": ["ns2.example.net."]}',
+        checks=(result_holds(consistent=1),),
         shown=True,
     ),
 )
@@ -219,6 +233,8 @@ _STREAMS: Final = (
     ),
 )
 
+_NO_RESULT: Final = {"success": True, "errors": [], "messages": [], "result": {}}
+
 _HELLO: Final = (
     Step(
         "hello by POST (service config)",
@@ -227,10 +243,10 @@ _HELLO: Final = (
         Side.GRPC,
         headers=_JSON,
         body='{"Name": "Ada"}',
-        checks=(is_json({}),),
+        checks=(is_json(_NO_RESULT),),
         shown=True,
     ),
-    Step("hello by GET", "GET", "/hello/Ada", Side.GRPC, checks=(is_json({}),)),
+    Step("hello by GET", "GET", "/hello/Ada", Side.GRPC, checks=(is_json(_NO_RESULT),)),
 )
 
 _ERRORS: Final = (
@@ -240,7 +256,7 @@ _ERRORS: Final = (
         f"{_RECORDS}/none",
         Side.GRPC,
         404,
-        checks=(holds(code=5), mentions("google.rpc.ResourceInfo")),
+        checks=(fails_with(81044),),
         shown=True,
     ),
     Step(
@@ -249,37 +265,37 @@ _ERRORS: Final = (
         "/v4/zones/none.example:export",
         Side.GRPC,
         404,
-        checks=(holds(code=5),),
+        checks=(fails_with(7003),),
     ),
     Step(
-        "a record that the server refuses",
+        "a record that the server refuses, twice over",
         "POST",
         _RECORDS,
         Side.GRPC,
         400,
         headers=_JSON,
-        body='{"host": "walked", "type": "A", "ipv4": "nowhere"}',
-        checks=(holds(code=3), mentions("record.ipv4")),
+        body='{"name": "walked", "type": "A", "ttl": -1, "ipv4": "nowhere"}',
+        checks=(fails_with(1004, 1004, field="ttl"), mentions('"ipv4"')),
     ),
     Step(
         "an alias beside other records",
         "POST",
         _RECORDS,
         Side.GRPC,
-        400,
+        412,
         headers=_JSON,
-        body='{"host": "www", "type": "CNAME", "target": "example.net."}',
-        checks=(holds(code=9), mentions("google.rpc.PreconditionFailure")),
+        body='{"name": "www", "type": "CNAME", "target": "example.net."}',
+        checks=(fails_with(81053),),
     ),
     Step(
         "a record that is there already",
         "POST",
-        f"{_RECORDS}?recordId=blog",
+        f"{_RECORDS}?label=blog",
         Side.GRPC,
         409,
         headers=_JSON,
         body=_NEW,
-        checks=(holds(code=6),),
+        checks=(fails_with(81057),),
     ),
     Step(
         "a value of the wrong form",
@@ -288,9 +304,17 @@ _ERRORS: Final = (
         Side.PROXY,
         400,
         headers=_JSON,
-        body='{"host": "walked", "type": "A", "ttl": "soon"}',
-        checks=(holds(code=3), mentions("record.ttl")),
+        body='{"name": "walked", "type": "MX", "mx_priority": "first"}',
+        checks=(fails_with(1004, field="mx_priority"),),
         shown=True,
+    ),
+    Step(
+        "a page that there cannot be",
+        "GET",
+        f"{_RECORDS}?page=0",
+        Side.PROXY,
+        400,
+        checks=(fails_with(1004, field="page"),),
     ),
     Step(
         "a method that only the legacy host can refuse",
@@ -298,7 +322,7 @@ _ERRORS: Final = (
         _ZONE,
         Side.LEGACY,
         405,
-        checks=(has_header("allow", "GET"), holds(code=12)),
+        checks=(has_header("allow", "GET"), fails_with(7001)),
     ),
 )
 
@@ -306,18 +330,18 @@ _LEGACY: Final = (
     Step(
         "import a zone file: mapped, still legacy",
         "POST",
-        f"{_ZONE}/file?validateOnly=true",
+        f"{_ZONE}/file?dry_run=1",
         Side.LEGACY,
         headers=_ZONE_FILE,
         body="walked IN A 192.0.2.9\nblog IN CNAME www.example.com.\n",
-        checks=(is_json({"added": 1, "present": 1}),),
+        checks=(result_holds(recs_added=1, recs_present=1),),
     ),
     Step(
         "list the zones: not mapped",
         "GET",
         "/v4/zones",
         Side.LEGACY,
-        checks=(mentions("zones/large.example"),),
+        checks=(mentions('"large.example"'),),
         shown=True,
     ),
     Step(
@@ -326,7 +350,7 @@ _LEGACY: Final = (
         f"{_ZONE}/purge_cache",
         Side.LEGACY,
         202,
-        checks=(is_json({"purged": "example.com"}),),
+        checks=(result_holds(purged="example.com"),),
     ),
     Step(
         "a redirect stays a redirect",

@@ -38,8 +38,8 @@ from proxy.example.model import (
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1_000
 
-_ZONE: Final = "dns.v1.Zone"
-_RECORD: Final = "dns.v1.Record"
+_ZONE: Final = "zone"
+_RECORD: Final = "record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,19 @@ class _Table:
         self.records = dict(records)
         self.order = sorted(records)
         self.made = made
+        self._id_of = {record.uid: record.record_id for record in self.records.values()}
 
     def copy(self) -> "_Table":
         return _Table(self.records, self.made)
 
-    def page(self, after: str, size: int) -> list[Record]:
-        start = bisect_right(self.order, after)
+    def find(self, name: str) -> Record | None:
+        """The record with that ID or number."""
+        if name.isascii() and name.isdigit():
+            name = self._id_of.get(int(name[:20]), "")
+        return self.records.get(name)
+
+    def page(self, after: str, skip: int, size: int) -> list[Record]:
+        start = bisect_right(self.order, after) + skip
         return [self.records[record_id] for record_id in self.order[start : start + size]]
 
     def filtered(self, filters: Filters) -> "_Table":
@@ -84,10 +91,12 @@ class _Table:
         elif former.content.type != record.content.type:
             self._refuse_last_nameserver(former)
         self.records[record.record_id] = record
+        self._id_of[record.uid] = record.record_id
 
     def remove(self, record: Record) -> None:
         self._refuse_last_nameserver(record)
         del self.records[record.record_id]
+        del self._id_of[record.uid]
         self.order.remove(record.record_id)
 
     def contains_twin(self, content: Content) -> bool:
@@ -108,7 +117,7 @@ class _Table:
         for one in self._others(record):
             if RecordType.CNAME in (one.content.type, record.content.type):
                 text = "a CNAME must be the only record of its host (RFC 1034, section 3.6.2)"
-                raise refused("ALIAS", one.name, text)
+                raise refused("ALIAS_CONFLICT", one.name, text)
 
     def _refuse_last_nameserver(self, record: Record) -> None:
         if record.content.type != RecordType.NS:
@@ -133,6 +142,8 @@ class ZoneStore:
         self._tables = {domain: _Table(of_zone) for domain, of_zone in found.items()}
         self._hosts = dict(hosts)
         self._now = max(zone.update_time for zone in self._zones.values())
+        tables = self._tables.values()
+        self._last_uid = max(one.uid for table in tables for one in table.records.values())
         self._last_change: dict[str, Mapping[str, str]] = {}
         #: How many statistics were mailed; the mail itself goes nowhere.
         self.mails = 0
@@ -167,18 +178,24 @@ class ZoneStore:
     def record(self, name: str, field: str = "name") -> Record:
         """Find a record by its resource name, which stands in the request's *field*."""
         domain, record_id = split_record_name(name, field)
-        table = self._table(domain)
-        if record_id not in table.records:
+        record = self._table(domain).find(record_id)
+        if record is None:
             raise not_found(_RECORD, name)
-        return table.records[record_id]
+        return record
 
-    def page(self, domain: str, filters: Filters, size: int, token: str) -> Page:
-        """One page of the records that pass *filters*; *size* 0 stands for the default."""
-        if size < 0:
-            raise invalid(Violation("page_size", "must not be negative"))
+    def page(
+        self, domain: str, filters: Filters, size: int, token: str = "", skip: int = 0
+    ) -> Page:
+        """One page of the records that pass *filters*; *size* 0 stands for the default.
+
+        It begins *skip* records after the place that *token* tells.
+        """
+        for field, number in (("page_size", size), ("skip", skip)):
+            if number < 0:
+                raise invalid(Violation(field, "must not be negative"))
         table = self._table(domain).filtered(filters)
         size = min(size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-        found = table.page(_read_token(token, domain, filters), size)
+        found = table.page(_read_token(token, domain, filters), skip, size)
         more = bool(found) and found[-1].record_id != table.order[-1]
         next_token = _token(found[-1].record_id, domain, filters) if more else ""
         return Page(tuple(found), next_token, len(table.order))
@@ -195,8 +212,7 @@ class ZoneStore:
         if record_id:
             check_record_id(record_id)
         check_content(content)
-        now = self._next_second()
-        record = Record(domain, record_id or table.new_id(), content, 1, now, now)
+        record = self._made(domain, record_id or table.new_id(), content)
         if record.record_id in table.records:
             raise already_exists(_RECORD, record.name)
         self._change(domain, {record.record_id: ""}, lambda: table.put(record))
@@ -261,10 +277,15 @@ class ZoneStore:
         """Add *content* to *table* when it is new, and say under which ID."""
         check_content(content)
         if not table.contains_twin(content):
-            now = self._next_second()
-            record = Record(domain, table.new_id(), content, 1, now, now)
+            more = len(table.records) - len(self._tables[domain].records)
+            record = self._made(domain, table.new_id(), content, more)
             table.put(record)
             yield record.record_id
+
+    def _made(self, domain: str, record_id: str, content: Content, more: int = 0) -> Record:
+        """A new record, made after *more* others of the same change."""
+        now = self._next_second()
+        return Record(domain, record_id, content, self._last_uid + 1 + more, 1, now, now)
 
     def _table(self, domain: str) -> _Table:
         return self._tables[self.zone(domain).domain]
@@ -284,10 +305,15 @@ class ZoneStore:
         *former* is the data before it, of each record that is still there.
         """
         act()
+        self._last_uid = max(self._last_uid, self._highest_uid(domain, former))
         self._now = self._next_second()
         zone = self._zones[domain]
         self._zones[domain] = replace(zone, serial=zone.serial + 1, update_time=self._now)
         self._last_change[domain] = former
+
+    def _highest_uid(self, domain: str, record_ids: Iterable[str]) -> int:
+        records = self._tables[domain].records
+        return max((records[record_id].uid for record_id in record_ids), default=0)
 
     def _ask(self, record: Record, stored: str, host: str) -> Verification:
         """Ask one name server. All but the primary lag one change behind."""

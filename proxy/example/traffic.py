@@ -39,8 +39,8 @@ def _asked() -> Iterator[Asked]:
     yield Asked("get-statistics", "/v4/zones/damaged.example/statistics")
     yield Asked("get-statistics", "/v4/zones/none.example/statistics", 404)
     send = "/v4/zones/example.com/statistics:send"
-    yield Asked("send-statistics", send, body='{"to": "ada@example.com", "copyMe": true}')
-    yield Asked("send-statistics", send, body='{"to": "ada@example.com"}')
+    yield Asked("send-statistics", send, 202, '{"to": "ada@example.com", "copy_me": true}')
+    yield Asked("send-statistics", send, 202, '{"to": "ada@example.com"}')
     for record in ("www-1", "apex-mx2", "apex-txt", "apex-caa", "sip"):
         yield Asked("get-record", f"/v4/zones/example.com/records/{record}")
     yield Asked("get-record", "/v4/zones/example.com/records/none", 404)

@@ -65,16 +65,12 @@ class Report:
 async def walk(base_url: str, steps: tuple[Step, ...] = STEPS) -> Report:
     """Send *steps* to the proxy at *base_url*, one after another."""
     timeout = aiohttp.ClientTimeout(total=STEP_TIMEOUT_S)
-    outcomes: list[Outcome] = []
     async with aiohttp.ClientSession(
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("accept-encoding", "content-type", "user-agent"),
     ) as session:
-        for step in steps:
-            last = outcomes[-1].answer if outcomes else None
-            outcomes.append(await _take(session, base_url, step, last))
-    return Report(tuple(outcomes))
+        return Report(tuple([await _take(session, base_url, step) for step in steps]))
 
 
 def curl_lines(base_url: str, steps: tuple[Step, ...] = STEPS) -> tuple[str, ...]:
@@ -99,12 +95,9 @@ def curl(base_url: str, step: Step) -> str:
     return shlex.join([*words, base_url + step.path])
 
 
-async def _take(
-    session: aiohttp.ClientSession, base_url: str, step: Step, last: Answer | None
-) -> Outcome:
+async def _take(session: aiohttp.ClientSession, base_url: str, step: Step) -> Outcome:
     try:
-        path = step.path.replace("{page}", _page_token(last))
-        answer = await _send(session, base_url + path, step)
+        answer = await _send(session, base_url + step.path, step)
     except (TimeoutError, aiohttp.ClientError, ValueError) as error:
         return Outcome(step, None, (f"no answer: {error!r}",))
     return Outcome(step, answer, _faults(step, answer))
@@ -122,15 +115,6 @@ async def _send(session: aiohttp.ClientSession, url: str, step: Step) -> Answer:
         body = await response.read()
         headers = tuple((name.lower(), value) for name, value in response.headers.items())
         return Answer(response.status, headers, body, (time.perf_counter() - started) * 1000)
-
-
-def _page_token(last: Answer | None) -> str:
-    """The page token of the answer before; "" when it has none."""
-    try:
-        document = last.json() if last is not None else None
-    except ValueError:
-        document = None
-    return str(document.get("nextPageToken", "")) if isinstance(document, dict) else ""
 
 
 def _faults(step: Step, answer: Answer) -> tuple[str, ...]:

@@ -62,13 +62,17 @@ class ComparisonCompiler:
     ) -> ComparisonInputs:
         """What the comparisons of the binding of *request* are to be made from."""
         parsed, binding = self._parsed(section or _NOTHING), request.binding
+        rules, reveal = self._rules(parsed, binding), self._reveal(parsed, binding)
+        if request.shape is not None:  # its paths are of legacy JSON, which no descriptor describes
+            rules = (rule for _, rule, _ in parsed.rules)
+            reveal = iter(parsed.compare.reveal)
         options = CompareOptions(
             status=parsed.compare.status,
             headers=parsed.compare.headers,
-            rules=tuple(self._rules(parsed, binding)),
+            rules=tuple(rules),
             max_messages=mirror.max_messages,
         )
-        return ComparisonInputs(options, tuple(self._reveal(parsed, binding)), request)
+        return ComparisonInputs(options, tuple(reveal), request)
 
     def compile(
         self, inputs: ComparisonInputs, codecs: Codecs, before: Comparisons | None

@@ -44,7 +44,7 @@ class PathProblems:
         yield from self._of("defaults", settings.defaults, self._mirrored())
         for index, route in enumerate(settings.routes):
             bindings = self.bindings.get(route.rpc, ())
-            if bindings:
+            if bindings and not self._is_shaped(route.rpc):
                 self.breathe()
                 yield from self._of(f"routes[{index}]", route, bindings)
 
@@ -56,9 +56,13 @@ class PathProblems:
         return [
             binding
             for rpc, bindings in self.bindings.items()
-            if self.config.options_for(rpc).mirror is not None
+            if self.config.options_for(rpc).mirror is not None and not self._is_shaped(rpc)
             for binding in bindings
         ]
+
+    def _is_shaped(self, rpc: str) -> bool:
+        """Whether paths of the RPC are of legacy JSON, which no descriptor describes."""
+        return self.config.options_for(rpc).shape is not None
 
     def _of(
         self, place: str, options: Defaults | Route, bindings: Sequence[Binding]

@@ -104,7 +104,7 @@ def check_reports(printed: str) -> None:
 def test_it_stays_until_it_is_interrupted() -> None:
     demo = Demo("--port", "0")
     assert demo.exit_code == 0
-    assert demo.answer == b"{}"
+    assert b'"result":{}' in demo.answer
     shown = [line for line in demo.lines if line.startswith("  curl ")]
     assert len(shown) > 3
     assert all(demo.url in line for line in shown)
@@ -129,7 +129,7 @@ def test_without_a_port_it_takes_a_free_one_when_the_usual_one_is_taken() -> Non
             pass  # Somebody else has it: as good.
         demo = Demo()
     assert demo.exit_code == 0
-    assert demo.answer == b"{}"
+    assert b'"result":{}' in demo.answer
     assert not demo.url.endswith(f":{Listen().port}")
 
 

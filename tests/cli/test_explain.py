@@ -141,12 +141,12 @@ def test_content_whose_type_the_upstream_names() -> None:
 
 
 def test_a_message_without_a_json_form() -> None:
-    result = explain("PATCH", "/v4/zones/e/records/r?updateMask=fooBar_x", "-d", "{}")
+    result = explain("PATCH", "/v4/zones/e/records/r?update_mask=fooBar_x", "-d", "{}")
     assert "\nmessage\n  (has no JSON form)\n" in result.stdout
 
 
 def test_an_empty_text_is_shown_as_such() -> None:
-    result = explain("GET", "/v4/zones/e/records?host=")
+    result = explain("GET", "/v4/zones/e/records?name=")
     assert '  host  query  ""\n' in result.stdout
 
 

@@ -47,10 +47,15 @@ async def test_error_carries_its_details(dns: RpcClient) -> None:
         "message": "zones/none does not exist",
         "details": [
             {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "ZONE_NOT_FOUND",
+                "domain": "dns.example.com",
+            },
+            {
                 "@type": "type.googleapis.com/google.rpc.ResourceInfo",
                 "resourceType": "dns.v1.Zone",
                 "resourceName": "zones/none",
-            }
+            },
         ],
     }
 
@@ -83,7 +88,7 @@ async def test_bad_resource_name_is_refused_with_the_field(
 ) -> None:
     with pytest.raises(RpcError) as caught:
         await dns.unary(RECORD_SERVICE, method, request_)
-    assert caught.value.status["details"][0]["fieldViolations"][0]["field"] == field
+    assert caught.value.status["details"][1]["fieldViolations"][0]["field"] == field
 
 
 async def test_type_that_the_server_does_not_know_is_refused(dns: RpcClient) -> None:
@@ -107,13 +112,13 @@ async def test_late_error_of_a_stream_comes_after_records(dns: RpcClient) -> Non
     assert (caught.value.status["code"], len(found)) == (15, 3)
 
 
-async def test_stream_ends_with_the_serial_in_its_trailers(dns: RpcClient) -> None:
+async def test_stream_begins_with_the_serial(dns: RpcClient) -> None:
     make, message = dns.prepared(
         dns.channel.unary_stream, RECORD_SERVICE, "ExportZone", {"zone": "fresh.example"}
     )
     call = make(message)
+    assert dict(await call.initial_metadata())["x-zone-serial"] == "1"
     assert await collect(call) == []
-    assert dict(await call.trailing_metadata())["x-zone-serial"] == "1"
 
 
 async def test_import_goes_through_grpc_too(dns: RpcClient) -> None:

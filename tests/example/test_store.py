@@ -54,6 +54,17 @@ def test_pages_hold_every_record_once_and_in_order(store: ZoneStore) -> None:
     assert len(set(names)) == 73
 
 
+def test_pages_may_begin_anywhere(store: ZoneStore) -> None:
+    whole = store.page("example.com", ALL, 100).records
+    first = store.page("example.com", ALL, 7)
+    assert store.page("example.com", ALL, 7, skip=7).records == whole[7:14]
+    skipped = store.page("example.com", ALL, 7, first.next_page_token, skip=3)
+    assert skipped.records == whole[10:17]
+    assert store.page("example.com", ALL, 7, skip=73).records == ()
+    assert store.page("example.com", ALL, 7, skip=73).next_page_token == ""
+    assert refusal(lambda: store.page("example.com", ALL, 7, skip=-1)).code == 3
+
+
 def test_page_size_has_a_default_and_a_cap(store: ZoneStore) -> None:
     assert len(store.page("large.example", ALL, 0, "").records) == 50
     assert len(store.page("large.example", ALL, 2_000, "").records) == 1_000
@@ -130,9 +141,30 @@ def test_server_finds_a_free_id(store: ZoneStore) -> None:
     assert made.name == "zones/fresh.example/records/r000002"
 
 
+def test_record_is_found_by_its_number_as_by_its_id(store: ZoneStore) -> None:
+    record = store.record("zones/example.com/records/www-1")
+    assert store.record(f"zones/example.com/records/{record.uid}") is record
+    other_zone = f"zones/large.example/records/{record.uid}"
+    for name in (other_zone, "zones/example.com/records/0", f"{record.name}{'9' * 5_000}"):
+        assert refusal(lambda name=name: store.record(name)).code == 5
+
+
+def test_numbers_are_given_once(store: ZoneStore) -> None:
+    seeded = [one.uid for zone in store.zones() for one in store.page(zone.domain, ALL, 1).records]
+    assert len(set(seeded)) == len(seeded)
+    first = store.create("fresh.example", address("a", "192.0.2.1"))
+    store.delete(first.name)
+    lines = b"b IN A 192.0.2.1\nc IN A 192.0.2.1\n"
+    store.import_zone_file("fresh.example", lines, validate_only=True)
+    store.import_zone_file("fresh.example", lines, validate_only=False)
+    last = store.create("example.com", address("new", "192.0.2.1"))
+    numbers = [one.uid for one in store.page("fresh.example", ALL, 9).records] + [last.uid]
+    assert numbers == [first.uid + 1, first.uid + 2, first.uid + 3]
+
+
 def test_taken_id_is_refused(store: ZoneStore) -> None:
     found = refusal(lambda: store.create("example.com", address("x", "192.0.2.1"), "blog"))
-    assert (found.code, found.details[0]["resourceName"]) == (
+    assert (found.code, found.details[1]["resourceName"]) == (
         6,
         "zones/example.com/records/blog",
     )
@@ -140,7 +172,7 @@ def test_taken_id_is_refused(store: ZoneStore) -> None:
 
 def test_same_host_and_data_twice_is_refused(store: ZoneStore) -> None:
     found = refusal(lambda: store.create("example.com", address("www", "192.0.2.80")))
-    assert (found.code, found.details[0]["resourceName"]) == (
+    assert (found.code, found.details[1]["resourceName"]) == (
         6,
         "zones/example.com/records/www-1",
     )
@@ -167,7 +199,7 @@ def test_one_of_two_name_server_records_may_become_another(store: ZoneStore) -> 
 
 def test_zone_that_is_not_active_cannot_be_changed(store: ZoneStore) -> None:
     found = refusal(lambda: store.create("secondary.example", address("a", "192.0.2.1")))
-    assert (found.code, found.details[0]["violations"][0]["type"]) == (9, "STATE")
+    assert (found.code, found.details[1]["violations"][0]["type"]) == (9, "STATE")
 
 
 def test_damaged_zone_fails_in_the_midst_of_an_export(store: ZoneStore) -> None:

@@ -184,7 +184,7 @@ async def test_an_error_of_the_server_has_its_details(client: Any, dns: ModuleTy
     with pytest.raises(exceptions.BadRequest) as caught:
         await calling(lambda: client.create_record(request))
     assert "record.ipv4" in caught.value.message
-    (detail,) = caught.value.details
+    _, detail = caught.value.details
     assert detail["@type"].endswith(error_details_pb2.BadRequest.DESCRIPTOR.full_name)
     assert [each["field"] for each in detail["fieldViolations"]] == ["record.ipv4"]
 

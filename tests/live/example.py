@@ -1,5 +1,6 @@
 """The proxy as it is run: over a folder, with the example's servers behind it."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 
 from proxy.cli.composition import load_snapshot
 from proxy.cli.service import Service
@@ -31,15 +33,47 @@ def write_mappings(place: Path, **changes: str) -> Path:
 
     *changes* are further top-level keys of the configuration, as YAML.
     """
+    profile = (folder("mappings") / "cloud_v4.yaml").read_text()
+    (place / "cloud_v4.yaml").write_text(profile)
+    return _written(place, (folder("mappings") / "cutover.yaml").read_text(), **changes)
+
+
+def write_plain_mappings(place: Path) -> Path:
+    """The example's mappings without shapes: gRPC's answers are ProtoJSON."""
+    return _written(place, without_shapes((folder("mappings") / "cutover.yaml").read_text()))
+
+
+def _written(place: Path, text: str, **changes: str) -> Path:
     (place / "dns.binpb").write_bytes(descriptors())
-    shipped = folder("mappings")
-    text = (shipped / "cutover.yaml").read_text()
     text = text.replace("proto_path: ../proto", "descriptor_set: dns.binpb")
     more = "".join(f"{key}: {value}\n" for key, value in changes.items())
     (place / "cutover.yaml").write_text(text + more)
-    rules = (shipped / "hello_service.yaml").read_text()
+    rules = (folder("mappings") / "hello_service.yaml").read_text()
     (place / "hello_service.yaml").write_text(rules)
     return place
+
+
+class _AsWritten(yaml.SafeLoader):
+    """Reads `on` and `off` as the proxy does: as texts."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - what PyYAML calls it
+        first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_AsWritten.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), [*"tf"])
+
+
+def without_shapes(text: str) -> str:
+    """The configuration *text* without shapes, and without what goes by the names in them."""
+    document = yaml.load(text, _AsWritten)  # noqa: S506 - a safe loader
+    del document["defaults"]["shape"]
+    for route in document["routes"]:
+        route.pop("shape", None)
+        route.pop("compare", None)
+    plain: str = yaml.safe_dump(document)
+    return plain
 
 
 @dataclass

@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.live.example import running
-from tests.live.wire import client_of, request
+from tests.live.wire import Reply, client_of, request
 
-RECORD = b'{"host": "new", "type": "A", "ipv4": "192.0.2.7", "ttl": "60s"}'
+RECORD = b'{"name": "new", "type": "A", "ipv4": "192.0.2.7", "ttl": 60}'
+
+
+def code_of(reply: Reply) -> int:
+    """The old number of an error."""
+    code: int = reply.json()["errors"][0]["code"]
+    return code
 
 
 async def test_both_sides_answer_through_one_connection(tmp_path: Path):
@@ -20,12 +26,12 @@ async def test_both_sides_answer_through_one_connection(tmp_path: Path):
         moved = await client.ask(request("GET", "/zones"))
         hello = await client.ask(request("POST", "/hello", body=b'{"Name": "x"}'))
     assert (zone.status, zone["x-cutover-side"]) == (200, "grpc")
-    assert zone.json()["serial"] == "9007199254740993"
+    assert zone.json()["result"]["serial"] == 9007199254740993
     assert zone["x-zone-serial"] == "9007199254740993"
     assert (status.status, status["x-cutover-side"]) == (200, "legacy")
     assert len(status.all("set-cookie")) == 2
     assert (moved.status, moved["location"]) == (301, "/v4/zones")
-    assert (hello.body, hello["x-cutover-side"]) == (b"{}", "grpc")
+    assert (hello.json()["result"], hello["x-cutover-side"]) == ({}, "grpc")
     logged = [(line["path"], line["side"], line["rpc"]) for line in example.lines()]
     assert logged == [
         ("/v4/zones/example.com", "grpc", "dns.v1.RecordService.GetZone"),
@@ -38,22 +44,23 @@ async def test_both_sides_answer_through_one_connection(tmp_path: Path):
 async def test_a_record_lives_its_life(tmp_path: Path):
     async with running(tmp_path) as example, client_of(example.url) as client:
         made = await client.ask(
-            request("POST", "/v4/zones/fresh.example/records?record_id=n1", body=RECORD)
+            request("POST", "/v4/zones/fresh.example/records?label=n1", body=RECORD)
         )
         path = "/v4/zones/fresh.example/records/n1"
         changed = await client.ask(request("PATCH", path, body=b'{"comment": "c"}'))
         read = await client.ask(request("GET", path))
         again = await client.ask(
-            request("POST", "/v4/zones/fresh.example/records?recordId=n1", body=RECORD)
+            request("POST", "/v4/zones/fresh.example/records?label=n1", body=RECORD)
         )
         gone = await client.ask(request("DELETE", path))
         missing = await client.ask(request("GET", path))
-    assert made.json()["name"] == "zones/fresh.example/records/n1"
-    assert changed.json()["comment"] == "c"
+    assert (made.status, made["location"]) == (201, path)
+    assert made.json()["result"]["href"] == path
+    assert changed.json()["result"]["comment"] == "c"
     assert read.json() == changed.json()
-    assert (again.status, again.json()["code"]) == (409, 6)
-    assert (gone.status, gone.body) == (200, b"{}")
-    assert (missing.status, missing.json()["code"]) == (404, 5)
+    assert (again.status, code_of(again)) == (409, 81057)
+    assert (gone.status, gone.body) == (204, b"")
+    assert (missing.status, code_of(missing)) == (404, 81044)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ async def test_a_large_zone_comes_as_a_stream(tmp_path: Path, accept: str, separ
         sent = request("GET", "/v4/zones/large.example:export", f"Accept: {accept}")
         reply = await client.ask(sent)
     assert reply["content-type"] == accept
-    assert reply.body.count(b'"host":"host-') == 5000
+    assert reply.body.count(b'"name":"host-') == 5000
     assert separator in reply.body
 
 
@@ -78,7 +85,7 @@ async def test_a_stream_that_fails_midway_does_not_look_complete(tmp_path: Path)
         async with client_of(example.url) as client:
             lines = await client.ask(request("GET", target, "Accept: application/x-ndjson"))
     assert lines.status == 200
-    assert json.loads(lines.body.splitlines()[-1])["error"]["code"] == 15
+    assert json.loads(lines.body.splitlines()[-1])["error"]["errors"][0]["code"] == 1000
 
 
 async def test_a_client_that_leaves_a_stream_ends_it_at_the_server(tmp_path: Path):
@@ -101,7 +108,7 @@ async def test_a_client_that_leaves_a_stream_ends_it_at_the_server(tmp_path: Pat
 
 async def test_large_answers_are_compressed(tmp_path: Path):
     async with running(tmp_path) as example, client_of(example.url) as client:
-        target = "/v4/zones/large.example/records?page_size=1000"
+        target = "/v4/zones/large.example/records?per_page=1000"
         plain = await client.ask(request("GET", target))
         coded = await client.ask(request("GET", target, "Accept-Encoding: gzip"))
     assert coded["content-encoding"] == "gzip"
@@ -117,7 +124,8 @@ async def test_a_zone_file_travels_raw_both_ways(tmp_path: Path):
             request("POST", "/v4/zones/fresh.example/file", "Content-Type: text/dns", body=line)
         )
     assert (down["content-type"], down["x-cutover-side"]) == ("text/dns", "grpc")
-    assert (up.status, up.json(), up["x-cutover-side"]) == (200, {"added": 1}, "legacy")
+    assert (up.status, up["x-cutover-side"]) == (200, "legacy")
+    assert up.json()["result"] == {"recs_added": 1, "recs_present": 0}
 
 
 async def test_legacy_answers_while_the_grpc_server_is_gone(tmp_path: Path):
@@ -141,7 +149,7 @@ async def test_many_clients_at_once_get_their_own_answers(tmp_path: Path):
             for _ in range(5):
                 name = f"zones/large.example/records/host-{number:04}"
                 reply = await client.ask(request("GET", f"/v4/{name}"))
-                assert reply.json()["name"] == name
+                assert reply.json()["result"]["href"] == f"/v4/{name}"
 
     async with running(tmp_path) as example:
         await asyncio.gather(*(one(example.url, number) for number in range(40)))

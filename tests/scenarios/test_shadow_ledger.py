@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
+import yaml
 
 from bench.stand.ledger import Entry, read_ledger
 from bench.stand.processes import ROOT, Cores, Process
 from bench.stand.service import Service, metrics, write_folder
+from proxy.example.files import folder as mappings
 from tests.live.wire import PATIENCE_S
 from tests.scenarios.hosts import MIRRORED
 
@@ -43,11 +45,11 @@ MIX: Final = (
     (8, Ask("get-record", "GET", f"{ZONE}/records/www-1", None, 200)),
     (2, Ask("get-record", "GET", f"{ZONE}/records/nobody-{{}}", None, 404)),
     (3, Ask("get-zone", "GET", ZONE, None, 200)),
-    (3, Ask("list-records", "GET", f"{ZONE}/records?pageSize=5", None, 200)),
+    (3, Ask("list-records", "GET", f"{ZONE}/records?per_page=5", None, 200)),
     (1, Ask("export-zone", "GET", "/v4/zones/secondary.example:export", None, 200)),
     (1, Ask("get-statistics", "GET", f"{ZONE}/statistics", None, 200)),
-    (2, Ask("create-record", "POST", "/v4/zones/fresh.example/records?recordId=r-{}",
-            {"host": "h-{}", "type": "A", "ipv4": "192.0.2.1"}, 200)),
+    (2, Ask("create-record", "POST", "/v4/zones/fresh.example/records?label=r-{}",
+            {"name": "h-{}", "type": "A", "ipv4": "192.0.2.1"}, 201)),
     (1, Ask("", "GET", "/status", None, 200)),
 )  # fmt: skip
 NAMES: Final = {
@@ -70,6 +72,15 @@ CALLED: Final = frozenset(NAMES.values()) - {TRANSLATED}
 DIFFERENT: Final = "get-statistics"
 
 
+def shapes() -> dict[str, Any]:
+    """The JSON of the old host as the example's mappings have it: profiles, and shapes by RPC."""
+    texts = [path.read_text() for path in sorted(mappings("mappings").iterdir())]
+    documents = [yaml.safe_load(text) for text in texts]
+    (profiles,) = (each["profiles"] for each in documents if "profiles" in each)
+    (routes,) = (each["routes"] for each in documents if "routes" in each)
+    return {"profiles": profiles} | {one["rpc"]: one.get("shape", {}) for one in routes}
+
+
 def configuration(legacy: int, grpc: int, state: Path) -> dict[str, Any]:
     mirror = {
         "percent": 100,
@@ -77,8 +88,10 @@ def configuration(legacy: int, grpc: int, state: Path) -> dict[str, Any]:
         "max_concurrency": 64,
         "max_pending": REQUESTS,
     }
+    shape_of = shapes()
     return {
         "version": 1,
+        "profiles": shape_of["profiles"],
         "listen": {"host": "127.0.0.1", "port": 0},
         "admin": {"host": "127.0.0.1", "port": 0},
         "descriptors": [{"proto_path": str(ROOT / "proto")}],
@@ -91,10 +104,14 @@ def configuration(legacy: int, grpc: int, state: Path) -> dict[str, Any]:
         "shadow": {"max_cpu": "100%", "max_pending": REQUESTS, "max_total_bytes": "256MiB"},
         "defaults": {
             "stage": "shadow",
+            "shape": {"profile": "cloud-v4"},
             "mirror": mirror,
             "compare": {"noise": {"control_percent": CONTROL_PERCENT, "reverify_after": "100ms"}},
         },
-        "routes": [{"rpc": f"dns.v1.{rpc}", "name": name} for rpc, name in NAMES.items()],
+        "routes": [
+            {"rpc": f"dns.v1.{rpc}", "name": name, "shape": shape_of[f"dns.v1.{rpc}"]}
+            for rpc, name in NAMES.items()
+        ],
     }
 
 
