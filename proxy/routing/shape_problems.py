@@ -121,6 +121,7 @@ def _json(options: ResolvedRoute) -> JsonOptions:
     return JsonOptions(
         names=options.names,
         emit_defaults=options.emit_defaults,
+        emit_unset=options.answers.emit_unset,
         enums_as_numbers=options.enums_as_numbers,
         int64_as_numbers=options.int64_as_numbers,
     )

@@ -24,6 +24,7 @@ from proxy.transcoding.protojson.kinds import (
     wrapped,
 )
 from proxy.transcoding.protojson.options import JsonOptions
+from proxy.transcoding.protojson.printer_source import may_be_null
 
 #: The form that ProtoJSON gives.
 CANONICAL: Final = "json"
@@ -138,7 +139,8 @@ class FormRules:
     def _absent(self, known: FieldDescriptor) -> Absent | Substitute | None:
         forms = self.forms_of(known)
         if known.has_presence:
-            return forms.unset
+            is_null = self.json.emit_unset and may_be_null(known)
+            return forms.unset or ("null" if is_null else None)
         own = forms.empty_text if field_kind(known) is Kind.STRING else forms.zero
         if known.is_repeated:
             own = forms.empty_map if is_map(known) else forms.empty_list
