@@ -1,5 +1,6 @@
 """`cutover explain`: what would become of a request, and why."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -17,16 +18,19 @@ from proxy.config.units import duration_text
 from proxy.cutover.decision import Reason
 from proxy.cutover.overrides import position_text
 from proxy.cutover.stages import Side
+from proxy.exchange.described import describe, text_of
 from proxy.exchange.explanation import (
     ExplainedCall,
     ExplainedMirror,
     Explanation,
     Inquiry,
-    describe,
     explain,
-    text_of,
 )
 from proxy.exchange.messages import Answer
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
+from proxy.shape.described import Part, ShapeStep
+from proxy.shape.programs import BindingPrograms
 
 _EPILOG: Final = """\b
 Example:
@@ -49,6 +53,14 @@ _OF_ROUTES: Final = {
     Reason.ROLLBACK: "{0}",
     Reason.BUCKET: "{0}, and the sticky key is in bucket {1} of 0 to 9999",
     Reason.MISSING_KEY: "{0}, and the request has no sticky key",
+}
+
+
+#: The parts of an exchange that a shape changes, by what they are called here.
+_SHAPES: Final[dict[str, Part]] = {
+    "shape of the request": "request",
+    "shape of the answer": "answer",
+    "shape of errors": "error",
 }
 
 
@@ -86,12 +98,25 @@ def explain_command(
     )
     snapshot = snapshot_or_exit(folder)
     moved = overrides_or_exit(snapshot.config.settings, folder)
-    explanation = explain(snapshot, inquiry, moved, time.time())
+    explanation = explain(snapshot, inquiry, moved, time.time(), _run)
     if as_json:
         click.echo(orjson.dumps(describe(explanation), option=orjson.OPT_INDENT_2))
     else:
         for line in _lines(explanation):
             click.echo(line)
+
+
+def _run(programs: BindingPrograms, body: bytes, content_type: str | None) -> bytes:
+    """What a route's program makes of a body, in a process of its own as when it serves."""
+
+    async def run() -> bytes:
+        pool = ProgramPool(processes=1)
+        try:
+            return await ProgramSteps(pool).request(programs, body, content_type)
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())
 
 
 def _target(url: str) -> str:
@@ -144,12 +169,21 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield from _call(outcome)
     elif outcome is not None:
         yield from _answer(outcome)
+    for title, part in _SHAPES.items():
+        yield from _section(title, aligned([*_steps(explanation.shape, part)]))
     others = [
         [each.http_method, str(each.target.binding.template), each.target.route.rpc]
         for each in explanation.candidates
         if each.target is not explanation.binding
     ]
     yield from _section("other bindings of this path", aligned(others))
+
+
+def _steps(steps: Iterable[ShapeStep], part: Part) -> Iterator[tuple[str, str, str]]:
+    """The steps of one part of the exchange, programs and other long texts on one line each."""
+    for step in steps:
+        if step.part == part:
+            yield step.setting, step.about, _shown(step.text)
 
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:

@@ -1,27 +1,28 @@
 """What an exchange would do with a request, and why, without a connection or an upstream.
 
 Belongs here: an account of one request for people, made of the same look-ups and the same
-compiled parts that serve requests. Does not: how it is shown (`cli`, `admin`), and what the
+compiled parts that serve requests. Does not: how it is shown (`described`, `cli`), and what the
 listener refuses before any route is looked for: framing, and the sizes of target and headers.
 """
 
-from binascii import b2a_base64
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from multidict import CIMultiDictProxy
 
 from proxy.config.upstreams import LEGACY, Upstreams
 from proxy.cutover.decision import REFUSED, Decision, Reason, decide
 from proxy.cutover.mirror import mirrored_side
-from proxy.cutover.overrides import NOTHING_MOVED, Overrides, position_of, position_text
+from proxy.cutover.overrides import NOTHING_MOVED, Overrides, position_of
 from proxy.cutover.position import Position
 from proxy.cutover.stages import Side
 from proxy.cutover.sticky import Caller, sticky_key
 from proxy.errors import StatusError
 from proxy.exchange.exchange import not_served, unanswerable
+from proxy.exchange.explained_shape import shape_steps
 from proxy.exchange.failure import failure
+from proxy.exchange.form_methods import form_reader
 from proxy.exchange.messages import Answer, body_too_large
 from proxy.exchange.outcomes import asked_of
 from proxy.exchange.steering import trusted_side
@@ -31,7 +32,9 @@ from proxy.routing.table import Found, Route, RouteBinding
 from proxy.shadow.mirror import skip_of
 from proxy.shadow.sample import Drop, Skip
 from proxy.shadow.sampling import Sampler
+from proxy.shape.described import ShapeStep
 from proxy.shape.errors.readable import ErrorContext
+from proxy.shape.programs import BindingPrograms
 from proxy.telemetry.tracing import TRACEPARENT, parse_traceparent, without_trace
 from proxy.transcoding.explain import FieldOrigin, explain_request
 from proxy.transcoding.forwarding import Arrival
@@ -40,6 +43,9 @@ from proxy.transcoding.metadata_policies import origin_metadata
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.protojson.faults import DecodeFailure
 from proxy.transcoding.response import JSON_CONTENT
+
+#: Runs the program for the body of a request, of a content type. Raises `StatusError`.
+RunProgram = Callable[[BindingPrograms, bytes, str | None], bytes]
 
 _DEFAULT_JSON: Final = JsonOptions()
 
@@ -124,6 +130,7 @@ class Explanation:
     that the proxy gives: a refusal, or that to OPTIONS. On the legacy side it is what the gRPC
     side would make of the request, None when nothing is mapped. *position* is where the route
     stands, None when nothing is mapped. *mirror* is None when there is none in this stage.
+    *shape* are the steps of the route's shape, of the request first.
     """
 
     inquiry: Inquiry
@@ -134,6 +141,7 @@ class Explanation:
     asked: Asked | None
     outcome: ExplainedCall | Answer | None
     mirror: ExplainedMirror | None = None
+    shape: tuple[ShapeStep, ...] = ()
 
 
 def explain(
@@ -141,15 +149,14 @@ def explain(
     inquiry: Inquiry,
     overrides: Overrides = NOTHING_MOVED,
     now_s: float = 0.0,
+    run: RunProgram | None = None,
 ) -> Explanation:
     """Explain a request as *snapshot* would serve it, with what was moved by *now_s*.
 
+    *run* runs the programs of routes; without it bodies are explained as if there were none.
     Breakers count as closed, and nobody as pinned: both change by the second. Raises nothing.
     """
-    found = snapshot.table.find(inquiry.http_method, inquiry.path, inquiry.query)
-    if inquiry.http_method == "POST":
-        found = snapshot.table.posted(found, inquiry.path, inquiry.headers)
-    found = found.as_asked(inquiry.query)
+    found = _found(snapshot, inquiry)
     binding = found.binding
     position = None if binding is None else _position(snapshot, binding.route, overrides, now_s)
     killed = overrides.is_killed(now_s) and snapshot.config.settings.upstreams.legacy is not None
@@ -166,7 +173,7 @@ def explain(
         breaker_open=False,
         pinned=None,
     )
-    outcome = _outcome(snapshot, inquiry, found.as_asked(inquiry.query))
+    outcome = _outcome(snapshot, inquiry, found, run)
     asked = _asked(snapshot.config.settings.upstreams, decision.side, binding, outcome)
     return Explanation(
         inquiry,
@@ -179,7 +186,22 @@ def explain(
         None
         if binding is None or position is None or asked is None
         else _mirror(snapshot, binding.route, position, decision, inquiry, caller),
+        shape_steps(snapshot, found, inquiry.query),
     )
+
+
+def _found(snapshot: Snapshot, inquiry: Inquiry) -> Found:
+    """What is mapped, looked for in the order in which an exchange does."""
+    table, path, content_type = snapshot.table, inquiry.path, inquiry.headers.get("content-type")
+    found = table.find(inquiry.http_method, path, inquiry.query)
+    if inquiry.http_method == "POST":
+        found = table.posted(found, path, inquiry.headers)
+    forms = form_reader(table)
+    if forms is not None and inquiry.body and not found.quirks:
+        limit = forms.form_limit(inquiry.http_method, path, content_type)
+        if len(inquiry.body) <= limit:
+            found = forms.find_by_form(path, content_type, inquiry.body) or found
+    return found.as_asked(inquiry.query)
 
 
 def _position(snapshot: Snapshot, route: Route, overrides: Overrides, now_s: float) -> Position:
@@ -245,14 +267,16 @@ def _asked(
     return Asked(name, upstreams.grpc[name].target, outcome.timeout_s)
 
 
-def _outcome(snapshot: Snapshot, inquiry: Inquiry, found: Found) -> ExplainedCall | Answer:
+def _outcome(
+    snapshot: Snapshot, inquiry: Inquiry, found: Found, run: RunProgram | None
+) -> ExplainedCall | Answer:
     """What the request would be without a legacy host: a call, or the proxy's own answer."""
     try:
         if found.binding is None:
             return unanswerable(inquiry.http_method, found)
         if found.refusal is not None:
             raise found.refusal
-        return _call(snapshot, inquiry, found.binding, found.captures)
+        return _call(snapshot, inquiry, found.binding, found.captures, run)
     except StatusError as error:
         trace = parse_traceparent(inquiry.headers.get(TRACEPARENT))
         trace_id = "" if trace is None else trace.trace_id
@@ -262,7 +286,11 @@ def _outcome(snapshot: Snapshot, inquiry: Inquiry, found: Found) -> ExplainedCal
 
 
 def _call(
-    snapshot: Snapshot, inquiry: Inquiry, binding: RouteBinding, captures: tuple[str, ...]
+    snapshot: Snapshot,
+    inquiry: Inquiry,
+    binding: RouteBinding,
+    captures: tuple[str, ...],
+    run: RunProgram | None,
 ) -> ExplainedCall:
     """The call, in the order in which an exchange makes it, so that the same fault comes first."""
     route, headers = binding.route, inquiry.headers
@@ -273,7 +301,10 @@ def _call(
     # The scheme is only for URLs of answers.
     asked = None if binding.outcomes is None else asked_of(binding.outcomes, inquiry, "")
     query = inquiry.query if asked is None else asked.query
-    given = (captures, query, inquiry.body, headers.get("content-type"))
+    body, content_type = inquiry.body, headers.get("content-type")
+    if binding.programs is not None and run is not None:
+        body = run(binding.programs, body, content_type)
+    given = (captures, query, body, content_type)
     built = binding.request.build(*given)
     if asked is not None and binding.outcomes is not None:
         binding.outcomes.enter(asked, built.message)
@@ -314,82 +345,3 @@ def _answer_type(binding: RouteBinding, headers: CIMultiDictProxy[str]) -> str |
         return JSON_CONTENT
     accept = ",".join(headers.getall("accept", ()))
     return binding.streams.of(accept).content_type
-
-
-def describe(explanation: Explanation) -> dict[str, Any]:
-    """An explanation as JSON values."""
-    inquiry, decision, outcome = explanation.inquiry, explanation.decision, explanation.outcome
-    binding, asked = explanation.binding, explanation.asked
-    return {
-        "request": {"http_method": inquiry.http_method, "target": inquiry.target},
-        "side": decision.side.value,
-        "reason": decision.reason.value,
-        "bucket": decision.bucket,
-        "position": None if explanation.position is None else position_text(explanation.position),
-        "upstream": None if asked is None else asdict(asked),
-        "route": None if binding is None else _describe_route(binding.route),
-        "candidates": [
-            _describe_candidate(each.target) | {"matched": each.target is binding}
-            for each in explanation.candidates
-        ],
-        "mirror": None if explanation.mirror is None else asdict(explanation.mirror),
-        "call": _describe_call(outcome) if isinstance(outcome, ExplainedCall) else None,
-        "answer": _describe_answer(outcome) if isinstance(outcome, Answer) else None,
-    }
-
-
-def _describe_route(route: Route) -> dict[str, Any]:
-    return {
-        "name": route.name,
-        "rpc": route.rpc,
-        "cardinality": route.cardinality.value,
-        "stage": route.stage.value,
-        "upstream": route.upstream,
-    }
-
-
-def _describe_candidate(target: RouteBinding) -> dict[str, Any]:
-    return {
-        "http_method": target.binding.http_method,
-        "template": str(target.binding.template),
-        "rpc": target.route.rpc,
-        "origin": target.binding.origin,
-    }
-
-
-def _describe_call(call: ExplainedCall) -> dict[str, Any]:
-    return {
-        "method": call.method_path,
-        "timeout_s": call.timeout_s,
-        "metadata": [[name, text_of(value)] for name, value in call.metadata],
-        "begins_trace": call.begins_trace,
-        "fields": [origin._asdict() for origin in call.fields],
-        "unknown": list(call.unknown),
-        "message": None if call.message is None else orjson.loads(call.message),
-        "answer_type": call.answer_type,
-    }
-
-
-def _describe_answer(answer: Answer) -> dict[str, Any]:
-    return {
-        "http_status": answer.http_status,
-        "headers": [list(pair) for pair in answer.headers],
-        "body": _body_of(answer),
-    }
-
-
-def _body_of(answer: Answer) -> Any:
-    """The values of a JSON body, any other as text; None where there is none."""
-    try:
-        return orjson.loads(answer.body) if answer.body else None
-    except orjson.JSONDecodeError:
-        return answer.body.decode("utf-8", "replace")
-
-
-def text_of(value: str | bytes) -> str:
-    r"""A metadata value for people: bytes as the base64 that a header has.
-
-    >>> text_of(b"\x01\x02"), text_of("Bearer x")
-    ('AQI=', 'Bearer x')
-    """
-    return b2a_base64(value, newline=False).decode() if isinstance(value, bytes) else value

@@ -10,7 +10,8 @@ from google.protobuf.descriptor_pool import Default
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.errors import StatusError
-from proxy.exchange.explanation import Inquiry, describe, explain
+from proxy.exchange.described import describe
+from proxy.exchange.explanation import Inquiry, explain
 from proxy.exchange.failure import failure, late_failure
 from proxy.routing.snapshot import Snapshot
 from proxy.shape.errors.options import ErrorOptions

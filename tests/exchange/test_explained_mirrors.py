@@ -6,7 +6,8 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.cutover.overrides import NOTHING_MOVED, KillSwitch, Overrides
-from proxy.exchange.explanation import Inquiry, describe, explain
+from proxy.exchange.described import describe
+from proxy.exchange.explanation import Inquiry, explain
 from proxy.routing.snapshot import Snapshot
 from tests.live.edge import load
 

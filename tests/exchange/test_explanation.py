@@ -17,8 +17,9 @@ from proxy.cli.composition import load_snapshot
 from proxy.cutover.decision import Reason
 from proxy.cutover.stages import Side
 from proxy.example.files import folder
+from proxy.exchange.described import describe
 from proxy.exchange.exchange import Exchange
-from proxy.exchange.explanation import ExplainedCall, Explanation, Inquiry, describe, explain
+from proxy.exchange.explanation import ExplainedCall, Explanation, Inquiry, explain
 from proxy.exchange.messages import Answer
 from proxy.exchange.observer import Observer
 from proxy.routing.snapshot import Snapshot
@@ -353,6 +354,7 @@ def test_a_description_says_all_that_there_is(beside_legacy: Snapshot) -> None:
             )
         ],
         "mirror": None,
+        "shape": [],
         "call": {
             "method": "/dns.v1.RecordService/ListRecords",
             "timeout_s": 2.0,
