@@ -18,7 +18,8 @@ from proxy.config.shape_values import FormKeys, ShapeValues
 from proxy.config.tree import Location
 from proxy.errors import Place, Problem
 from proxy.routing.schema import Schema
-from proxy.shape.checks import Findings, Key, check_shape
+from proxy.shape.checks import check_shape
+from proxy.shape.envelope_checks import Findings, Key
 from proxy.shape.layout import Layouts
 from proxy.transcoding.binding import Binding
 from proxy.transcoding.protojson import JsonOptions

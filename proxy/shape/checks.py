@@ -8,22 +8,25 @@ A key is told as the options have it: ("fields", "Record.create_time", "timestam
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
-from typing import Final, NamedTuple
+from dataclasses import fields
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from proxy.shape.envelope import AT, COUNT, WHOLE, root_of
+from proxy.shape.envelope_checks import (
+    Fault,
+    Findings,
+    Key,
+    check_envelope,
+    guess,
+    hole_faults,
+)
 from proxy.shape.forms import Form
-from proxy.shape.holes import Document
 from proxy.shape.layout import Layout, Layouts, Member
-from proxy.shape.losses import losses
+from proxy.shape.losses import Loss, flattened_losses, losses
 from proxy.shape.names import selects, selects_field
 from proxy.shape.options import Envelope, FieldShape, Forms
-from proxy.shape.printer_source import field_steps
 from proxy.transcoding.binding import Binding
-from proxy.transcoding.httpbody import is_http_body
 from proxy.transcoding.protojson.kinds import (
     Kind,
     element,
@@ -34,8 +37,6 @@ from proxy.transcoding.protojson.kinds import (
     reachable,
     wrapped,
 )
-
-Key = tuple[str | int, ...]
 
 #: The key of forms that a kind of values goes by.
 _KEYS: Final[dict[Kind, frozenset[str]]] = {
@@ -52,21 +53,6 @@ _KEYS: Final[dict[Kind, frozenset[str]]] = {
     Kind.DURATION: frozenset({"duration"}),
 }
 _FORMS: Final = tuple(each.name for each in fields(Forms))
-
-
-class Fault(NamedTuple):
-    """What is wrong at a key."""
-
-    key: Key
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What is wrong with a shape for an RPC, and the keys that do something there."""
-
-    faults: tuple[Fault, ...]
-    used: frozenset[Key]
 
 
 def check_shape(
@@ -129,9 +115,12 @@ class _Check:
             self._use_wide(layout.descriptor)
             yield from self._of_layout(layout)
         self.used.update(("lossy", entry) for entry in self._lossy)
-        if envelope is not None:
-            for binding in self._bindings:
-                yield from self._of_envelope(envelope, binding)
+        if envelope is None:
+            return
+        for binding in self._bindings:
+            found = check_envelope(envelope, binding)
+            self.used |= found.used
+            yield from found.faults
 
     def _use_all(self, descriptor: Descriptor) -> None:
         """Take it that all keys for a type do something: what is wrong with it hides whether."""
@@ -185,10 +174,8 @@ class _Check:
                     continue
                 field = descriptor.fields_by_name.get(name)
                 if field is None:
-                    guess = _guess(name, descriptor.fields_by_name)
-                    yield Fault(
-                        ("fields", said.selector), f"{type_name} has no field {name}{guess}"
-                    )
+                    hint = guess(name, descriptor.fields_by_name)
+                    yield Fault(("fields", said.selector), f"{type_name} has no field {name}{hint}")
                 else:
                     yield from self._of_field(said, field)
 
@@ -212,8 +199,8 @@ class _Check:
                         self.used.add(("enums", table.selector, name))
                         if name not in enum.values_by_name:
                             message = f"{enum.name} has no value {name}"
-                            guess = _guess(name, enum.values_by_name)
-                            yield Fault(("enums", table.selector, name), message + guess)
+                            hint = guess(name, enum.values_by_name)
+                            yield Fault(("enums", table.selector, name), message + hint)
 
     def _enums(self) -> list[EnumDescriptor]:
         every = (element(field) for each in self._types for field in each.fields)
@@ -245,13 +232,18 @@ class _Check:
                 yield from self._shared_keys(member.members, layout.descriptor)
         for _, member in layout.leaves():
             if len(member.steps) == 1:
-                yield from self._of_losses(member)
+                yield from self._of_losses(member.steps[0], losses(member, member.steps[0]))
+        for field in layout.descriptor.fields:
+            said = self._layouts.said_of(field)
+            if said is not None and said.flatten is not None:
+                absence, _ = self._layouts.rules.absence_of(field)
+                yield from self._of_losses(field, flattened_losses(absence))
         yield from self._of_groups(layout)
         for addition in self._shape.additions:
             if selects(addition.selector, layout.descriptor):
                 key: Key = ("add", addition.selector, addition.key)
                 self.used.add(key)
-                yield from _hole_faults(key, addition.document, layout.descriptor)
+                yield from hole_faults(key, addition.document, layout.descriptor)
 
     def _shared_keys(self, members: Sequence[Member], descriptor: Descriptor) -> Iterator[Fault]:
         owners: dict[str, Member] = {}
@@ -291,16 +283,16 @@ class _Check:
                 self.used.add(key)
                 field = layout.descriptor.fields_by_name.get(name)
                 if field is None:
-                    guess = _guess(name, layout.descriptor.fields_by_name)
-                    yield Fault(key, f"{layout.descriptor.name} has no field {name}{guess}")
+                    hint = guess(name, layout.descriptor.fields_by_name)
+                    yield Fault(key, f"{layout.descriptor.name} has no field {name}{hint}")
                 elif field in layout.dropped:
                     yield Fault(key, f"{name} is dropped")
                 elif inside[name] > 1:
                     yield Fault(key, f"{name} is in two groups")
 
-    def _of_losses(self, member: Member) -> Iterator[Fault]:
-        field = member.steps[0]
-        for key, message in losses(member, field):
+    def _of_losses(self, field: FieldDescriptor, found: Iterable[Loss]) -> Iterator[Fault]:
+        """What is lost of a field, but for what may be."""
+        for key, message in found:
             allowed = {
                 entry for entry in self._shape.lossy if entry == key or selects_field(entry, field)
             }
@@ -321,60 +313,6 @@ class _Check:
         if said is not None and getattr(said.forms, key) is not None:
             return ("fields", said.selector, key)
         return ("forms", key)
-
-    # Envelopes
-
-    def _of_envelope(self, envelope: Envelope, binding: Binding) -> Iterator[Fault]:
-        message, field = binding.method.output_type, binding.response_body
-        streams = binding.cardinality.response_streams
-        if _is_raw(message, field) or (streams and not envelope.each):
-            return
-        body: Key = ("answer", "body")
-        self.used.update((body, ("answer", "of")))
-        if streams:
-            self.used.add(("answer", "each"))
-        if envelope.root is not None and field is not None:
-            yield Fault(("answer", "of"), f"the rule has response_body {field.name} already")
-            return
-        try:
-            root = root_of(message, field, envelope)
-        except ValueError as error:
-            guess = _guess(envelope.root or "", message.fields_by_name)
-            yield Fault(("answer", "of"), f"{error}{guess}")
-            return
-        names = set(envelope.body.names)
-        if WHOLE not in names and message.fields:
-            yield Fault(body, f"must have the hole {{}}: {message.name} has fields")
-        if COUNT in names and (root is None or not root.is_repeated):
-            yield Fault(body, f"{{{COUNT}}} counts a list, and there is none in place of {{}}")
-        yield from _hole_faults(body, envelope.body, message, whole=True)
-
-
-def _hole_faults(
-    key: Key, document: Document, descriptor: Descriptor, *, whole: bool = False
-) -> Iterator[Fault]:
-    """Holes that name no field; *whole* says that there may be others."""
-    for name in dict.fromkeys(document.names):
-        if whole and (name == WHOLE or name.startswith(AT)):
-            continue
-        try:
-            if not name or name.startswith(AT):
-                raise ValueError(f"{{{name}}} names no field")
-            field_steps(descriptor, name)
-        except ValueError as error:
-            yield Fault(key, f"{error}{_guess(name, descriptor.fields_by_name)}")
-
-
-def _is_raw(message: Descriptor, field: FieldDescriptor | None) -> bool:
-    """Whether the answer is the content of an `HttpBody`."""
-    if field is None:
-        return is_http_body(message)
-    return is_http_body(field.message_type) and not field.is_repeated
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {matches[0]}?" if matches else ""
 
 
 def _told(member: Member) -> str:

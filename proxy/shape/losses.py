@@ -45,6 +45,12 @@ def losses(member: Member, field: FieldDescriptor) -> Iterator[Loss]:
     yield from _of_absence(form, member, field)
 
 
+def flattened_losses(absence: Absence) -> Iterator[Loss]:
+    """What is lost of a flattened message by what stands for it when it is not set."""
+    if absence is Absence.WRITE:
+        yield Loss("unset", "cannot tell a message that is not set from an empty one")
+
+
 def _of_form(form: Form) -> Iterator[Loss]:
     if form.kind is Kind.TIMESTAMP and form.style == "pattern":
         lost = moment_format(form.pattern, form.zone).losses
