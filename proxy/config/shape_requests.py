@@ -205,6 +205,7 @@ def request_shape(keys: ShapeRequests) -> RequestShape | None:
         QueryShape(tuple(keys.query.rename.items()), keys.query.brackets, keys.query.separator),
         None if keys.form_bodies is None else _form_bodies(keys.form_bodies),
         frozenset() if override is None else frozenset({override.parameter}),
+        override is not None and "form" in override.places,
     )
     return None if shape == RequestShape() else shape
 

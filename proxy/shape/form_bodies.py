@@ -34,7 +34,7 @@ from proxy.shape.request_checks import (
     word_steps,
 )
 from proxy.shape.request_options import FileField, FormBodies, QueryShape, RequestShape
-from proxy.transcoding.binding import Binding
+from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import BodyReader
 from proxy.transcoding.fieldmask import JsonLeaves, Leaf
 from proxy.transcoding.httpbody import fill_http_body, is_http_body
@@ -55,7 +55,7 @@ class FormReader:
         options: RequestOptions,
     ) -> None:
         """Raises `ValueError` for a body that no form can give."""
-        message, self._prefix = form_target(binding)
+        message, self._prefix = _target(binding, shape)
         names = LegacyNames(tables, message, self._query(binding, shape.query))
         self._binder = ShapedQueryBinder(names, shape, bound=Bound(), options=options)
         self._kinds = frozenset(
@@ -137,6 +137,13 @@ def _texts(parts: Iterable[Part | File]) -> list[tuple[str, str]]:
 
 def _is_file(part: Part | File) -> TypeGuard[File]:
     return isinstance(part, File)
+
+
+def _target(binding: Binding, shape: RequestShape) -> tuple[Descriptor, str]:
+    """The message that a form is for; the request itself where a form names the method alone."""
+    if binding.body is Body.NONE and shape.control_forms:
+        return binding.method.input_type, ""
+    return form_target(binding)
 
 
 class _FilePlace:

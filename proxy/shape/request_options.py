@@ -51,9 +51,11 @@ class RequestShape:
     """The part of a shape about requests alone.
 
     *control* names parameters that are for the proxy, in queries and forms: no fields are looked
-    for under these names.
+    for under these names. With *control_forms* a form may be sent for the sake of them alone, where
+    the rule takes no body: its other inputs are parameters.
     """
 
     query: QueryShape = QueryShape()
     forms: FormBodies | None = None
     control: frozenset[str] = frozenset()
+    control_forms: bool = False

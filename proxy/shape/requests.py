@@ -15,8 +15,9 @@ from proxy.shape.form_bodies import FormLeaves, FormReader, form_reading
 from proxy.shape.leaves import shaped_leaves
 from proxy.shape.queries import LegacyNames, ShapedQueryBinder, ShapedTables
 from proxy.shape.request_checks import form_fault, rename_fault, shell_fault
-from proxy.shape.request_options import RequestShape
-from proxy.transcoding.binding import Binding
+from proxy.shape.request_options import FormBodies, RequestShape
+from proxy.shape.urls import OVERRIDABLE
+from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import body_reader, json_body
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.parameters import FieldTables
@@ -71,8 +72,11 @@ def _readers(
         read = json_body(binding, unwrapping.parse, options)
     shell = None if unwrapping is None else unwrapping.shell
     leaves = shaped_leaves(binding, codecs.entries, shell)
-    if shape.forms is not None and form_fault(binding) is None:
-        forms = FormReader(binding, tables, shape, shape.forms, options)
+    taken_forms = shape.forms if form_fault(binding) is None else None
+    if body is Body.NONE and shape.control_forms and binding.http_method in OVERRIDABLE:
+        taken_forms = FormBodies()
+    if taken_forms is not None:
+        forms = FormReader(binding, tables, shape, taken_forms, options)
         make: Callable[[], Any] = message_class(message)
         read = form_reading(forms, make, read)
         leaves = FormLeaves(forms, "" if field is None else f"{field.name}.", leaves)

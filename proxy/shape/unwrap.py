@@ -19,7 +19,7 @@ from proxy.shape.unknown import ShapedUnknown
 from proxy.shape.unshape import ShapedParser, ShapedWalk
 from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson.codec import Shared, TwoPaths, holds_floating
-from proxy.transcoding.protojson.faults import cut, joined
+from proxy.transcoding.protojson.faults import cut, excerpt, joined
 from proxy.transcoding.protojson.kinds import nullable
 from proxy.transcoding.protojson.parser_source import References, indented
 from proxy.transcoding.protojson.reader import JsonValue
@@ -83,7 +83,7 @@ def _unwrap_object(
         if isinstance(inner, Ignored):
             walk.check(members.get(key), place)
         elif key not in members:
-            raise RequestError("the member is missing", field=place)
+            raise RequestError(f"the member {excerpt(key)} is missing", field=place)
         elif isinstance(inner, dict):
             _unwrap_object(walk, inner, message, members[key], place)
         elif isinstance(inner, Whole):
