@@ -20,12 +20,13 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from proxy.comparison.documents import ABSENT, Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.excerpts import excerpt
 from proxy.comparison.kinds import Kind
+from proxy.comparison.legacy_plans import Asked, Written, body_of, plans_of
 from proxy.comparison.paths import ROOT, Part
 from proxy.comparison.places import Keeping, Place
 from proxy.comparison.reading import Json, TooDeep, Unreadable, media_type, read, read_stream
 from proxy.comparison.request_walk import RequestWalk
 from proxy.comparison.rules import Ignore, Present, Rule, RuleTree
-from proxy.comparison.schema import OPEN, Form, Plans, Type, leaf_paths
+from proxy.comparison.schema import OPEN, Plans, Type, leaf_paths
 from proxy.comparison.walk import OverBudget, Walk
 from proxy.transcoding.httpbody import is_http_body
 
@@ -41,7 +42,7 @@ class CompareOptions:
     *status* `class` takes statuses of one class, 2xx, for equal. *headers* are names in lower
     case; others are not compared. Of a stream *max_messages* are. *sent* says that the pair are no
     answers but what a client sent and what its message has; *tell_unknown*, whether fields that
-    the message has not are differences then.
+    the message has not are differences then. *written* is how bodies are that are no ProtoJSON.
     """
 
     status: Literal["exact", "class"] = "exact"
@@ -50,6 +51,7 @@ class CompareOptions:
     max_messages: int = 100
     sent: bool = False
     tell_unknown: bool = True
+    written: Written | None = None
 
 
 class Comparator:
@@ -96,11 +98,13 @@ class Comparator:
     ) -> "Comparator":
         """A comparator of answers that are *field* of the message, None: all of it.
 
-        Comparators that are given the same *plans* share what they learn of messages. Raises
-        `ValueError` for a rule whose path cannot be read.
+        Comparators that are given the same *plans* share what they learn of messages: those of
+        `plans_of` for how their bodies are written. Raises `ValueError` for a rule whose path
+        cannot be read.
         """
         RuleTree.compile(options.rules)
-        return cls(answer, field, options, plans or Plans(), streams=streams)
+        made = plans or plans_of(options.written)
+        return cls(answer, field, options, made, streams=streams)
 
     @property
     def raw(self) -> bool:
@@ -209,8 +213,9 @@ class Comparator:
             return error
 
     def _type(self) -> Type:
-        type_ = self._plans.answer(self.answer, self.field)
-        return Type(Form.LIST, element=type_) if self.streams else type_
+        options = self.options
+        asked = Asked(self.answer, self.field, streams=self.streams, sent=options.sent)
+        return body_of(self._plans, asked, options.written).type
 
     def _place(self, *, errors: bool) -> Place:
         """The place of answers, or of error bodies: made when the first one comes."""

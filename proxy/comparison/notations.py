@@ -49,7 +49,7 @@ class Sense(NamedTuple):
 
 
 def enum_number(names: Mapping[str, Hashable], value: Json) -> Hashable | None:
-    """The number of an enum's value: from a number, or a name in any case; see `_enum_names`."""
+    """The number of an enum's value: from a number, or a name in any case; see `enum_names`."""
     text = number_text(value)
     if text is not None:
         return number(value)
@@ -58,7 +58,7 @@ def enum_number(names: Mapping[str, Hashable], value: Json) -> Hashable | None:
     return names.get(_loose(value))
 
 
-def _enum_names(enum: EnumDescriptor) -> dict[str, Hashable | None]:
+def enum_names(enum: EnumDescriptor) -> dict[str, Hashable | None]:
     """The numbers of an enum's values by name without its case, with and without the prefix.
 
     The prefix is the enum's own name, as style guides demand it: `COLOR_RED` of `Color`.
@@ -98,7 +98,8 @@ def truth(value: Json) -> bool | None:
     return _TRUTHS.get(text.lower()) if isinstance(text, str) else None
 
 
-def _hex_blob(value: Json) -> bytes | None:
+def hex_blob(value: Json) -> bytes | None:
+    """Bytes from hexadecimal digits of either case."""
     match = _HEX(value) if isinstance(value, str) else None
     return bytes.fromhex(match[1]) if match else None
 
@@ -106,9 +107,9 @@ def _hex_blob(value: Json) -> bytes | None:
 def _same_blob(first: Json, second: Json) -> bool:
     """Whether both are base64 of the same bytes, or one is base64 and the other hexadecimal."""
     one, other = blob(first), blob(second)
-    if one is not None and one in (other, _hex_blob(second)):
+    if one is not None and one in (other, hex_blob(second)):
         return True
-    return other is not None and other == _hex_blob(first)
+    return other is not None and other == hex_blob(first)
 
 
 def _mask(value: Json) -> Hashable | None:
@@ -125,7 +126,7 @@ def _plain_number(value: Json) -> Hashable | None:
     return number(value) if isinstance(value, bytes) else None
 
 
-def _by(read: Reader) -> Same:
+def same_by(read: Reader) -> Same:
     """Sameness by what a reader gives."""
 
     def same(first: Json, second: Json) -> bool:
@@ -138,11 +139,11 @@ def _by(read: Reader) -> Same:
 def _one_is_number(first: Json, second: Json) -> bool:
     """Whether both are the same number and at least one is not in quotes."""
     bare = isinstance(first, bytes) or isinstance(second, bytes)
-    return bare and _by(number)(first, second)
+    return bare and same_by(number)(first, second)
 
 
 def _sense(read: Reader, alike: Kind, unlike: Kind, same: Same | None = None) -> Sense:
-    return Sense(read, same or _by(read), alike, unlike)
+    return Sense(read, same or same_by(read), alike, unlike)
 
 
 _WRITTEN: Final = _sense(
@@ -185,7 +186,7 @@ def senses_of(type_: Type) -> tuple[Sense, ...]:
 def _senses(type_: Type) -> tuple[Sense, ...]:
     if type_.enum is None:
         return SENSES.get(type_.kind, ())
-    read = partial(enum_number, _enum_names(type_.enum))
+    read = partial(enum_number, enum_names(type_.enum))
     return (_sense(read, Kind.ENUM_REPR, Kind.ENUM_REPR),)
 
 
@@ -228,8 +229,8 @@ def is_one_value(type_: Type, sent: Json, held: Json) -> bool:
     return any(sense.same(sent, held) for sense in senses_of(type_))
 
 
-_same_plain_number: Final = _by(_plain_number)
-_same_double: Final = _by(double)
+_same_plain_number: Final = same_by(_plain_number)
+_same_double: Final = same_by(double)
 
 #: The words of `Excerpt.type`.
 TYPES: Final[Mapping[type, str]] = {
@@ -276,6 +277,8 @@ def is_default(type_: Type, value: Json) -> bool:
     >>> is_default(Type(Form.SCALAR, FieldKind.INT64, implicit=True), "0")
     True
     """
+    if type_.writing.substitute is not None and value == type_.writing.substitute:
+        return True
     if not type_.implicit:
         return False
     if type_.enum is not None:
@@ -283,7 +286,7 @@ def is_default(type_: Type, value: Json) -> bool:
     if type_.kind in _NUMBERS:
         return number(value) == ZERO or value == ""
     if type_.kind is FieldKind.BOOL:
-        return truth(value) is False or value == ""
+        return senses_of(type_)[0].read(value) is False or value == ""
     return isinstance(value, (str, list, dict)) and not value
 
 

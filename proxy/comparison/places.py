@@ -10,7 +10,17 @@ from google.protobuf.descriptor import Descriptor
 
 from proxy.comparison.paths import ELEMENT, VALUE, PathPattern, Step, name_of, step_of
 from proxy.comparison.rules import Exact, Held, ListBy, RuleTree, Set
-from proxy.comparison.schema import OPEN, TEXT, Form, Member, Plans, Type, fold, leads_on
+from proxy.comparison.schema import (
+    OPEN,
+    TEXT,
+    Described,
+    Form,
+    Member,
+    Plans,
+    Type,
+    fold,
+    leads_on,
+)
 from proxy.transcoding.protojson.kinds import Kind as FieldKind
 from proxy.transcoding.protojson.kinds import message_kind
 
@@ -58,6 +68,7 @@ class Place:
             "_members",
             "_typed",
             "_wide",
+            "computed",
             "fills",
             "held",
             "leaf",
@@ -73,7 +84,7 @@ class Place:
         *,
         rules: tuple[RuleTree, ...] = (),
         held: Held | None = None,
-        around: tuple[Descriptor, ...] | None = None,
+        around: tuple[Described, ...] | None = None,
         lists: int = 0,
         step: Step = "",
     ) -> None:
@@ -88,8 +99,10 @@ class Place:
         #: The messages around, for the end of recursion; None where nothing is counted.
         self._around = around
         self.lists = lists
-        #: Both names of a field.
+        #: All names of a field.
         self.keys: tuple[str, ...] = ()
+        #: Whether it follows from other values, so that nobody sends it.
+        self.computed = False
         #: Whether the schema has such a member, or leaves open which there are.
         self.is_known = True
         self._element: Place | None = None
@@ -131,7 +144,8 @@ class Place:
         """The place of a list's elements or a map's values."""
         if self._element is None:
             step = VALUE if self.type.form is Form.MAP else ELEMENT
-            around = self._around if self.type.form in (Form.LIST, Form.MAP) else None
+            counts = self.fills and self.type.form in (Form.LIST, Form.MAP)
+            around = self._around if counts else None
             self._element = self._below((step,), self.type.inner, around, int(step == ELEMENT))
         return self._element
 
@@ -165,7 +179,8 @@ class Place:
         name = url.rpartition("/")[2]
         if name in self._typed:
             return self._typed[name]
-        place = self._any_of(name, self.type.message) if self.type.message else None
+        message = self.type.message
+        place = self._any_of(name, message) if isinstance(message, Descriptor) else None
         if place is not None and self._keeping.take(1):
             self._typed[name] = place
         return place
@@ -190,23 +205,24 @@ class Place:
         type_ = self._keeping.plans.of_message(message)
         return members | {"value": self._below((step_of("value"),), type_, None)}
 
-    def _message_members(self, message: Descriptor) -> dict[str, "Place"]:
+    def _message_members(self, message: Described) -> dict[str, "Place"]:
         around = (*self._around, message) if self._around is not None and self.fills else None
         plan = self._keeping.plans.message(message)
         places = {member.name: self._member(member, around) for member in plan.members}
         return {key: places[member.name] for key, member in plan.by_key.items()}
 
-    def _member(self, member: Member, around: tuple[Descriptor, ...] | None) -> "Place":
-        steps = dict.fromkeys((step_of(member.name), step_of(member.proto_name)))
-        place = self._below(tuple(steps), member.type, around)
-        place.keys = (member.name, member.proto_name)
+    def _member(self, member: Member, around: tuple[Described, ...] | None) -> "Place":
+        steps = tuple(step_of(name) for name in member.names)
+        place = self._below(steps, member.type, around)
+        place.keys = member.names
+        place.computed = member.computed
         return place
 
     def _below(
         self,
         steps: tuple[str, ...],
         type_: Type,
-        around: tuple[Descriptor, ...] | None,
+        around: tuple[Described, ...] | None,
         is_list: int = 0,
     ) -> "Place":
         """The place one step further down; the first of *steps* is the one in its path."""

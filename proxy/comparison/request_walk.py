@@ -39,8 +39,12 @@ class RequestWalk(Walk):
         super().__init__()
         self._tell_unknown = tell_unknown
 
+    def _containers(self, place: Place, legacy: Json, grpc: Json) -> None:
+        if not place.computed:
+            super()._containers(place, legacy, grpc)
+
     def _unequal(self, place: Place, legacy: Json, grpc: Json) -> None:
-        if not is_one_value(place.type, legacy, grpc):
+        if not place.computed and not is_one_value(place.type, legacy, grpc):
             super()._unequal(place, legacy, grpc)
 
     def _kinds(self, place: Place, legacy: Json, grpc: Json) -> tuple[Kind, ...]:
@@ -56,7 +60,7 @@ class RequestWalk(Walk):
 
     def _missing(self, place: Place, value: Json) -> None:
         is_lost = lack(place, value, Kind.MISSING_FIELD) is Kind.MISSING_FIELD
-        if is_lost and (place.is_known or self._tell_unknown):
+        if is_lost and not place.computed and (place.is_known or self._tell_unknown):
             super()._missing(place, value)
 
     def _extra(self, place: Place, value: Json) -> None:

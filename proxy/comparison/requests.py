@@ -21,10 +21,12 @@ from google.protobuf.message import Message
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document
 from proxy.comparison.kinds import Kind
+from proxy.comparison.legacy_plans import Written
 from proxy.comparison.paths import ROOT, Part, PathPattern, step_of
 from proxy.comparison.request_texts import TextRules, capture_differences, query_differences
 from proxy.comparison.rules import Rule
 from proxy.comparison.schema import Plans
+from proxy.shape.codecs import ShapedCodecs
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
 from proxy.transcoding.protojson import Codecs, DecodeFailure
@@ -76,8 +78,8 @@ class RequestComparator:
         self._print = print_body
         self._texts = TextRules(request, rules, tell_unknown=tell_unknown)
         #: Of the body's rules, by their indexes there, the indexes among all.
-        self._indexes = tuple(index for index, _ in _body_rules(request.binding, rules))
-        self._root = _root(request.binding)
+        self._indexes = tuple(index for index, _ in _body_rules(request, rules))
+        self._root = _root(request)
         self._label = f"{request.binding.http_method} {request.binding.template}"
 
     def __repr__(self) -> str:
@@ -102,12 +104,13 @@ class RequestComparator:
             return cls(request, rules, None, _nothing, tell_unknown=tell_unknown)
         field = binding.body if isinstance(binding.body, FieldDescriptor) else None
         options = CompareOptions(
-            rules=tuple(rule for _, rule in _body_rules(binding, rules)),
+            rules=tuple(rule for _, rule in _body_rules(request, rules)),
             sent=True,
             tell_unknown=tell_unknown,
+            written=_written(codecs),
         )
         body = Comparator.compile(binding.method.input_type, field, options, plans=plans)
-        return cls(request, rules, body, _printer(binding, codecs), tell_unknown=tell_unknown)
+        return cls(request, rules, body, printer(binding, codecs), tell_unknown=tell_unknown)
 
     def compare(self, captures: Sequence[str], query: str, body: bytes, message: Message) -> Lost:
         """Everything that was lost or changed, at most `MAX_DIFFERENCES`.
@@ -166,15 +169,24 @@ def merged(differences: Iterable[Difference]) -> tuple[Difference, ...]:
     return tuple(found.values())
 
 
-def _root(binding: Binding) -> str:
-    """The path of a body in the request's message."""
-    below = step_of(binding.body.json_name) if isinstance(binding.body, FieldDescriptor) else ""
-    return f"{Part.REQUEST}{ROOT}{below}"
+def _field_around(request: RequestBuilder) -> FieldDescriptor | None:
+    """The field whose name paths of bodies begin with.
+
+    Under a shape they begin at the body as clients send it: they have never heard of that field.
+    """
+    body = request.binding.body
+    return body if isinstance(body, FieldDescriptor) and request.shape is None else None
 
 
-def _body_rules(binding: Binding, rules: Iterable[Rule]) -> Iterator[tuple[int, Rule]]:
+def _root(request: RequestBuilder) -> str:
+    """The path of a body."""
+    field = _field_around(request)
+    return f"{Part.REQUEST}{ROOT}{'' if field is None else step_of(field.json_name)}"
+
+
+def _body_rules(request: RequestBuilder, rules: Iterable[Rule]) -> Iterator[tuple[int, Rule]]:
     """The rules about bodies with their indexes, and with paths that begin at the body."""
-    depth = int(isinstance(binding.body, FieldDescriptor))
+    depth = int(_field_around(request) is not None)
     for index, rule in enumerate(rules):
         pattern = PathPattern.parse(rule.path)
         if pattern.part is Part.REQUEST:
@@ -185,9 +197,19 @@ def _nothing(_message: Message) -> bytes:
     return b""
 
 
-def _printer(binding: Binding, codecs: Codecs) -> Callable[[Message], bytes]:
-    """Prints what a body fills; the codec is made when it is first needed."""
+def _written(codecs: Codecs) -> Written | None:
+    """How bodies are written that *codecs* read, None for ProtoJSON."""
+    return Written(codecs.options, codecs.shape) if isinstance(codecs, ShapedCodecs) else None
+
+
+def printer(binding: Binding, codecs: Codecs) -> Callable[[Message], bytes]:
+    """Prints what a body fills, in its envelope; the codec is made when it is first needed."""
     field = binding.body
+    if isinstance(codecs, ShapedCodecs):
+        within = field if isinstance(field, FieldDescriptor) else None
+        enclosed = codecs.enclosed_request(binding.method.input_type, within)
+        if enclosed is not None:
+            return enclosed.print
     if isinstance(field, FieldDescriptor):
         chosen = field
         return lambda message: codecs.field(chosen).print(message)

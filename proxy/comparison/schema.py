@@ -1,20 +1,25 @@
 """What the descriptor says of each value of an answer, as the walk asks for it.
 
 Belongs here: types of messages and fields, made on first use and shared by all comparators that
-have the same `Plans`. Does not: paths and rules (`comparison.places`), comparing.
+have the same `Plans`. Does not: what a shape makes of them (`comparison.legacy_plans`), paths and
+rules (`comparison.places`), comparing.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from proxy.comparison.paths import ELEMENT, VALUE, step_of
+from proxy.comparison.reading import Json
+from proxy.comparison.times import Moment, moment
 from proxy.transcoding.protojson.kinds import (
     Kind as FieldKind,
 )
 from proxy.transcoding.protojson.kinds import (
     accepted_names,
+    element,
     enum_type,
     field_kind,
     is_map,
@@ -35,15 +40,50 @@ class Form(Enum):
     OPEN = auto()  # no schema: any JSON
 
 
+class Inline:
+    """An object that is no message of its own: a group of fields, or what stands around a message.
+
+    *members* are its own; *full_name* is what it is called in sentences.
+    """
+
+    __slots__ = ("full_name", "members")
+
+    def __init__(self, full_name: str, members: tuple["Member", ...]) -> None:
+        self.full_name = full_name
+        self.members = members
+
+    def __repr__(self) -> str:
+        return f"<Inline {self.full_name}>"
+
+
+#: What the members of an object are read from.
+Described: TypeAlias = Descriptor | Inline
+
+
+class Writing(NamedTuple):
+    """How values are written where ProtoJSON would not write them so.
+
+    *separator* is of a list in one text. *substitute* stands for nothing, if it is not None.
+    *moment* reads an instant.
+    """
+
+    separator: str | None = None
+    substitute: Json = None
+    moment: Callable[[Json], Moment | None] = moment
+
+
+PROTOJSON: Final = Writing()
+
+
 class Type:
     """What is known of the values at one place.
 
     *kind* is that of a scalar, one with a JSON form of its own included; *enum* and *message* are
     of such values, *element* of lists and maps. *implicit* says that nothing and the default mean
-    the same: fields without presence, lists and maps.
+    the same: fields without presence, lists and maps. *writing* is how it is written.
     """
 
-    __slots__ = ("element", "enum", "form", "implicit", "kind", "message", "senses")
+    __slots__ = ("element", "enum", "form", "implicit", "kind", "message", "senses", "writing")
 
     def __init__(
         self,
@@ -52,8 +92,9 @@ class Type:
         *,
         implicit: bool = False,
         enum: EnumDescriptor | None = None,
-        message: Descriptor | None = None,
+        message: Described | None = None,
         element: "Type | None" = None,
+        writing: Writing = PROTOJSON,
     ) -> None:
         self.form = form
         self.kind = kind
@@ -61,6 +102,7 @@ class Type:
         self.enum = enum
         self.message = message
         self.element = element
+        self.writing = writing
         #: How its scalars may be read; `notations.senses_of` makes it on first use.
         self.senses: Any = None
 
@@ -81,15 +123,22 @@ _OPEN_KINDS: Final = frozenset({FieldKind.STRUCT, FieldKind.VALUE, FieldKind.LIS
 
 
 class Member(NamedTuple):
-    """A field of a message: its name in JSON, which paths have, and in the proto; its type."""
+    """A member of an object: its name in JSON, which paths have, and all *names* that are read.
+
+    *proto_name* is a field's, "" where a shape gives the names. *private* says that the schema
+    forbids to show what is there; *computed*, that it follows from others and nobody sends it.
+    """
 
     name: str
-    proto_name: str
+    names: tuple[str, ...]
     type: Type
+    proto_name: str = ""
+    private: bool = False
+    computed: bool = False
 
 
 class MessagePlan(NamedTuple):
-    """The fields of one message type: by every key that names one, and by folded key."""
+    """The members of one kind of object: by every key that names one, and by folded key."""
 
     members: tuple[Member, ...]
     by_key: dict[str, Member]
@@ -111,17 +160,17 @@ class Plans:
     __slots__ = ("_messages", "_types")
 
     def __init__(self) -> None:
-        self._messages: dict[Descriptor, MessagePlan] = {}
+        self._messages: dict[Described, MessagePlan] = {}
         self._types: dict[Descriptor, Type] = {}
 
     def __repr__(self) -> str:
         return f"<Plans of {len(self._messages)} messages>"
 
-    def message(self, descriptor: Descriptor) -> MessagePlan:
-        """The fields of a message type."""
-        plan = self._messages.get(descriptor)
+    def message(self, described: Described) -> MessagePlan:
+        """The members of a message type, or of another object."""
+        plan = self._messages.get(described)
         if plan is None:
-            plan = self._messages[descriptor] = self._plan(descriptor)
+            plan = self._messages[described] = self._plan(described)
         return plan
 
     def answer(self, descriptor: Descriptor, field: FieldDescriptor | None = None) -> Type:
@@ -150,13 +199,32 @@ class Plans:
         enum = enum_type(field) if field.enum_type is not None else None
         return Type(Form.SCALAR, field_kind(field), implicit=implicit, enum=enum)
 
-    def _plan(self, descriptor: Descriptor) -> MessagePlan:
-        by_name = {
-            field.name: Member(field.json_name, field.name, self.field(field))
-            for field in descriptor.fields
-        }
-        by_key = {key: by_name[field.name] for key, field in accepted_names(descriptor).items()}
+    def _plan(self, described: Described) -> MessagePlan:
+        if isinstance(described, Inline):
+            return plan_of(described.members)
+        by_name = {field.name: self._member(field) for field in described.fields}
+        accepted = accepted_names(described).items()
+        by_key = {key: by_name[field.name] for key, field in accepted}
         return MessagePlan(tuple(by_name.values()), by_key, _folded(by_key))
+
+    def _member(self, field: FieldDescriptor) -> Member:
+        names = tuple(dict.fromkeys((field.json_name, field.name)))
+        return Member(field.json_name, names, self.field(field), field.name, is_private(field))
+
+
+def plan_of(members: tuple[Member, ...]) -> MessagePlan:
+    """The plan of an object with these members, of which the first has a name that two have."""
+    by_key = {name: member for member in reversed(members) for name in member.names}
+    return MessagePlan(members, by_key, _folded(by_key))
+
+
+def is_private(field: FieldDescriptor) -> bool:
+    """Whether the schema forbids to show values of *field*, or some of them (`debug_redact`)."""
+    value = element(field)
+    enum = value.enum_type
+    return any(each.GetOptions().debug_redact for each in (field, value)) or (
+        enum is not None and any(each.GetOptions().debug_redact for each in enum.values)
+    )
 
 
 def _folded(by_key: dict[str, Member]) -> dict[str, Member]:
@@ -190,7 +258,7 @@ def leaf_paths(plans: Plans, type_: Type, path: str) -> list[str]:
 
     A message that is within itself counts as one field there. `places.Place.leaf` agrees.
     """
-    waiting: list[tuple[str, Type, tuple[Descriptor, ...]]] = [(path, type_, ())]
+    waiting: list[tuple[str, Type, tuple[Described, ...]]] = [(path, type_, ())]
     found: list[str] = []
     for place, here, around in waiting:  # which grows on the way
         if not leads_on(here, around):
@@ -207,10 +275,11 @@ def leaf_paths(plans: Plans, type_: Type, path: str) -> list[str]:
     return found[:MOST_FIELDS]
 
 
-def leads_on(type_: Type, around: tuple[Descriptor, ...]) -> bool:
+def leads_on(type_: Type, around: tuple[Described, ...]) -> bool:
     """Whether the places that count are below: not where a message would begin to repeat."""
     if type_.form in (Form.LIST, Form.MAP):
-        return True
+        return type_.writing.separator is None
     if type_.form is not Form.MESSAGE or type_.message is None or type_.message in around:
         return False
-    return bool(type_.message.fields)
+    message = type_.message
+    return bool(message.members if isinstance(message, Inline) else message.fields)

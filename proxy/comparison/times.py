@@ -146,7 +146,11 @@ def same_moment(first: Json, second: Json) -> bool:
     >>> same_moment("2024-01-02T03:04:05.678Z", "2024-01-02T03:04:05Z")
     True
     """
-    one, other = moment(first), moment(second)
+    return is_same_moment(moment(first), moment(second))
+
+
+def is_same_moment(one: Moment | None, other: Moment | None) -> bool:
+    """Whether both are there, and one instant as far as the coarser of the two can say."""
     if one is None or other is None:
         return False
     unit_ns = max(one.unit_ns, other.unit_ns)

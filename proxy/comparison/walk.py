@@ -117,7 +117,11 @@ class Walk:
     def _unequal(self, place: Place, legacy: Json, grpc: Json) -> None:
         """Two unequal values, not both objects and not both lists."""
         self._filled.add(place, legacy)
-        if self._forgiven(place.held, legacy, grpc):
+        if self._forgiven(place, legacy, grpc):
+            return
+        separator = place.type.writing.separator
+        if separator is not None and isinstance(legacy, str) and isinstance(grpc, str):
+            self._lists(place, listed(legacy, separator), listed(grpc, separator))
             return
         kinds = self._kinds(place, legacy, grpc)
         for kind in kinds[:1] if self._errors else kinds:
@@ -134,18 +138,19 @@ class Walk:
     def _missing(self, place: Place, value: Json) -> None:
         """A value that gRPC does not have."""
         self._filled.add(place, value)
-        if not self._forgiven(place.held, value, None):
+        if not self._forgiven(place, value, None):
             kind = lack(place, value, Kind.MISSING_FIELD)
             self.report(place.path, kind, value, NOTHING)
 
     def _extra(self, place: Place, value: Json) -> None:
         """A value that legacy does not have."""
-        if not self._forgiven(place.held, None, value):
+        if not self._forgiven(place, None, value):
             kind = lack(place, value, Kind.EXTRA_FIELD)
             self.report(place.path, kind, NOTHING, value)
 
-    def _forgiven(self, held: Held | None, legacy: Json, grpc: Json) -> bool:
-        if held is None or not agrees(held.check, legacy, grpc):
+    def _forgiven(self, place: Place, legacy: Json, grpc: Json) -> bool:
+        held = place.held
+        if held is None or not agrees(held.check, legacy, grpc, place.type.writing.moment):
             return False
         self._hit(held)
         return True
@@ -329,6 +334,15 @@ def lack(place: Place, value: Json, kind: Kind) -> Kind:
     if value is None:
         return Kind.NULL_VS_ABSENT
     return Kind.DEFAULT_VS_ABSENT if is_default(place.type, value) else kind
+
+
+def listed(text: str, separator: str) -> list[Json]:
+    """The values of a list in one text: of an empty one none.
+
+    >>> listed("A,MX", ","), listed("", ",")
+    (['A', 'MX'], [])
+    """
+    return [*text.split(separator)] if text else []
 
 
 def type_name(value: Mapping[str, Json]) -> str | None:

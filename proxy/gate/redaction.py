@@ -14,18 +14,19 @@ year), and who has not can still see which of them are frequent. Keep the key as
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from proxy.comparison.documents import Difference, Excerpt
+from proxy.comparison.legacy_plans import Asked, Found, body_of
+from proxy.comparison.schema import OPEN, Described, Form, Member, Plans, Type
 from proxy.gate.evidence import Finding, StoredValue
-from proxy.transcoding.protojson.kinds import Kind, element, field_kind
 
 #: Characters that are kept of a revealed value: an example has room for a few such.
 REVEALED_CHARACTERS: Final = 256
@@ -52,6 +53,10 @@ _MEDIA_TYPE: Final = re.compile(
     r"(?:application|audio|font|image|message|model|multipart|text|video)/[A-Za-z0-9.+-]{1,60}"
     r"(?:; ?charset=[A-Za-z0-9-]{1,20})?"
 )
+
+
+#: Errors and headers: nothing describes them.
+_NOWHERE: Final = Found(OPEN)
 
 
 class Hasher:
@@ -100,10 +105,21 @@ class _Path(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What a field's name leads to: whether its values are private, and the type below it."""
+    """What a member's name leads to: whether its values are private, and what is below it."""
 
     private: bool
-    below: Descriptor | None
+    below: Described | None
+
+
+class Known(NamedTuple):
+    """What a parameter's name means: whether its values are private; *has_key*, a map's in it."""
+
+    private: bool
+    has_key: bool
+
+
+#: What a shape knows of a parameter by its name, None for no field.
+Parameters = Callable[[str], Known | None]
 
 
 class _Shown(NamedTuple):
@@ -117,16 +133,17 @@ class _Shown(NamedTuple):
 class Redactor:
     """Makes what is kept of a route's differences. Compiled with the route; cheap to make.
 
-    *answer* is the type of what stands at `$`, None when it has no fields; *request* that of the
-    RPC's request. *revealed* are paths; *hidden* says that nothing of an answer may be. *names*
-    are those of the types that were met, and grow to those of all types below.
+    *answer* is what stands at `$`, *request* what stands at `request:$`, in *plans*. *revealed* are
+    paths. *parameters* are those of queries under a shape; without one they are fields of the
+    request. *names* are those of the types that were met, and grow to those of all types below.
     """
 
-    answer: Descriptor | None
-    request: Descriptor
+    answer: Found
+    request: Found
+    plans: Plans
     revealed: frozenset[str]
-    hidden: bool = False
-    names: dict[str, Mapping[str, _Known]] = field(default_factory=dict, repr=False)
+    parameters: Parameters | None = None
+    names: dict[Described, Mapping[str, _Known]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def compile(
@@ -141,11 +158,23 @@ class Redactor:
         *reveal* are paths as differences have them, `header:NAME` and `request:…` too. Each
         reveals the scalars at that very path, and nothing below it.
         """
+        plans = Plans()
+        answers = body_of(plans, Asked(answer, response_body), None)
+        return cls.of_bodies(answers, Found(plans.of_message(request)), reveal, plans=plans)
+
+    @classmethod
+    def of_bodies(
+        cls,
+        answer: Found,
+        request: Found,
+        reveal: Iterable[str],
+        *,
+        plans: Plans,
+        parameters: Parameters | None = None,
+    ) -> "Redactor":
+        """Of what stands in bodies, in *plans*, which say it of what is below."""
         revealed = frozenset(str(_parsed(path)) for path in reveal)
-        if response_body is None:
-            return cls(answer, request, revealed)
-        hidden = _is_private(response_body)
-        return cls(_type_below(response_body), request, revealed, hidden)
+        return cls(answer, request, plans, revealed, parameters)
 
     def finding(self, difference: Difference, hasher: Hasher) -> Finding:
         """What is kept of *difference*."""
@@ -194,9 +223,9 @@ class Redactor:
     def _show(self, path: str, hasher: Hasher) -> _Shown:
         """*path* without names that are data, of a length that can be kept."""
         parsed = _parsed(path)
-        message, hidden = (self.answer, self.hidden) if path.startswith("$") else (None, False)
-        if path.startswith("request:"):
-            message = self.request
+        if parsed.head == _QUERY and self.parameters is not None:
+            return self._show_parameter(path, parsed, self.parameters(path[len(_QUERY) :]), hasher)
+        message, hidden = self._root(path)
         steps = []
         for step in parsed.steps:
             if not step.startswith("."):
@@ -207,19 +236,44 @@ class Redactor:
             hidden = hidden or (known is not None and known.private)
             is_name = known is not None or _is_name(step[1:])
             steps.append(step if is_name else _masked(step, hasher))
+        return self._as_shown(parsed, steps, hasher, hidden=hidden)
+
+    def _root(self, path: str) -> tuple[Described | None, bool]:
+        """What the names of a path are of, and whether nothing of it may be shown."""
+        if path.startswith("request:"):
+            return _below(self.request.type), self.request.private
+        found = self.answer if path.startswith("$") else _NOWHERE
+        return _below(found.type), found.private
+
+    def _show_parameter(
+        self, path: str, parsed: _Path, known: Known | None, hasher: Hasher
+    ) -> _Shown:
+        """A parameter whose name is not one of the message's."""
+        hidden = known is not None and known.private
+        if known is not None and not known.has_key:
+            return _Shown(path, not hidden and str(parsed) in self.revealed)
+        names = known is not None
+        steps = [
+            step if names or _is_name(step[1:]) else _masked(step, hasher) for step in parsed.steps
+        ]
+        return self._as_shown(parsed, steps, hasher, hidden=hidden)
+
+    def _as_shown(
+        self, parsed: _Path, steps: Iterable[str], hasher: Hasher, *, hidden: bool
+    ) -> _Shown:
         rest = _masked(parsed.rest, hasher) if parsed.rest else ""
         shown = str(parsed._replace(steps=tuple(steps), rest=rest))
         if len(shown) > PATH_CHARACTERS:
             shown = shown[: PATH_CHARACTERS - 20] + _masked(shown, hasher)
         return _Shown(shown, not hidden and str(parsed) in self.revealed)
 
-    def _field(self, message: Descriptor | None, name: str) -> _Known | None:
+    def _field(self, message: Described | None, name: str) -> _Known | None:
         """The field that *name* means in any spelling: one in another case is no less private."""
         if message is None:
             return None
-        names = self.names.get(message.full_name)
+        names = self.names.get(message)
         if names is None:
-            names = self.names[message.full_name] = _spellings(message)
+            names = self.names[message] = _spellings(self.plans.message(message).members)
         return names.get(name) or names.get(_folded(name))
 
 
@@ -280,34 +334,22 @@ def _folded(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
-def _spellings(message: Descriptor) -> Mapping[str, _Known]:
-    """Every name of every field; where two are alike but for their case, the private one leads."""
+def _spellings(members: Iterable[Member]) -> Mapping[str, _Known]:
+    """Every name of every member; where two are alike but for their case, the private one leads."""
     exact: dict[str, _Known] = {}
     folded: dict[str, _Known] = {}
-    for each in sorted(message.fields, key=_is_private):
-        known = _Known(_is_private(each), _type_below(each))
-        for name in (each.name, each.json_name):
+    for each in sorted(members, key=lambda member: member.private):
+        known = _Known(each.private, _below(each.type))
+        for name in each.names:
             exact[name] = folded[_folded(name)] = known
     return folded | exact
 
 
-def _type_below(field: FieldDescriptor) -> Descriptor | None:
-    """The type whose fields stand below *field*, or below its elements; None if none is known."""
-    value = element(field)
-    return value.message_type if field_kind(value) is Kind.MESSAGE else None
-
-
-def _is_private(field: FieldDescriptor) -> bool:
-    """Whether the schema forbids to show values of *field*, or some of them."""
-    value = element(field)
-    enum = value.enum_type
-    return any(each.GetOptions().debug_redact for each in (field, value)) or (
-        enum is not None and _has_private_value(enum)
-    )
-
-
-def _has_private_value(enum: EnumDescriptor) -> bool:
-    return any(value.GetOptions().debug_redact for value in enum.values)
+def _below(type_: Type) -> Described | None:
+    """What the members below a value, or below its elements, are of; None if none is known."""
+    while type_.form in (Form.LIST, Form.MAP):
+        type_ = type_.inner
+    return type_.message if type_.form is Form.MESSAGE else None
 
 
 def _is_public(path: str, excerpt: Excerpt) -> bool:

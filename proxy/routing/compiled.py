@@ -35,6 +35,7 @@ from proxy.routing.request_settings import manners, request_options, takes_forms
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
 from proxy.routing.variants import VariantCompiler
+from proxy.routing.written import written_of
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.options import ShapeOptions
 from proxy.shape.outcomes.outcomes import Outcomes
@@ -207,7 +208,8 @@ class Compiler:
         """What compares the requests of a binding, nothing where none is mirrored."""
         if route.mirror is None:
             return ()
-        inputs = self._comparing.inputs(options.compare, route.mirror, request)
+        written = written_of(options, request.binding, codecs.options)
+        inputs = self._comparing.inputs(options.compare, route.mirror, request, written)
         before = self._before.comparisons.get(index)
         found = self._comparisons[index] = self._comparing.compile(inputs, codecs, before)
         return found.comparator, found.requests, found.redactor

@@ -1,20 +1,24 @@
 """Paths of rules held against descriptors: whether there is such a field, and how it is called.
 
 Belongs here: one path against one answer or request. Does not: which paths are held against which
-answers (`routing.comparisons`), what a rule does at its path (`comparison`).
+answers (`routing.comparisons`), what a rule does at its path (`comparison`), names that a shape has
+changed (`routing.legacy_paths`).
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
+from proxy.comparison.legacy_plans import Asked, Written, body_of, plans_key, plans_of
 from proxy.comparison.paths import ELEMENT, VALUE, Part, PathPattern, Step, step_of
 from proxy.comparison.schema import Form, Plans, Type
 from proxy.config.naming import did_you_mean
+from proxy.errors import RequestError
+from proxy.routing.legacy_paths import LegacyNaming
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
-from proxy.transcoding.httpbody import is_http_body
 from proxy.transcoding.protojson.kinds import Kind
+from proxy.transcoding.response import is_raw_answer
 
 #: Raw content: no path leads into it.
 _RAW: Final = Type(Form.SCALAR, Kind.BYTES)
@@ -31,78 +35,94 @@ class UnknownName(NoSuchField):
     """A path with a name that a message has not."""
 
 
-#: A path of an answer: its type, the field that is the body, whether it streams, and the steps.
-_Asked = tuple[Descriptor, FieldDescriptor | None, bool, tuple[Step, ...]]
+class Target(NamedTuple):
+    """A binding, and how its bodies are *written*, None for ProtoJSON."""
+
+    binding: Binding
+    written: Written | None = None
 
 
 class FieldPaths:
     """Holds paths against the messages of bindings. Use one for all of a schema."""
 
     def __init__(self) -> None:
-        self._plans = Plans()
-        self._answers: dict[_Asked, str | NoSuchField] = {}
+        self._plans: dict[object, Plans] = {}
+        self._answers: dict[object, str | NoSuchField] = {}
 
     def __repr__(self) -> str:
-        return f"<FieldPaths over {self._plans!r}>"
+        return f"<FieldPaths over {len(self._plans)} plans>"
 
-    def in_answer(self, pattern: PathPattern, binding: Binding) -> str:
-        """The path as differences have it, with the JSON names of its fields.
+    def in_answer(self, pattern: PathPattern, target: Target) -> str:
+        """The path as differences have it, with the names of its fields in JSON.
 
         Raises `NoSuchField`. Bodies of errors are described by nothing, and have every path.
         """
         if pattern.part is Part.ERROR:
             return str(pattern)
-        method, streams = binding.method, binding.cardinality.response_streams
-        asked = method.output_type, binding.response_body, streams, pattern.steps
+        binding, method = target.binding, target.binding.method
+        streams = binding.cardinality.response_streams
+        body = method.output_type, binding.response_body, streams
+        asked = body, target.written, pattern.steps
         found = self._answers.get(asked)
         if found is None:
-            found = self._answers[asked] = self._looked_up(binding, pattern)
+            found = self._answers[asked] = self._looked_up(target, pattern)
         if isinstance(found, NoSuchField):
             raise found
         return found
 
-    def in_request(self, pattern: PathPattern, message: Descriptor) -> str:
-        """The same for a path of an RPC's request. Raises `NoSuchField`."""
-        steps = self._named(self._plans.of_message(message), pattern.steps)
+    def in_request(self, pattern: PathPattern, target: Target) -> str:
+        """The same for a path of an RPC's request, or of the body under a shape.
+
+        Raises `NoSuchField`.
+        """
+        plans = self._plans_of(target)
+        steps = self._walked(plans, self._request(target), pattern, target)[0]
         return str(PathPattern(steps, Part.REQUEST))
 
-    def where_sent(self, pattern: PathPattern, binding: Binding) -> str:
+    def where_sent(self, pattern: PathPattern, target: Target) -> str:
         """The path of what a client may send, as differences have it.
 
         Raises `NoSuchField` where nothing of the kind is compared, `UnknownName` for a name that
         the message has not, though a client may send it all the same.
         """
         if pattern.part is Part.REQUEST:
-            return self._in_body(pattern, binding)
+            return self._in_body(pattern, target)
         [name] = pattern.steps
         if pattern.part is Part.QUERY:
-            return f"{Part.QUERY}{self._parameter(name, binding)}"
+            return f"{Part.QUERY}{self._parameter(name, target)}"
+        binding = target.binding
         names = [variable.path for variable in binding.variables]
         if name not in names:
             guess = did_you_mean(name, names)
             raise NoSuchField(f"{binding.template} has no variable {name}{guess}")
         return str(pattern)
 
-    def _in_body(self, pattern: PathPattern, binding: Binding) -> str:
-        body, message = binding.body, binding.method.input_type
+    def _in_body(self, pattern: PathPattern, target: Target) -> str:
+        binding = target.binding
+        body = binding.body
         if body is Body.NONE or is_raw(binding):
             raise NoSuchField(f"{binding.http_method} {binding.template} takes no JSON body")
-        if isinstance(body, FieldDescriptor) and pattern.steps:
+        is_field = isinstance(body, FieldDescriptor) and not is_shaped(target)
+        if is_field and isinstance(body, FieldDescriptor) and pattern.steps:
             own = [step_of(name) for name in (body.json_name, body.name)]
             if pattern.steps[0] not in own:
                 raise NoSuchField(f"the body of {binding.template} is $" + own[0])
-        return self.in_request(pattern, message)
+        return self.in_request(pattern, target)
 
-    def _parameter(self, name: str, binding: Binding) -> str:
+    def _parameter(self, name: str, target: Target) -> str:
         """The dotted proto names of the field that a parameter's name means."""
+        binding = target.binding
         message = binding.method.input_type
         if binding.body is Body.WHOLE:
             raise UnknownName(f'no parameter names a field beside body: "*", so only ignore {name}')
+        if target.written is not None and target.written.shape is not None:
+            return self._legacy_parameter(name, target)
         dotted, bracket, key = name.partition("[")
-        type_, names = self._plans.of_message(message), list[str]()
+        plans = self._plans_of(target)
+        type_, names = plans.of_message(message), list[str]()
         for each in dotted.split("."):
             inside = type_.message if type_.form is Form.MESSAGE else None
-            member = self._plans.message(inside).by_key.get(each) if inside is not None else None
+            member = plans.message(inside).by_key.get(each) if inside is not None else None
             if member is None:
                 raise UnknownName(f"{message.full_name} has no field {name}")
             names.append(member.proto_name)
@@ -112,22 +132,33 @@ class FieldPaths:
             raise NoSuchField(f"no parameter gives {name}: it is a message")
         return ".".join(names) + bracket + key
 
-    def of_rule(self, pattern: PathPattern, binding: Binding, *, ignores: bool) -> str:
+    def _legacy_parameter(self, name: str, target: Target) -> str:
+        naming = self._naming(target)
+        try:
+            meant = naming.parameter(name)
+        except RequestError as error:
+            raise NoSuchField(f"no parameter gives {name}: {error.status.message}") from None
+        if meant is None:
+            guess = naming.parameter_guess(name)
+            raise UnknownName(f"no parameter of {target.binding.template} is called {name}{guess}")
+        return meant
+
+    def of_rule(self, pattern: PathPattern, target: Target, *, ignores: bool) -> str:
         """The path of a rule as differences have it. Raises `NoSuchField`.
 
         What clients send and no message has can only be ignored, whatever it is called.
         """
         if not pattern.part.is_sent:
-            return self.in_answer(pattern, binding)
+            return self.in_answer(pattern, target)
         try:
-            return self.where_sent(pattern, binding)
+            return self.where_sent(pattern, target)
         except UnknownName:
             if ignores:
                 return str(pattern)
             raise
 
     def list_fault(
-        self, pattern: PathPattern, binding: Binding, key: str | None
+        self, pattern: PathPattern, target: Target, key: str | None
     ) -> tuple[str, str] | None:
         """Why a rule for lists does nothing at a path: its key "use" or "key", and the words.
 
@@ -136,67 +167,110 @@ class FieldPaths:
         """
         if pattern.part not in (Part.ANSWER, Part.REQUEST):
             return None
-        sent = pattern.part is Part.REQUEST
-        root = self._plans.of_message(binding.method.input_type) if sent else self._answer(binding)
-        steps, type_ = self._walked(root, pattern.steps)
+        sent, plans = pattern.part is Part.REQUEST, self._plans_of(target)
+        root = self._request(target) if sent else self._answer(target)
+        steps, type_ = self._walked(plans, root, pattern, target)
         path = str(PathPattern(steps, pattern.part))
         if type_.form in _UNDESCRIBED:
             return None
         if type_.form is not Form.LIST:
             return "use", f"is for lists: {path} is {_WHAT.get(type_.form, 'a single value')}"
-        return None if key is None else self._key_fault(type_.inner, key, f"{path}{ELEMENT}")
+        return None if key is None else self._key_fault(plans, type_.inner, key, f"{path}{ELEMENT}")
 
-    def _key_fault(self, element: Type, key: str, path: str) -> tuple[str, str] | None:
+    def _key_fault(
+        self, plans: Plans, element: Type, key: str, path: str
+    ) -> tuple[str, str] | None:
         if element.form in _UNDESCRIBED:
             return None
         try:
-            self._step(element, step_of(key), path)
+            self._step(plans, element, step_of(key), path)
         except NoSuchField as error:
             return "key", str(error)
         return None
 
-    def _looked_up(self, binding: Binding, pattern: PathPattern) -> "str | NoSuchField":
+    def _looked_up(self, target: Target, pattern: PathPattern) -> "str | NoSuchField":
         try:
-            return str(PathPattern(self._named(self._answer(binding), pattern.steps)))
+            plans = self._plans_of(target)
+            return str(PathPattern(self._walked(plans, self._answer(target), pattern, target)[0]))
         except NoSuchField as error:
             return error
 
-    def _answer(self, binding: Binding) -> Type:
+    # What is known of a binding
+
+    def _plans_of(self, target: Target) -> Plans:
+        key = plans_key(target.written)
+        if key not in self._plans:
+            self._plans[key] = plans_of(target.written)
+        return self._plans[key]
+
+    def _answer(self, target: Target) -> Type:
         """What stands at `$`: of a stream, the list of its messages."""
-        output, field = binding.method.output_type, binding.response_body
-        if is_http_body(output if field is None else field.message_type):
-            type_ = _RAW
-        else:
-            type_ = self._plans.answer(output, field)
+        binding = target.binding
         streams = binding.cardinality.response_streams
-        return Type(Form.LIST, element=type_) if streams else type_
+        if is_raw_answer(binding):
+            return Type(Form.LIST, element=_RAW) if streams else _RAW
+        asked = Asked(binding.method.output_type, binding.response_body, streams=streams)
+        return body_of(self._plans_of(target), asked, target.written).type
 
-    def _named(self, type_: Type, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        return self._walked(type_, steps)[0]
+    def _request(self, target: Target) -> Type:
+        """What stands at `request:$`: the message, or under a shape the body that is sent."""
+        binding, plans = target.binding, self._plans_of(target)
+        if not is_shaped(target):
+            return plans.of_message(binding.method.input_type)
+        body = binding.body if isinstance(binding.body, FieldDescriptor) else None
+        asked = Asked(binding.method.input_type, body, sent=True)
+        return body_of(plans, asked, target.written).type
 
-    def _walked(self, type_: Type, steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], Type]:
-        """The steps by their JSON names, and what is known of the place to which they lead."""
+    def _naming(self, target: Target) -> LegacyNaming:
+        written = target.written
+        if written is None or written.shape is None:
+            raise LookupError(f"{target.binding!r} has no shape")
+        return LegacyNaming(target.binding, written.shape, written.json)
+
+    # Steps
+
+    def _walked(
+        self, plans: Plans, type_: Type, pattern: PathPattern, target: Target
+    ) -> tuple[tuple[Step, ...], Type]:
+        """The steps by their names in JSON, and what is known of the place to which they lead."""
         named: list[Step] = []
-        for index, step in enumerate(steps):
+        for index, step in enumerate(pattern.steps):
             if type_.form in _UNDESCRIBED:
-                return (*named, *steps[index:]), type_
-            name, type_ = self._step(type_, step, str(PathPattern(tuple(named))))
+                return (*named, *pattern.steps[index:]), type_
+            try:
+                name, type_ = self._step(plans, type_, step, str(PathPattern(tuple(named))))
+            except UnknownName as error:
+                raise self._with_legacy_path(error, pattern, target) from None
             named.append(name)
         return tuple(named), type_
 
-    def _step(self, type_: Type, step: Step, path: str) -> tuple[Step, Type]:
+    def _with_legacy_path(
+        self, error: UnknownName, pattern: PathPattern, target: Target
+    ) -> UnknownName:
+        """The error with the path that was meant, where it is one of the API's own names."""
+        if not is_shaped(target):
+            return error
+        meant = self._naming(target).path_of(pattern)
+        return error if meant is None else UnknownName(f"{error}; {meant}")
+
+    def _step(self, plans: Plans, type_: Type, step: Step, path: str) -> tuple[Step, Type]:
         """One step down from *path*, with the JSON name where it is a field's."""
         if step == {Form.LIST: ELEMENT, Form.MAP: VALUE}.get(type_.form):
             return step, type_.inner
         if type_.form is not Form.MESSAGE or type_.message is None or step in (ELEMENT, VALUE):
             raise NoSuchField(_misstep(type_, step, path))
-        members = self._plans.message(type_.message).by_key
+        members = plans.message(type_.message).by_key
         by_step = {step_of(key): member for key, member in members.items()}
         if step not in by_step:
             guess = did_you_mean(step, sorted({step_of(each.name) for each in members.values()}))
             raise UnknownName(f"{type_.message.full_name} at {path} has no field {step}{guess}")
         member = by_step[step]
         return step_of(member.name), member.type
+
+
+def is_shaped(target: Target) -> bool:
+    """Whether paths of a binding are of legacy JSON."""
+    return target.written is not None and target.written.shape is not None
 
 
 def _misstep(type_: Type, step: Step, path: str) -> str:

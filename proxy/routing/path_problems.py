@@ -17,7 +17,8 @@ from proxy.config.compare import Compare, Rule
 from proxy.config.options import Defaults, Route
 from proxy.config.resolved import Config
 from proxy.errors import Problem
-from proxy.routing.field_paths import FieldPaths, NoSuchField
+from proxy.routing.field_paths import FieldPaths, NoSuchField, Target
+from proxy.routing.written import written_of
 from proxy.transcoding.binding import Binding
 
 #: Rules that do nothing but at lists.
@@ -43,44 +44,46 @@ class PathProblems:
         settings = self.config.settings
         yield from self._of("defaults", settings.defaults, self._mirrored())
         for index, route in enumerate(settings.routes):
-            bindings = self.bindings.get(route.rpc, ())
-            if bindings and not self._is_shaped(route.rpc):
+            targets = self._targets(route.rpc)
+            if targets:
                 self.breathe()
-                yield from self._of(f"routes[{index}]", route, bindings)
+                yield from self._of(f"routes[{index}]", route, targets)
 
-    def _mirrored(self) -> list[Binding]:
+    def _mirrored(self) -> list[Target]:
         """The bindings of mirrored routes, where paths of `defaults` are asked for."""
         compare = self.config.settings.defaults.compare
         if compare is None or not (compare.rules or compare.reveal):
             return []
         return [
-            binding
-            for rpc, bindings in self.bindings.items()
-            if self.config.options_for(rpc).mirror is not None and not self._is_shaped(rpc)
-            for binding in bindings
+            target
+            for rpc in self.bindings
+            if self.config.options_for(rpc).mirror is not None
+            for target in self._targets(rpc)
         ]
 
-    def _is_shaped(self, rpc: str) -> bool:
-        """Whether paths of the RPC are of legacy JSON, which no descriptor describes."""
-        return self.config.options_for(rpc).shape is not None
+    def _targets(self, rpc: str) -> list[Target]:
+        """The bindings of an RPC, and how their bodies are written."""
+        bindings = self.bindings.get(rpc, ())
+        options = self.config.options_for(rpc) if bindings else None
+        return [Target(each, written_of(options, each)) for each in bindings if options is not None]
 
     def _of(
-        self, place: str, options: Defaults | Route, bindings: Sequence[Binding]
+        self, place: str, options: Defaults | Route, targets: Sequence[Target]
     ) -> Iterator[Problem]:
         compare = options.compare
-        if compare is None or not bindings:
+        if compare is None or not targets:
             return
         shared = isinstance(options, Defaults)
-        for key, message in self._faults(compare, bindings, shared=shared):
+        for key, message in self._faults(compare, targets, shared=shared):
             yield Problem(self.config.place(f"{place}.compare.{key}"), message)
 
     def _faults(
-        self, compare: Compare, bindings: Sequence[Binding], *, shared: bool
+        self, compare: Compare, targets: Sequence[Target], *, shared: bool
     ) -> Iterator[tuple[str, str]]:
         first: dict[str, str] = {}
         for index, rule in enumerate(compare.rules):
             key, pattern = f"rules[{index}].path", PathPattern.parse(rule.path)
-            named, refusal = self._named(pattern, bindings, ignores=rule.use == "ignore")
+            named, refusal = self._named(pattern, targets, ignores=rule.use == "ignore")
             if named is None and not rule.legacy_only:
                 yield key, refusal
             elif named is not None and rule.legacy_only and not shared:
@@ -88,48 +91,48 @@ class PathProblems:
             elif named is not None and first.setdefault(named, rule.path) != rule.path:
                 yield key, f"is the same field as {first[named]}, which has a rule already"
             elif named is not None and rule.use in _FOR_LISTS:
-                yield from self._no_list(f"rules[{index}]", rule, bindings)
+                yield from self._no_list(f"rules[{index}]", rule, targets)
         for index, path in enumerate(compare.reveal):
-            refusal = self._unrevealed(path, bindings)
+            refusal = self._unrevealed(path, targets)
             if refusal:
                 yield f"reveal[{index}]", refusal
 
     def _no_list(
-        self, place: str, rule: Rule, bindings: Sequence[Binding]
+        self, place: str, rule: Rule, targets: Sequence[Target]
     ) -> Iterator[tuple[str, str]]:
         """Why a rule for lists does nothing in any binding that has its path."""
         pattern, faults = PathPattern.parse(rule.path), list[tuple[str, str] | None]()
-        for binding in bindings:
+        for target in targets:
             with suppress(NoSuchField):
-                faults.append(self.paths.list_fault(pattern, binding, rule.key))
+                faults.append(self.paths.list_fault(pattern, target, rule.key))
         found = [each for each in faults if each is not None]
         if found and len(found) == len(faults):
             key, message = found[0]
             yield f"{place}.{key}", message
 
     def _named(
-        self, pattern: PathPattern, bindings: Sequence[Binding], *, ignores: bool = False
+        self, pattern: PathPattern, targets: Sequence[Target], *, ignores: bool = False
     ) -> tuple[str | None, str]:
         """The path by its JSON names in the first binding that has it; else why none has."""
         refusal = ""
-        for binding in bindings:
+        for target in targets:
             try:
-                return self.paths.of_rule(pattern, binding, ignores=ignores), ""
+                return self.paths.of_rule(pattern, target, ignores=ignores), ""
             except NoSuchField as error:
                 refusal = refusal or str(error)
         return None, refusal
 
-    def _unrevealed(self, path: str, bindings: Sequence[Binding]) -> str:
+    def _unrevealed(self, path: str, targets: Sequence[Target]) -> str:
         """Why a path of `reveal` reveals nothing, "" if it does."""
         if path.startswith(REQUEST):
-            return self._not_in_request(path, bindings)
-        return self._named(PathPattern.parse(path), bindings)[1] if path.startswith("$") else ""
+            return self._not_in_request(path, targets)
+        return self._named(PathPattern.parse(path), targets)[1] if path.startswith("$") else ""
 
-    def _not_in_request(self, path: str, bindings: Sequence[Binding]) -> str:
+    def _not_in_request(self, path: str, targets: Sequence[Target]) -> str:
         pattern, refusal = PathPattern.parse(path), ""
-        for binding in bindings:
+        for target in targets:
             try:
-                self.paths.in_request(pattern, binding.method.input_type)
+                self.paths.in_request(pattern, target)
             except NoSuchField as error:
                 refusal = refusal or str(error)
             else:

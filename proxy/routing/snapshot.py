@@ -82,9 +82,11 @@ def build_snapshot(
         problems += config.check_rpcs(tuple(schema.facts))
         breathe()
         problems += config.check_methods(schema.facts)
-        problems += PathProblems(config, schema.bindings, breathe).find()
         problems += RequestProblems(config, schema.bindings).find()
-        problems += ShapeProblems(config, schema, breathe).find()
+        misshapen = [*ShapeProblems(config, schema, breathe).find()]
+        problems += misshapen
+        if not misshapen:  # names of fields follow from shapes
+            problems += PathProblems(config, schema.bindings, breathe).find()
         problems += OutcomeProblems(config, schema, breathe).find()
         problems += RequestShapeProblems(config, schema, breathe).find()
         problems += ProgramProblems(config, schema, breathe).find()

@@ -89,10 +89,25 @@ class ShapedCodecs(Codecs):
         envelope = self._shape.answer
         if envelope is None or (streams and not envelope.each):
             return None
+        return self._enclosed(message, field, envelope)
+
+    def _enclosed(
+        self, message: Descriptor, field: FieldDescriptor | None, envelope: Envelope
+    ) -> "EnvelopePrinter":
         source = envelope_source(self._style, message, field, envelope)
         needs = reachable(message)
         fill = self._shared.program.function(source.name, source.text, needs)
         return EnvelopePrinter(message, envelope, fill)
+
+    def enclosed_request(
+        self, message: Descriptor, field: FieldDescriptor | None
+    ) -> "EnvelopePrinter | None":
+        """What prints requests as clients send them in their envelope, None where there is none."""
+        return (
+            None
+            if self._shape.request is None
+            else self._enclosed(message, field, self._shape.request)
+        )
 
     def unwrapping(
         self, message: Descriptor, field: FieldDescriptor | None
