@@ -13,7 +13,7 @@ import re
 from base64 import b64encode
 from binascii import unhexlify
 from collections.abc import Callable
-from decimal import Decimal
+from math import isfinite
 from typing import Final
 
 from proxy.shape.forms import Form
@@ -24,12 +24,18 @@ from proxy.transcoding.protojson.faults import excerpt
 from proxy.transcoding.protojson.kinds import Kind
 from proxy.transcoding.protojson.moments import duration_text, timestamp_text
 from proxy.transcoding.protojson.reader import JsonValue, Number, describe
-from proxy.transcoding.protojson.scalars import INTEGERS, NUMBER, WHOLE
+from proxy.transcoding.protojson.scalars import INTEGERS, WHOLE
 
 #: Makes ProtoJSON's value of a legacy one.
 Canonical = Callable[[JsonValue], JsonValue]
 
 _HEXADECIMAL: Final = re.compile(r"(?:[0-9A-Fa-f]{2})*", re.ASCII).fullmatch
+#: A whole number, also as those write it who know floats alone.
+_WHOLE_AS_FLOAT: Final = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?").fullmatch
+#: Characters of a number with a fraction that a float holds exactly, as far as its text goes.
+_EXACT_DIGITS: Final = 15
+#: Digits of the numbers of enums, with their sign.
+_ENUM_DIGITS: Final = 11
 _BOOL_TEXTS: Final[dict[str, JsonValue]] = {"true": True, "false": False}
 _NUMBERS: Final = frozenset({*INTEGERS, Kind.FLOAT, Kind.DOUBLE})
 
@@ -56,8 +62,22 @@ def from_text(form: Form) -> Canonical:
     """
     read = canonical(form)
     if read is not None:
-        return read
+        return _with_numbers(form, read) if form.kind is Kind.ENUM else read
     return _bare_text(form.kind)
+
+
+def _with_numbers(form: Form, read: Canonical) -> Canonical:
+    """*read* of an enum, which also takes the text of a number that the table does not have.
+
+    A number that the enum lacks is written so in a list that is one text.
+    """
+    known = frozenset(tokens(form))
+
+    def take(value: JsonValue) -> JsonValue:
+        is_number = isinstance(value, str) and value not in known and WHOLE(value)
+        return read(Number(value) if is_number else value)
+
+    return take
 
 
 def _bare_text(kind: Kind) -> Canonical:
@@ -112,13 +132,13 @@ def _found(known: dict[str, int | bool], value: JsonValue) -> int | bool | None:
 
 
 def _plain(number: Number) -> str:
-    """A number as a table has it: `1.0` and `1e0` are 1."""
-    if len(number) < 20 and NUMBER(number):
-        exact = Decimal(number)
-        if exact == exact.to_integral_value() and abs(exact) < 1 << 53:
-            return str(int(exact))
-        return as_text(float(number))
-    return str(number)
+    """A number as a table has it: `1.0` is 1, and what a float does not hold is itself."""
+    whole = _WHOLE_AS_FLOAT(number)
+    if whole is not None:
+        return whole[1]
+    fraction = float(number)
+    is_exact = len(number) <= _EXACT_DIGITS and isfinite(fraction)
+    return as_text(fraction) if is_exact else str(number)
 
 
 def _bool(form: Form) -> Canonical:
@@ -148,8 +168,8 @@ def _enum(form: Form) -> Canonical:
         found = _found(known, value)
         if found is not None:
             return Number(found)
-        is_number = isinstance(value, Number) and has_numbers
-        if is_number and WHOLE(str(value)) and int(str(value)) in taken:
+        text = _token_of(value) if has_numbers and isinstance(value, Number) else None
+        if text and WHOLE(text) and len(text) <= _ENUM_DIGITS and int(text) in taken:
             raise ValueError(f"{describe(value)} is not a value of this field")
         return value
 
