@@ -169,15 +169,17 @@ class Exchange:
         return failure(error, self.snapshot, outcome.binding, context)
 
     async def _route(self, request: Request, outcome: Outcome) -> Answer | StreamAnswer:
-        found = self.snapshot.table.find(request.http_method, request.path, request.query)
-        if self.snapshot.table.forms is not None and request.http_method == "POST":
-            found = self.snapshot.table.posted(found, request.path, request.headers)
+        table = self.snapshot.table
+        found = table.find(request.http_method, request.path, request.query)
+        if table.forms is not None and request.http_method == "POST":
+            found = table.posted(found, request.path, request.headers)
         if self._forms is not None:
             found = await named_in_form(self._forms, found, request)
-        if found.binding is not None and found.binding.variants is not None:
+        binding = found.binding
+        if binding is not None and binding.variants is not None:
             found = found.as_asked(request.query)
-        binding, outcome.quirks = found.binding, found.quirks
-        outcome.binding = binding
+            binding = found.binding
+        outcome.binding, outcome.quirks = binding, found.quirks
         trace = parse_traceparent(request.headers.get(TRACEPARENT))
         outcome.trace_id = "" if trace is None else trace.trace_id
         route = None if binding is None else binding.route
@@ -228,9 +230,12 @@ class Exchange:
             return await self._shaped(binding, binding.outcomes, asked, call, request, outcome)
         reply = await self._reply(route, upstream, call, outcome)
         outcome.code = Code.OK
-        rendered = await self._programmed(binding, binding.response.render(reply.message))
+        rendered = binding.response.render(reply.message)
+        if binding.programs is not None:
+            rendered = await self._programs.answer(binding.programs, rendered)
         headers = route.headers_of(reply.metadata)
-        headers += route.trailers_of(reply.trailers, request.headers)
+        if reply.trailers:
+            headers += route.trailers_of(reply.trailers, request.headers)
         answer = Answer(200, (("content-type", rendered.content_type), *headers), rendered.body)
         if route.compress_min_bytes is None or len(answer.body) < route.compress_min_bytes:
             return answer

@@ -101,12 +101,17 @@ class StreamingReply:
 
     async def _framed_chunks(self, first: bytes, is_empty: bool) -> AsyncIterator[bytes]:
         frames = self._format
-        idle = frames.keep_alive or b""
+        idle, change = frames.keep_alive or b"", self._change
+        render = self._binding.response.render
         try:
             yield frames.opening + first
             if not is_empty:
                 async for message in self._source():
-                    yield idle if message is None else frames.next(await self._json(message))
+                    if message is None:
+                        yield idle
+                        continue
+                    content = render(message)
+                    yield frames.next((content if change is None else await change(content)).body)
         except StatusError as error:
             self._outcome.broke_off(error)
             frame = frames.error(self._render_error(error, self._binding))

@@ -80,6 +80,10 @@ class Ends(Generic[T]):
         if self.any_method is None and get is not None and get.answers_head:
             self.by_method.setdefault("HEAD", get)
 
+    def first(self) -> T:
+        """The target of the route that is first by its HTTP method, of those that name one."""
+        return self.by_method[min(self.by_method)].target
+
     def candidates(self) -> Iterator[Candidate[T]]:
         """Each route once, under its own method."""
         for http_method, route in sorted(self.by_method.items()):

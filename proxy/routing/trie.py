@@ -91,12 +91,14 @@ class Matcher(Generic[T]):
         walk = self._walk(raw_path)
         if walk is None:
             return _UNMATCHED
+        passed: list[Ends[T]] = []
         while (ends := walk.next_ends()) is not None:
             route = ends.by_method.get(http_method, ends.any_method)
             if route is not None:
                 # Not Matched(...): the constructor of a named tuple costs twice as much.
                 return _new_tuple(Matched, (route.target, self._captures(route, walk, raw_path)))
-        return self._mismatch(raw_path)
+            passed.append(ends)
+        return _mismatch(passed) if passed else _UNMATCHED
 
     def candidates(self, raw_path: str) -> Iterator[Candidate[T]]:
         """All routes that fit a path, the most specific first, whatever their HTTP method."""
@@ -130,16 +132,6 @@ class Matcher(Generic[T]):
             segments = raw_path.rstrip("/").split("/", len(segments) - 1)
         raws = route.captures.take(segments)
         return raws if is_plain(raw_path) else route.captures.decode(raws, route.target)
-
-    def _mismatch(self, raw_path: str) -> MethodMismatch | Unmatched:
-        allow: set[str] = set()
-        first: Candidate[T] | None = None
-        for ends in self._all_ends(raw_path):
-            allow |= ends.by_method.keys()
-            first = first or next(ends.candidates(), None)
-        if first is None or not allow:
-            return _UNMATCHED
-        return MethodMismatch(tuple(sorted(allow)), first.target)
 
     def _all_ends(self, raw_path: str) -> Iterator[Ends[T]]:
         walk = self._walk(raw_path)
@@ -272,6 +264,12 @@ class MatcherBuilder(Generic[T]):
 _UNMATCHED: Final = Unmatched()
 
 _new_tuple: Final = tuple.__new__
+
+
+def _mismatch(passed: Sequence[Ends[T]]) -> MethodMismatch:
+    """What is known of a path that ends at places, none of which has a route for its method."""
+    allow = {method for ends in passed for method in ends.by_method}
+    return MethodMismatch(tuple(sorted(allow)), passed[0].first())
 
 
 def _answers(ends: Ends[T]) -> dict[str, Matched[T]]:

@@ -202,11 +202,10 @@ def _header_pairs(allowed: frozenset[str], metadata: Pairs) -> Iterator[tuple[st
             yield from header_text(name, name, value)
 
 
-def header_text(header: str, name: str, value: str | bytes) -> Iterator[tuple[str, str]]:
+def header_text(header: str, name: str, value: str | bytes) -> Headers:
     """The metadata *name* as the header *header*; nothing when no header can hold the value."""
     text = _text(value, is_binary=name.endswith("-bin"))
-    if text is not None:
-        yield header, text
+    return () if text is None else ((header, text),)
 
 
 def _text(value: str | bytes, *, is_binary: bool) -> str | None:

@@ -184,7 +184,8 @@ class QueryBinder:
 
         Raises `RequestError` for a query that cannot be decoded, or a name that cannot be given.
         """
-        meant = [(name, text, self.meaning(name)) for name, text in self.pairs(query)]
+        names = self._names
+        meant = [(name, text, resolve(names, name)) for name, text in self.pairs(query)]
         return [one for one in meant if one[2] is not None or is_unknown(one[0])]
 
     def pairs(self, query: str) -> list[tuple[str, str]]:
