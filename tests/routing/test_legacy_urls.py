@@ -274,8 +274,7 @@ async def test_what_would_do_nothing_is_refused(
 
 
 async def test_a_slash_that_is_ignored_anyway_is_no_legacy_form(tmp_path: Path):
-    given = "routes:\n- {rpc: zones.v1.Zones.Get, trailing_slash: ignore, " + (
-        "shape: {urls: {trailing_slash: true}}}\n"
-    )
+    shape = "{urls: {trailing_slash: true}}"
+    given = f"routes:\n- {{rpc: zones.v1.Zones.Get, trailing_slash: ignore, shape: {shape}}}\n"
     (text,) = await problems(tmp_path, given)
     assert "trailing_slash: ignore" in text
