@@ -104,10 +104,11 @@ RETRY_AFTER: Final = ("retry-after", "1")
 
 
 class LimitExceeded(StatusError):
-    """A named limit was passed. *http_status* says whose: 413, 414, 431 or 503.
+    """A named limit was passed. *http_status* says whose: 413, 414, 431, 502 or 503.
 
-    503 is the proxy's own: it has no room for the request, and nothing of it was sent. *limit* then
-    is what the metrics call it, "" where it is counted elsewhere.
+    503 is the proxy's own: it has no room for the request, and nothing of it was sent; 502 too, but
+    the call has been made. *limit* then is what the metrics call it, "" where it is counted
+    elsewhere.
     """
 
     def __init__(self, message: str, *, http_status: int, limit: str = "") -> None:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final
 import jq
 
 from proxy.children import framed, read_frame
-from proxy.shape.programs import guarded, restored, wrapped
+from proxy.shape.programs import NO_VALUE, guarded, restored, wrapped
 
 #: Compiled programs that are kept.
 MAX_PROGRAMS: Final = 256
@@ -39,7 +39,10 @@ READY: Final = b"ready"
 def run(program: Any, text: bytes) -> bytes:
     """The answer to one job."""
     try:
-        return DONE + restored(program.input_text(guarded(text).decode()).text().encode())
+        made = program.input_text(guarded(text).decode()).text()
+        if not made:
+            raise ValueError(NO_VALUE)  # `halt` ends all of the program, with what is around it
+        return DONE + restored(made.encode())
     except (ValueError, RecursionError) as error:
         return FAILED + str(error).encode(errors="replace")
 

@@ -4,7 +4,9 @@ Belongs here: who gets a process, for how long, and what a failure is. Does not:
 (`shape.programs`), what it means for a request (`exchange`).
 
 Whatever a program does (never ends, makes endless output, eats memory) costs its own request an
-error, and the pool a process, which is replaced. It never holds the event loop.
+error, and the pool a process, which is replaced. It never holds the event loop. Clients may find
+out how to make one program slow: so programs wait for processes by turns, and one that ends them
+again and again is not run for a while. What others do is no failure of a program.
 """
 
 import asyncio
@@ -12,15 +14,17 @@ import json
 import socket
 import subprocess
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Final
 
 import structlog
 
 from proxy.children import HEADER_BYTES, framed, start_module
 from proxy.programs.child_process import DONE, READY
+from proxy.programs.turns import Turns
 from proxy.shape.programs import Program
 
 _log: Final = structlog.get_logger("proxy.programs")
@@ -29,12 +33,16 @@ _log: Final = structlog.get_logger("proxy.programs")
 PROCESSES: Final = 2
 #: What a process may take, in bytes of address space; an interpreter alone has some 50 MiB.
 MEMORY_BYTES: Final = 512 << 20
-#: Programs that wait or run. Beyond, there is no room: each would only wait for its timeout.
+#: Jobs that wait or run, and those of one program. Beyond, there is no room: each would only wait
+#: for its timeout.
 MAX_JOBS: Final = 256
+MAX_JOBS_OF_ONE: Final = 64
 #: Processes that are started within a while: requests that end one must not keep the machine busy
 #: with starting others.
 MAX_STARTS: Final = 10
 STARTS_WITHIN_S: Final = 10.0
+#: Processes that one program may end within that while: others need some too.
+MAX_ENDS: Final = 5
 
 #: Seconds that a process gets to begin: an interpreter takes a tenth, on a busy machine more.
 START_S: Final = 30.0
@@ -50,6 +58,7 @@ class Cause(Enum):
     SIZE = "the program was given, or gave, too much"
     PROCESS = "the program's process ended"
     ROOM = "too many programs wait already"
+    SUSPENDED = "the program ended too many processes"
 
 
 class ProgramFailed(Exception):
@@ -74,16 +83,20 @@ class ProgramPool:
         *,
         processes: int = PROCESSES,
         max_jobs: int = MAX_JOBS,
+        max_jobs_of_one: int = MAX_JOBS_OF_ONE,
         start: Start = start_child,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._room = asyncio.Semaphore(processes)
+        self._turns = Turns(processes)
         self._max_jobs = max_jobs
+        self._max_jobs_of_one = max_jobs_of_one
         self._start = start
         self._clock = clock
         self._idle: list[_Child] = []
         self._running: set[asyncio.Task[bytes]] = set()
         self._started_s: deque[float] = deque(maxlen=MAX_STARTS)
+        self._ended_s: dict[Program, deque[float]] = {}
+        self._jobs_of: Counter[Program] = Counter()
         self._is_closed = False
         #: Programs that wait or run now.
         self.jobs = 0
@@ -98,34 +111,44 @@ class ProgramPool:
         """
         if len(text) > program.max_bytes:
             raise ProgramFailed(Cause.SIZE)
-        if self._is_closed or self.jobs >= self._max_jobs:
-            raise ProgramFailed(Cause.ROOM)
+        self._check_room(program)
         # In a task of its own: who asked may leave, and the process has to be heard to the end.
+        self._count(program, 1)
         task = asyncio.create_task(self._run(program, text))
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, program))
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[bytes]) -> None:
+    def _check_room(self, program: Program) -> None:
+        is_full = self.jobs >= self._max_jobs or self._jobs_of[program] >= self._max_jobs_of_one
+        if self._is_closed or is_full:
+            raise ProgramFailed(Cause.ROOM)
+        ended_s = self._ended_s.get(program, ())
+        if len(ended_s) == MAX_ENDS and self._clock() - ended_s[0] < STARTS_WITHIN_S:
+            raise ProgramFailed(Cause.SUSPENDED)
+
+    def _ended(self, program: Program, task: asyncio.Task[bytes]) -> None:
+        self._count(program, -1)
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked has it, or has left
 
     async def _run(self, program: Program, text: bytes) -> bytes:
-        self.jobs += 1
+        await self._wait_for_room(program)
         try:
-            await self._wait_for_room(program.timeout_s)
-            try:
-                return await self._run_in_child(program, text)
-            finally:
-                self._room.release()
+            return await self._run_in_child(program, text)
         finally:
-            self.jobs -= 1
+            self._turns.give_back()
 
-    async def _wait_for_room(self, timeout_s: float) -> None:
+    def _count(self, program: Program, jobs: int) -> None:
+        self.jobs += jobs
+        self._jobs_of[program] += jobs
+        if not self._jobs_of[program]:
+            del self._jobs_of[program]
+
+    async def _wait_for_room(self, program: Program) -> None:
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._room.acquire()
+            await self._turns.take(program, program.timeout_s)
         except TimeoutError:
             raise ProgramFailed(Cause.ROOM) from None
 
@@ -135,12 +158,21 @@ class ProgramPool:
             async with asyncio.timeout(program.timeout_s):
                 answer = await child.ask(program, text)
         except BaseException as error:
+            self._note_end(program)
             await child.close()
             raise _failure(error) from error
         self._idle.append(child)
         if answer[:1] != DONE:
             raise ProgramFailed(Cause.PROGRAM, answer[1:].decode(errors="replace"))
         return answer[1:]
+
+    def _note_end(self, program: Program) -> None:
+        """Remember that *program* has ended a process, and forget what is long ago."""
+        now_s = self._clock()
+        old = [each for each, at in self._ended_s.items() if now_s - at[-1] >= STARTS_WITHIN_S]
+        for each in old:
+            del self._ended_s[each]
+        self._ended_s.setdefault(program, deque(maxlen=MAX_ENDS)).append(now_s)
 
     async def _open(self) -> "_Child":
         now_s, started_s = self._clock(), self._started_s

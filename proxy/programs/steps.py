@@ -15,6 +15,9 @@ from proxy.transcoding.httpbody import Content
 #: Characters of a program's own words that a client is told.
 _MAX_TOLD: Final = 200
 
+#: What metrics call the refusal of a body for which there is no room.
+_LIMIT: Final = "programs"
+
 #: How the types of bodies begin that are no JSON and are read all the same.
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -47,13 +50,17 @@ class ProgramSteps:
         """What an answer becomes. Raises `UpstreamError` (502) where the program gives nothing.
 
         It is the upstream's answer that the program cannot take, and the route's clients that go
-        without: it counts against the gRPC side, as an answer that is no message does.
+        without: it counts against the gRPC side, as an answer that is no message does. Where there
+        is no room for it, `LimitExceeded` says so: that may be the work of clients of other routes.
+        It is no 503, which asks to try again: the call has been made.
         """
         if programs.answer is None:
             return content
         try:
             body = await self._pool.run(programs.answer, content.body)
         except ProgramFailed as failed:
+            if failed.cause is Cause.ROOM:
+                raise LimitExceeded(failed.cause.value, http_status=502, limit=_LIMIT) from failed
             status = Status(Code.INTERNAL, f"the answer has no form for clients: {failed}")
             raise UpstreamError(status, http_status=502) from failed
         return content._replace(body=body)
@@ -69,6 +76,6 @@ def _refusal(failed: ProgramFailed) -> StatusError:
             return RequestError(failed.text[:_MAX_TOLD])
         case Cause.SIZE:
             return LimitExceeded("the body is larger than it may be", http_status=413)
-        case Cause.ROOM:
-            return LimitExceeded(failed.cause.value, http_status=503, limit="programs")
+        case Cause.ROOM | Cause.SUSPENDED:
+            return LimitExceeded(failed.cause.value, http_status=503, limit=_LIMIT)
     return RequestError("the request could not be read", code=Code.INTERNAL)

@@ -58,7 +58,7 @@ class Answered(NamedTuple):
 def grpc_failure(error: StatusError) -> Failed | None:
     """What the failed call of a gRPC server is; None for an answer."""
     if not isinstance(error, UpstreamError):
-        return NO_ROOM if isinstance(error, LimitExceeded) and error.http_status == 503 else None
+        return NO_ROOM if isinstance(error, LimitExceeded) and error.http_status >= 500 else None
     code = error.status.code
     if code is Code.UNAVAILABLE:
         return UNAVAILABLE if error.sent else UNREACHABLE

@@ -27,6 +27,9 @@ _LARGE: Final = re.compile(rb"\d{16}|[eE]\+?\d{3}").search
 #: Longest program, in characters: it travels with each call.
 MAX_PROGRAM: Final = 16_384
 
+#: What is wrong with a program that does not give exactly one value.
+NO_VALUE: Final = "the program gives no value, or several"
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -66,7 +69,7 @@ def wrapped(source: str) -> str:
     In parentheses, where modules cannot be imported: no file is any of its business. On lines of
     its own, since its last one may be a comment.
     """
-    one = 'if length == 1 then .[0] else error("the program gives no value, or several") end'
+    one = f'if length == 1 then .[0] else error("{NO_VALUE}") end'
     return f"[limit(2; (\n{source}\n))] | {one}"
 
 

@@ -4,9 +4,9 @@ Belongs here: whether a message type has such rules, compiling them, and what a 
 one error. Does not: which routes ask for it (`config`), how the error is written (`shape.errors`).
 
 The rules are in the options of messages, fields and oneofs, as extension 1159 of each; the engine
-is the library's. It is fast where a message is good: some microseconds. Each violation takes it tens
-of them, and a client makes one with three bytes: so of a large message that is bad only the first
-is looked for.
+is the library's. It is fast where a message is good: some microseconds. To find each violation
+takes tens of them, and a client makes one with three bytes: so of a large message that is bad only
+the first is looked for.
 """
 
 from collections.abc import Iterable, Iterator

@@ -5,7 +5,12 @@ import json
 
 import pytest
 
+from proxy.errors import LimitExceeded
+from proxy.programs.pool import ProgramPool
+from proxy.programs.steps import ProgramSteps
 from proxy.routing.snapshot import Snapshot
+from proxy.shape.programs import BindingPrograms, Program
+from proxy.transcoding.httpbody import Content
 from tests.live.edge import HANDLERS, answers, edge_of, item, load, method
 
 CONFIG = """
@@ -97,3 +102,13 @@ async def test_more_than_a_program_takes_is_refused(snapshot: Snapshot):
     body = json.dumps({"x": "a" * 2000}).encode()
     answer, _ = await ask(snapshot, {}, "POST", "/v1/items/7:check", headers=JSON, body=body)
     assert answer.status == 413
+
+
+async def test_an_answer_for_which_there_is_no_room_is_no_failure_of_the_upstream():
+    """Else whoever floods one route would have the routes of others moved back to legacy."""
+    steps = ProgramSteps(ProgramPool(max_jobs=0))
+    programs = BindingPrograms(None, Program(".", 1.0, 1024))
+    with pytest.raises(LimitExceeded) as raised:
+        await steps.answer(programs, Content("application/json", b"{}"))
+    assert (raised.value.http_status, raised.value.limit) == (502, "programs")
+    assert raised.value.headers == ()

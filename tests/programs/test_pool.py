@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from proxy.children import start_module
-from proxy.programs.pool import MAX_STARTS, Cause, ProgramFailed, ProgramPool, start_child
+from proxy.programs.pool import MAX_ENDS, MAX_STARTS, Cause, ProgramFailed, ProgramPool, start_child
 from proxy.shape.programs import Program
 from tests.fakes import FakeClock
 from tests.waiting import until
@@ -71,6 +71,8 @@ async def test_a_program_that_computes_with_such_an_integer_fails():
         ("1, 2", "the program gives no value, or several"),
         ("repeat(1)", "the program gives no value, or several"),
         ("input", "break"),
+        ("halt", "the program gives no value, or several"),
+        ('"text" | halt_error(0)', "the program gives no value, or several"),
         (".a.b.c + 1 | .x", "Cannot index number"),
     ],
 )
@@ -104,7 +106,7 @@ async def test_a_program_that_never_ends_is_ended_and_others_go_on():
 
 
 async def test_a_program_that_eats_memory_ends_its_own_process():
-    eater = program('[range(1e9)] | length')
+    eater = program("[range(1e9)] | length")
     start = partial(start_module, "proxy.programs.child_process", str(128 << 20))
     async with pool_of(processes=1, start=start) as pool:
         assert (await failure(pool, eater)).cause in (Cause.PROCESS, Cause.PROGRAM)
@@ -146,10 +148,39 @@ async def test_who_leaves_leaves_the_process_to_others():
         assert await pool.run(program("."), b'"mine"') == b'"mine"'
 
 
-async def test_processes_are_not_started_for_ever():
+async def test_a_program_halts_only_itself():
+    async with pool_of(processes=1) as pool:
+        halting = program("if . == 1 then halt else . end")
+        assert (await failure(pool, halting, b"1")).cause is Cause.PROGRAM
+        assert await pool.run(halting, b"2") == b"2"
+
+
+async def test_only_so_many_of_one_program_wait():
+    async with pool_of(processes=1, max_jobs_of_one=1) as pool:
+        endless = program("last(range(1e15))", timeout_s=0.5)
+        failures = asyncio.gather(*(failure(pool, endless) for _ in range(3)))
+        assert await pool.run(program("."), b"1") == b"1"
+        causes = [each.cause for each in await failures]
+        assert causes == [Cause.TIMEOUT, Cause.ROOM, Cause.ROOM]
+
+
+async def test_a_program_that_ends_processes_again_and_again_is_not_run_for_a_while():
+    """Others are: who makes the program of one route slow must not stop those of all routes."""
     clock, endless = FakeClock(), program("last(range(1e15))", timeout_s=0.001)
     async with pool_of(processes=1, clock=clock) as pool:
-        for _ in range(MAX_STARTS):
+        for _ in range(MAX_ENDS):
+            assert (await failure(pool, endless)).cause is Cause.TIMEOUT
+        assert (await failure(pool, endless)).cause is Cause.SUSPENDED
+        assert await pool.run(program("."), b"1") == b"1"
+        clock.advance(60)
+        assert (await failure(pool, endless)).cause is Cause.TIMEOUT
+
+
+async def test_processes_are_not_started_for_ever():
+    clock = FakeClock()
+    async with pool_of(processes=1, clock=clock) as pool:
+        for number in range(MAX_STARTS):
+            endless = program(f"last(range(1e15)) + {number}", timeout_s=0.001)
             assert (await failure(pool, endless)).cause is Cause.TIMEOUT
         assert (await failure(pool, program("."))).cause is Cause.ROOM
         clock.advance(60)
