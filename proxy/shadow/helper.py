@@ -7,22 +7,20 @@ What the helper cannot do is not done: a pair on which it ends, or takes too lon
 """
 
 import asyncio
-import os
 import socket
 import subprocess
-import sys
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 from weakref import ref
 
 import structlog
 
+from proxy.children import HEADER_BYTES, start_module
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Document, Obstacle
 from proxy.shadow.helper_frames import (
-    HEADER_BYTES,
     MAX_REPLY_BYTES,
     BuildDefinition,
     BuildJob,
@@ -53,13 +51,6 @@ MAX_TOOLS: Final = 256
 MAX_STARTS: Final = 5
 STARTS_WITHIN_S: Final = 60.0
 
-#: What of the environment an interpreter goes by, and what begins so. The rest is not passed on:
-#: secrets of the configuration are in it, and the helper reads what strangers sent.
-_PASSED: Final = frozenset(
-    {"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TMPDIR", "TZ", "VIRTUAL_ENV"}
-)
-_PASSED_PREFIXES: Final = ("COVERAGE_PROCESS_", "LC_", "PYTHON")
-
 _HELPER: Final = Comparison(obstacle=Obstacle.HELPER)
 
 #: What a job is done with, and what makes one of its number and its tool's key.
@@ -67,35 +58,9 @@ Tool = Comparator | ResponseRenderer | RequestBuilder
 MakeJob = Callable[[int, int], Job | RenderJob | BuildJob]
 
 
-def environment_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of *environ* a helper gets.
-
-    >>> environment_of({"PATH": "/bin", "PYTHONPATH": "/app", "EVIDENCE_URL": "postgres://…"})
-    {'PATH': '/bin', 'PYTHONPATH': '/app'}
-    """
-    return {
-        name: value
-        for name, value in environ.items()
-        if name in _PASSED or name.startswith(_PASSED_PREFIXES)
-    }
-
-
 def start_process(memory_bytes: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a helper; gives it and our end of the socket that is its input and output."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            # Without the folder that we happen to be in among the places of modules.
-            process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", "proxy.shadow.helper_process", str(memory_bytes)],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                env=environment_of(os.environ),
-            )
-        except BaseException:
-            ours.close()
-            raise
-    return process, ours
+    return start_module("proxy.shadow.helper_process", str(memory_bytes))
 
 
 Start = Callable[[int], tuple[subprocess.Popen[bytes], socket.socket]]

@@ -2,9 +2,8 @@
 
 Belongs here: the form of both directions. Does not: the two ends (`helper`, `helper_process`).
 
-A frame is its length in four bytes, big-endian, and that many bytes. Towards the helper they are
-pickles: it is our child, and runs our code. From the helper they are JSON: it has read what
-strangers sent, and what it says must not be able to run anything.
+Towards the helper the content of a frame is a pickle: it is our child, and runs our code. From the
+helper it is JSON: it has read what strangers sent, and nothing that it says may be able to run.
 """
 
 import json
@@ -14,6 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 
+from proxy.children import framed
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.kinds import Kind
@@ -26,8 +26,6 @@ from proxy.transcoding.protojson.codec import Values
 from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer
 
-#: Bytes of a frame's length.
-HEADER_BYTES: Final = 4
 #: Largest frame from a helper. 64 differences and some thousand paths take far less; a message in
 #: JSON may take more, but not usefully.
 MAX_REPLY_BYTES: Final = 64 << 20
@@ -138,11 +136,6 @@ class Forget(NamedTuple):
 
 Request = Definition | RenderDefinition | BuildDefinition | Job | RenderJob | BuildJob | Forget
 Reply = Comparison | Rendered | Built
-
-
-def framed(content: bytes) -> bytes:
-    """*content* as one frame."""
-    return len(content).to_bytes(HEADER_BYTES, "big") + content
 
 
 def request_frame(request: Request) -> bytes:

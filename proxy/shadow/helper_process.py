@@ -18,12 +18,12 @@ from typing import BinaryIO, Final
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from proxy.children import read_frame
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Obstacle
 from proxy.comparison.requests import RequestComparator
 from proxy.errors import RequestError, UpstreamError
 from proxy.shadow.helper_frames import (
-    HEADER_BYTES,
     BuildDefinition,
     BuildJob,
     Built,
@@ -166,8 +166,7 @@ def serve(source: BinaryIO, sink: BinaryIO, alarm: Callable[[int], object]) -> N
     *alarm* is told before each job after how many seconds to end the process, and 0 behind it.
     """
     worker = Worker()
-    while len(header := source.read(HEADER_BYTES)) == HEADER_BYTES:
-        content = source.read(int.from_bytes(header, "big"))
+    while (content := read_frame(source)) is not None:
         alarm(LONGEST_S)
         reply = worker.take(read_request(content))
         alarm(0)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from google.api.httpbody_pb2 import HttpBody
 
+from proxy.children import environment_of, framed
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Document, Obstacle
 from proxy.comparison.kinds import Kind
@@ -33,7 +34,6 @@ from proxy.shadow.helper import (
     MAX_STARTS,
     STARTS_WITHIN_S,
     Helper,
-    environment_of,
     start_process,
 )
 from proxy.shadow.helper_frames import (
@@ -45,7 +45,6 @@ from proxy.shadow.helper_frames import (
     RenderJob,
     build_definition_of,
     definition_of,
-    framed,
     read_reply,
     read_request,
     render_definition_of,

@@ -5,12 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
+from proxy.children import HEADER_BYTES
 from proxy.config.load import load_config
 from proxy.config.source import SourceText
 from proxy.routing.snapshot import Snapshot, build_snapshot
 from proxy.routing.table import RouteBinding
 from proxy.shadow.helper_frames import (
-    HEADER_BYTES,
     BuildJob,
     Built,
     RenderDefinition,
