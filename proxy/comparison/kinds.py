@@ -45,15 +45,15 @@ HINTS: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.CONTENT_TYPE: "answer with the media type that legacy has",
         Kind.MISSING_FIELD: "fill the field in the gRPC server, or add it to the message",
         Kind.EXTRA_FIELD: "clients will see a new field; leave it out if they are strict",
-        Kind.NULL_VS_ABSENT: "legacy writes null where gRPC writes nothing, or the other way round",
-        Kind.DEFAULT_VS_ABSENT: "set emit_defaults: true",
+        Kind.NULL_VS_ABSENT: "set unset in the shape: one side writes null, and the other nothing",
+        Kind.DEFAULT_VS_ABSENT: "set emit_defaults: true, or zero in the shape",
         Kind.TYPE: "the JSON type changed: give the field the type that clients know",
-        Kind.INT64_STRING: "set int64_as_numbers: true",
+        Kind.INT64_STRING: "set int64_as_numbers: true, or int64 in the shape",
         Kind.NUMBER_REPR: "the same number, written otherwise: harmless to JSON parsers",
-        Kind.ENUM_REPR: "set enums_as_numbers as legacy has it, or rename the values",
-        Kind.BYTES_ENCODING: "legacy encodes bytes otherwise than as standard base64",
-        Kind.TIMESTAMP_FORMAT: "legacy writes times otherwise than RFC 3339 in UTC",
-        Kind.KEY_CASE: "set names: proto, or json_name in the proto",
+        Kind.ENUM_REPR: "set enums_as_numbers, or enum in the shape, as legacy has it",
+        Kind.BYTES_ENCODING: "set bytes in the shape as legacy has it; ProtoJSON has standard base64",
+        Kind.TIMESTAMP_FORMAT: "set timestamp or duration in the shape as legacy has it",
+        Kind.KEY_CASE: "set names: proto, names in the shape, or json_name in the proto",
         Kind.LIST_LENGTH: "one side has more elements: look at filters, pages and limits",
         Kind.LIST_ORDER: "sort alike, or compare with use: set or use: list",
         Kind.VALUE: "the values differ: mend the server or its data",
@@ -75,7 +75,7 @@ def hint(path: str, kind: Kind) -> str:
     >>> hint("request:?utm_source", Kind.MISSING_FIELD)
     'the message has no such member: add it, or ignore it by a rule or unknown_fields'
     >>> hint("$.total", Kind.INT64_STRING)
-    'set int64_as_numbers: true'
+    'set int64_as_numbers: true, or int64 in the shape'
     """
     if path.startswith(_OF_REQUESTS) and kind is not Kind.UNPARSABLE:
         return _LOST if kind is Kind.MISSING_FIELD else _CHANGED

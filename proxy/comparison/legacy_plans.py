@@ -190,8 +190,9 @@ class LegacyPlans(Plans):
         return Found(OPEN)
 
     def _literal(self, key: str, document: Document, hole: Callable[[str], Found]) -> Member:
-        found, has_holes = self._document(document, hole), any(True for _ in document.names)
-        return Member(key, (key,), found.type, private=found.private, computed=not has_holes)
+        found = self._document(document, hole)
+        computed = all(name.startswith(AT) for name in document.names)
+        return Member(key, (key,), found.type, private=found.private, computed=computed)
 
 
 def _text(text: Text, hole: Callable[[str], Found]) -> Found:

@@ -101,7 +101,7 @@ class Place:
         self.lists = lists
         #: All names of a field.
         self.keys: tuple[str, ...] = ()
-        #: Whether it follows from other values, so that nobody sends it.
+        #: Whether it is no field: nobody sends it.
         self.computed = False
         #: Whether the schema has such a member, or leaves open which there are.
         self.is_known = True
@@ -213,7 +213,7 @@ class Place:
 
     def _member(self, member: Member, around: tuple[Described, ...] | None) -> "Place":
         steps = tuple(step_of(name) for name in member.names)
-        place = self._below(steps, member.type, around)
+        place = self._below(steps, member.type, None if member.computed else around)
         place.keys = member.names
         place.computed = member.computed
         return place

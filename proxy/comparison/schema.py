@@ -126,7 +126,8 @@ class Member(NamedTuple):
     """A member of an object: its name in JSON, which paths have, and all *names* that are read.
 
     *proto_name* is a field's, "" where a shape gives the names. *private* says that the schema
-    forbids to show what is there; *computed*, that it follows from others and nobody sends it.
+    forbids to show what is there; *computed*, that it is no field: nobody sends it, and it does not
+    count for coverage.
     """
 
     name: str
@@ -267,7 +268,7 @@ def leaf_paths(plans: Plans, type_: Type, path: str) -> list[str]:
             step = VALUE if here.form is Form.MAP else ELEMENT
             waiting.append((place + step, here.inner, around))
         else:
-            members = plans.message(here.message).members
+            members = [each for each in plans.message(here.message).members if not each.computed]
             inside = (*around, here.message)
             waiting += [(place + step_of(each.name), each.type, inside) for each in members]
         if len(found) + len(waiting) > 2 * MOST_FIELDS:

@@ -108,7 +108,7 @@ def test_a_difference_tells_its_rate_its_noise_and_what_ends_it() -> None:
     assert total["noise"] == {"b": 12, "c": 0, "both": 0, "p": pytest.approx(2**-12)} | {
         "finding": "real"
     }
-    assert total["hint"] == "set int64_as_numbers: true"
+    assert total["hint"] == "set int64_as_numbers: true, or int64 in the shape"
 
 
 def test_forbidden_kinds_are_marked_when_there_is_a_gate() -> None:
