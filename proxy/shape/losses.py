@@ -16,8 +16,11 @@ from proxy.shape.forms_times import NUMBER_READERS
 from proxy.shape.holes import Scalar
 from proxy.shape.layout import Member
 from proxy.transcoding.protojson.kinds import Kind, element, field_kind
+from proxy.transcoding.protojson.scalars import FLOAT_WORDS, NUMBER
 
 _INTEGERS: Final = frozenset({Kind.INT32, Kind.UINT32, Kind.INT64, Kind.UINT64})
+#: Integers that ProtoJSON has as texts.
+_AS_TEXT: Final = frozenset({Kind.INT64, Kind.UINT64})
 _FLOATS: Final = frozenset({Kind.FLOAT, Kind.DOUBLE})
 #: What numbers in JSON are made of.
 _OF_INTEGERS: Final = frozenset("-0123456789")
@@ -83,13 +86,16 @@ def _of_separator(form: Form, separator: str | None) -> Iterator[Loss]:
 
 def _is_within(form: Form, separator: str) -> bool:
     """Whether a value may have the separator in it."""
+    if form.kind is Kind.ENUM and not _OF_INTEGERS.isdisjoint(separator):
+        return True  # a number that the enum lacks
     if form.table:
         return any(separator in str(value) for _, value in form.table)
     if form.kind in _INTEGERS:
         return not _OF_INTEGERS.isdisjoint(separator)
     if form.kind in _FLOATS:
         return not (_OF_NUMBERS | frozenset("NaInfity")).isdisjoint(separator)
-    return separator.isalnum() or (form.kind is Kind.BYTES and separator in "+/-_=")
+    of_names = "+/-_=" if form.kind is Kind.BYTES else "_"
+    return any(each.isalnum() or each in of_names for each in separator)
 
 
 def _of_absence(form: Form, member: Member, field: FieldDescriptor) -> Iterator[Loss]:
@@ -112,10 +118,19 @@ def _is_value(form: Form, value: Scalar) -> bool:
     if form.style in NUMBER_READERS:
         return isinstance(value, str) == (form.style == "iso8601")
     if form.kind in _INTEGERS | _FLOATS:
-        return isinstance(value, int | float) != (form.style == "text")
+        return _is_number(form, value)
     if form.kind is Kind.BOOL:
         return isinstance(value, bool)
     return isinstance(value, str)
+
+
+def _is_number(form: Form, value: Scalar) -> bool:
+    """Whether a number of the form may be written as *value*."""
+    is_text = form.style == "text" or (form.is_canonical and form.kind in _AS_TEXT)
+    if not is_text:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    words = FLOAT_WORDS if form.kind in _FLOATS else ()
+    return isinstance(value, str) and (value in words or NUMBER(value) is not None)
 
 
 def _reads(form: Form, text: str) -> bool:
