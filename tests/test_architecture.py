@@ -24,7 +24,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"report"}),
     frozenset({"upstreams", "sources", "telemetry", "state", "evidence", "programs"}),
     frozenset({"children"}),
-    frozenset({"inventory"}),
+    frozenset({"inventory", "recordings"}),
     frozenset({"routing"}),
     frozenset({"config"}),
     frozenset({"cutover"}),

@@ -25,6 +25,7 @@ from proxy.cli.moves import (
     stage_command,
 )
 from proxy.cli.plan import plan
+from proxy.cli.replay import replay
 from proxy.cli.report import report
 from proxy.cli.reset_evidence import reset_evidence
 from proxy.cli.routes import routes
@@ -43,7 +44,7 @@ Exit codes:
 
 Those that judge (report, gate, and promote where a gate refuses) exit with the verdict: 0 when
 it passes, 1 when it fails, 2 while it is inconclusive; whatever else ends report, gate, examples,
-suggest-rules, coverage and reset-evidence is 3.
+suggest-rules, coverage, replay and reset-evidence is 3.
 """
 
 
@@ -61,7 +62,7 @@ _COMMANDS = (
     *(serve, check, plan, routes, explain_command, demo),
     *(status, stage_command, percent_command, promote, *PLAIN_MOVES, kill, reload_command),
     *(report, gate, examples, suggest_rules, suggest_command, coverage, reset_evidence),
-    *(audit, stale),
+    *(replay, audit, stale),
 )
 for command in _COMMANDS:
     main.add_command(command)
