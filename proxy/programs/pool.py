@@ -123,8 +123,10 @@ class ProgramPool:
         is_full = self.jobs >= self._max_jobs or self._jobs_of[program] >= self._max_jobs_of_one
         if self._is_closed or is_full:
             raise ProgramFailed(Cause.ROOM)
-        ended_s = self._ended_s.get(program, ())
-        if len(ended_s) == MAX_ENDS and self._clock() - ended_s[0] < STARTS_WITHIN_S:
+        ended_s = self._ended_s.get(program)
+        if ended_s is None or len(ended_s) < MAX_ENDS:
+            return
+        if self._clock() - ended_s[0] < STARTS_WITHIN_S:
             raise ProgramFailed(Cause.SUSPENDED)
 
     def _ended(self, program: Program, task: asyncio.Task[bytes]) -> None:

@@ -127,7 +127,7 @@ class LegacyRouteTable(RouteTable):
         """What is found by the method that one of *pairs* names; None when none counts."""
         for name in self._parameters:
             values = [value for given, value in pairs if given == name]
-            for value in values:
+            for value in dict.fromkeys(values):  # a client may repeat one a thousand times
                 found = self._overridden(name, value, raw_path, is_place)
                 if found is not None:
                     return _checked(found, values)
