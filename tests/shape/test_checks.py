@@ -203,6 +203,38 @@ def test_keys_that_do_nothing_for_a_route(rpc: str, shape: dict[str, Any], messa
     assert message in found[0]
 
 
+def test_a_selector_of_two_types_is_refused_until_it_says_more() -> None:
+    shape = field("Address.street", name="Street")
+    both = "names shop.v1.Address and shop.v1.Parcel.Address: write more of the name"
+    assert problems(shape, "GetParcel") == [
+        f"{SHAPE}fields.Address.street: {both}",
+    ]
+    assert problems(shape) == []
+    assert problems(field("v1.Address.street", name="Street"), "GetParcel") == []
+    assert problems(field("Parcel.Address.street", name="Street"), "GetParcel") == []
+
+
+def test_keys_of_a_type_that_cannot_be_laid_out_are_not_called_useless() -> None:
+    shape = {
+        "fields": {"Order.notes": {"flatten": True}, "Order.paid": {"bool": "number"}},
+        "nest": {"Order": {"meta": ["create_time"]}},
+        "add": {"Order": {"kind": "order"}},
+        "lossy": ["timestamp"],
+    }
+    found = problems(shape)
+    assert len(found) == 1
+    assert "no single message" in found[0]
+
+
+def test_a_flattened_message_that_is_written_though_it_is_not_set() -> None:
+    shape = field("Order.ship_to", flatten=True, unset="write")
+    message = "cannot tell a message that is not set from an empty one"
+    assert problems(shape) == [
+        f"{SHAPE}fields.Order.ship_to.unset: {message}, for Order.ship_to; {ASK}"
+    ]
+    assert problems({**shape, "lossy": ["Order.ship_to"]}) == []
+
+
 def test_an_empty_answer_needs_no_message_in_its_envelope() -> None:
     assert problems({"answer": {"body": {"ok": True}}}, "DeleteOrder") == []
 

@@ -168,3 +168,20 @@ def test_a_pattern_knows_what_it_loses(pattern: str, zone: str, lost: tuple[str,
 def test_a_moment_out_of_range_has_no_text(zone: str, seconds: int, nanos: int) -> None:
     with pytest.raises(ValueError, match="out of range"):
         moment_format("%F %T", zone).text(seconds, nanos)
+
+
+@pytest.mark.parametrize(
+    ("zone", "seconds"), [("America/St_Johns", FIRST_S), ("Asia/Kathmandu", LAST_S)]
+)
+def test_a_moment_whose_day_is_out_of_range_in_its_zone_has_no_text(
+    zone: str, seconds: int
+) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        moment_format("%F %T", zone).text(seconds, 0)
+
+
+def test_a_day_on_which_clocks_change_has_two_offsets() -> None:
+    chosen = moment_format("%F %T%:z", "Europe/Berlin")
+    assert chosen.text(1_711_846_799, 0) == "2024-03-31 01:59:59+01:00"
+    assert chosen.text(1_711_846_800, 0) == "2024-03-31 03:00:00+02:00"
+    assert repr(chosen) == "<MomentFormat '%F %T%:z' in Europe/Berlin>"

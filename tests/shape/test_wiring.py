@@ -8,6 +8,7 @@ import pytest
 from proxy.children import HEADER_BYTES
 from proxy.config.load import load_config
 from proxy.config.source import SourceText
+from proxy.errors import UpstreamError
 from proxy.routing.snapshot import Snapshot, build_snapshot
 from proxy.routing.table import RouteBinding
 from proxy.shadow.helper_frames import (
@@ -26,9 +27,10 @@ from proxy.shadow.helper_frames import (
 from proxy.shadow.helper_process import Worker
 from proxy.shape.codecs import ShapedCodecs
 from proxy.shape.options import ShapeOptions
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import Codecs
 from tests.shape.corpus_pairs import TODAY, Served, schema, served, snapshot_of
-from tests.shape.shop import CONFIG
+from tests.shape.shop import CONFIG, message_type
 
 PROFILE: dict[str, Any] = {
     "names": "snake",
@@ -101,6 +103,14 @@ PAGED = {"answer": {"body": {"status": "{@status}", "data": "{}"}}}
 
 def answering(rpc: str = "GetOrder") -> Served:
     return served(orjson.dumps(route(rpc, PROFILE | PAGED)).decode(), "{}")
+
+
+def test_a_message_without_a_json_form_has_none_in_an_envelope_either() -> None:
+    found = served(orjson.dumps(route("GetKinds", PAGED)).decode(), "{}")
+    kinds = message_class(message_type("Kinds"))()
+    kinds.value.SetInParent()
+    with pytest.raises(UpstreamError, match="Kinds has no JSON form: a Value holds nothing"):
+        found.binding.response.render(kinds.SerializeToString())
 
 
 def test_a_helper_writes_answers_as_clients_get_them() -> None:
