@@ -147,7 +147,9 @@ def printed_detail(detail: Detail, pool: DescriptorPool) -> orjson.Fragment:
             return orjson.Fragment(orjson.dumps(_without_debug_info(printed)))
         except _UNPRINTABLE:
             continue
-    opaque = base64.b64encode(detail.value).decode("ascii")
+    # What cannot be read may hold what is never shown.
+    shown = b"" if _DEBUG_INFO.encode() in detail.value else detail.value
+    opaque = base64.b64encode(shown).decode("ascii")
     return orjson.Fragment(orjson.dumps({"@type": plain_text(detail.type_url), "value": opaque}))
 
 

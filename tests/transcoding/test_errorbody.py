@@ -139,6 +139,18 @@ def test_debug_info_does_not_leave_inside_another_detail() -> None:
         assert '"requestId": "7"' in json.dumps(found)
 
 
+@pytest.mark.parametrize("pool", [Default(), EMPTY_POOL], ids=["known", "unknown"])
+@pytest.mark.parametrize("levels", [1, 2, 400])
+def test_debug_info_does_not_leave_inside_what_cannot_be_read(
+    pool: DescriptorPool, levels: int
+) -> None:
+    detail = nested(error_details_pb2.DebugInfo(detail="secret"), levels)
+    (found,) = rendered(Status(Code.NOT_FOUND, "no", (detail,)), pool)["details"]
+    assert "secret" not in json.dumps(found)
+    opaque = found.get("value")
+    assert not isinstance(opaque, str) or b"secret" not in base64.b64decode(opaque)
+
+
 def test_a_detail_nested_however_deep_does_not_break_the_answer() -> None:
     """Beyond some level there is no JSON to be had, and the detail stays opaque."""
     for levels in (*range(100, 400), 2000):

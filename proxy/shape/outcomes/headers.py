@@ -165,6 +165,10 @@ def segment(value: object) -> str:
 
 
 def segments(value: object) -> str:
-    """A value as segments, its slashes between them; "" for one with a segment of dots."""
+    """A value as segments, its slashes between them; "" for one with a segment of dots.
+
+    And for one that begins with a slash: behind another, what follows would be the name of a host.
+    """
     text = as_text(value)
-    return "" if _DOTS.intersection(text.split("/")) else quote(text, safe="/")
+    is_path = not text.startswith("/") and _DOTS.isdisjoint(text.split("/"))
+    return quote(text, safe="/") if is_path else ""

@@ -53,11 +53,17 @@ async def test_values_are_one_segment_of_a_url(id_: str, location: str | None):
 
 @pytest.mark.parametrize(
     ("name", "location"),
-    [("zones/a/r/b c", "/v4/zones/a/r/b%20c"), ("zones/../b", None), ("a/.", None)],
+    [("zones/a/r/b c", "/v4/zones/a/r/b%20c"), ("zones/../b", None), ("a/.", None), ("/a", None)],
 )
 async def test_names_of_resources_keep_their_slashes(name: str, location: str | None):
     shape = '{headers: {Location: {value: "/v4/{name}", slashes: true}}}'
     assert (await headers_of(shape, {"name": name})).get("location") == location
+
+
+@pytest.mark.parametrize("name", ["/evil.example/a", "//evil.example/a", "///evil.example"])
+async def test_a_name_never_becomes_a_host(name: str):
+    shape = '{headers: {Location: {value: "/{name}", slashes: true}}}'
+    assert "location" not in await headers_of(shape, {"name": name})
 
 
 @pytest.mark.parametrize(
