@@ -16,12 +16,12 @@ from google.protobuf.message import Message
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Document
 from proxy.comparison.requests import RequestComparator
-from proxy.errors import RequestError, UpstreamError
+from proxy.errors import UpstreamError
 from proxy.programs.pool import ProgramPool
 from proxy.programs.steps import ProgramSteps
 from proxy.routing.table import RouteBinding
 from proxy.shadow.helper import Helper
-from proxy.shadow.helper_frames import Built, Refusal
+from proxy.shadow.helper_frames import Built
 from proxy.shadow.sample import Sample
 from proxy.status import Code, Status
 from proxy.transcoding.binding import Body
@@ -169,22 +169,12 @@ def _is_passed_on(builder: RequestBuilder) -> bool:
 def _made(builder: RequestBuilder, body: bytes, helped: Built) -> Made:
     """What the helper made. Raises `RequestError` where it was one."""
     if helped.refusal is not None:
-        raise _error_of(helped.refusal)
+        raise helped.refusal.error
     message = message_class(builder.binding.method.input_type).FromString(helped.wire)
     if helped.printed is None:
         return Made(message, None)
     printed = Document(200, _JSON, helped.printed, helped.complete)
     return Made(message, (Document(200, _JSON, body), printed))
-
-
-def _error_of(refusal: Refusal) -> RequestError:
-    return RequestError(
-        refusal.message,
-        field=refusal.field,
-        code=Code(refusal.code),
-        http_status=refusal.http_status,
-        headers=refusal.headers,
-    )
 
 
 def is_closed(message: Descriptor) -> bool:

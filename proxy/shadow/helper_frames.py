@@ -17,8 +17,9 @@ from proxy.children import framed
 from proxy.comparison.comparator import Comparator, CompareOptions
 from proxy.comparison.documents import Comparison, Difference, Document, Excerpt, Obstacle
 from proxy.comparison.kinds import Kind
-from proxy.errors import Place
+from proxy.errors import Place, RequestError, StatusError
 from proxy.shape.options import ShapeOptions
+from proxy.status import Code, Detail, Status
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.httprule import HttpRule, Pattern
 from proxy.transcoding.protojson import JsonOptions
@@ -90,13 +91,40 @@ class BuildJob(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A `RequestError` as it was raised."""
+    """A `RequestError` as it was raised, or a limit that was passed.
+
+    *details* are those of its status: type URLs, and the bytes of the messages in hexadecimal.
+    """
 
     message: str
     field: str
     code: int
     http_status: int
     headers: tuple[tuple[str, str], ...]
+    details: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, error: StatusError) -> "Refusal":
+        """The refusal that an error is."""
+        status = error.status
+        return cls(
+            status.message,
+            error.field if isinstance(error, RequestError) else "",
+            status.code.value,
+            error.http_status,
+            error.headers,
+            tuple((each.type_url, each.value.hex()) for each in status.details),
+        )
+
+    @property
+    def error(self) -> RequestError:
+        """The error that it was. Raises `ValueError` for what none was."""
+        error = RequestError(
+            self.message, field=self.field, http_status=self.http_status, headers=self.headers
+        )
+        details = tuple(Detail(url, bytes.fromhex(value)) for url, value in self.details)
+        error.status = Status(Code(self.code), self.message, details)
+        return error
 
 
 class Built(NamedTuple):
@@ -259,9 +287,9 @@ def read_reply(content: bytes) -> tuple[int, Reply]:
 
 def _built(reply: dict[str, Any], content: bytes) -> Built:
     if reply["refusal"] is not None:
-        message, field, code, http_status, headers = reply["refusal"]
-        pairs = tuple((name, value) for name, value in headers)
-        return Built(b"", refusal=Refusal(message, field, code, http_status, pairs))
+        message, field, code, http_status, headers, details = reply["refusal"]
+        pairs = (tuple((name, value) for name, value in each) for each in (headers, details))
+        return Built(b"", refusal=Refusal(message, field, code, http_status, *pairs))
     wire, printed = content[: reply["wire"]], content[reply["wire"] :]
     return Built(wire, printed if reply["is_printed"] else None, bool(reply["complete"]))
 

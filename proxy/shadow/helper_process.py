@@ -22,7 +22,7 @@ from proxy.children import read_frame
 from proxy.comparison.comparator import Comparator
 from proxy.comparison.documents import Comparison, Obstacle
 from proxy.comparison.requests import RequestComparator
-from proxy.errors import RequestError, UpstreamError
+from proxy.errors import StatusError, UpstreamError
 from proxy.shadow.helper_frames import (
     BuildDefinition,
     BuildJob,
@@ -110,10 +110,8 @@ class Worker:
         builder, requests = self._builders[job.key]
         try:
             message = builder.build(job.captures, job.query, job.body, job.content_type).message
-        except RequestError as error:
-            code, headers = error.status.code.value, error.headers
-            refusal = Refusal(error.status.message, error.field, code, error.http_status, headers)
-            return Built(b"", refusal=refusal)
+        except StatusError as error:
+            return Built(b"", refusal=Refusal.of(error))
         wire = message.SerializePartialToString()
         documents = requests.documents(job.body, message)
         if documents is None:
