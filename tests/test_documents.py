@@ -36,6 +36,7 @@ from tests.config.documentation import PAGE, render_documentation
 from tests.document_examples import (
     PAGES,
     ROOT,
+    SETTINGS,
     WALK,
     WALKS,
     Block,
@@ -140,8 +141,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def of_the_reader(language: str) -> list[Block]:
-    """The README's blocks but for those that are quoted from the walk."""
-    return [block for block in blocks(README, language) if block.words != QUOTED]
+    """The README's blocks but for those of other stories: quoted from the walk, or settings."""
+    return [block for block in blocks(README, language) if block.words not in (QUOTED, SETTINGS)]
 
 
 def own_api(base: Path) -> None:
