@@ -56,7 +56,7 @@ def senses_of_form(form: Form, enum: EnumDescriptor | None) -> tuple[Sense, ...]
     if form.kind is FieldKind.BYTES and form.style == "hex":
         return (Sense(_hex, _same_hex, Kind.BYTES_ENCODING, Kind.BYTES_ENCODING),)
     if form.kind is FieldKind.TIMESTAMP and not form.is_canonical:
-        return (_of_moments(moment_reader(form)),)
+        return (_of_moments(moment_reader(form), guesses=form.style in EPOCH_NS),)
     if form.kind is FieldKind.DURATION and form.style in DURATION_NS:
         return (_of_spans(DURATION_NS[form.style]),)
     return None
@@ -159,14 +159,16 @@ def _patterned(shaped: MomentFormat, unit_ns: int, value: Json) -> Moment | None
     return Moment(seconds * SECOND_NS + nanos, unit_ns)
 
 
-def _of_moments(read: Callable[[Json], Moment | None]) -> Sense:
+def _of_moments(read: Callable[[Json], Moment | None], *, guesses: bool) -> Sense:
+    """Instants by *read*. With *guesses* numbers may be of another unit than the shape's, too."""
+
     def second(value: Json) -> Hashable | None:
         at = read(value)
         return None if at is None else at.at_ns // SECOND_NS
 
     def same(first: Json, second: Json) -> bool:
         shaped = is_same_moment(read(first), read(second))
-        return shaped or is_same_moment(moment(first), moment(second))
+        return shaped or (guesses and is_same_moment(moment(first), moment(second)))
 
     return Sense(second, same, Kind.TIMESTAMP_FORMAT, Kind.TIMESTAMP_FORMAT)
 
