@@ -19,6 +19,7 @@ from proxy.shape.forms_times import NUMBER_PRINTERS
 from proxy.shape.holes import as_text
 from proxy.transcoding.protojson import printer_source
 from proxy.transcoding.protojson.kinds import Kind, element, field_kind, wrapped
+from proxy.transcoding.protojson.moments import SECOND_NS
 from proxy.transcoding.protojson.options import JsonOptions
 from proxy.transcoding.protojson.parser_source import References
 
@@ -34,12 +35,17 @@ _SIMPLE: Final[dict[tuple[Kind, str], str]] = {
     (Kind.BYTES, "base64url"): "urlsafe_b64encode({v}).decode()",
     (Kind.BYTES, "base64url_unpadded"): 'urlsafe_b64encode({v}).rstrip(b"=").decode()',
     (Kind.BYTES, "hex"): "{v}.hex()",
-    # A second is a whole number of each: no division, and no float.
-    (Kind.TIMESTAMP, "epoch_s"): "{v}.seconds",
-    (Kind.TIMESTAMP, "epoch_ms"): "{v}.seconds * 1000 + {v}.nanos // 1000000",
-    (Kind.TIMESTAMP, "epoch_us"): "{v}.seconds * 1000000 + {v}.nanos // 1000",
-    (Kind.TIMESTAMP, "epoch_ns"): "{v}.seconds * 1000000000 + {v}.nanos",
 }
+#: Timestamps as numbers: a second is a whole number of each, so there is no division and no float.
+_EPOCHS: Final = {
+    "epoch_s": "{v}.seconds",
+    "epoch_ms": "{v}.seconds * 1000 + {v}.nanos // 1000000",
+    "epoch_us": "{v}.seconds * 1000000 + {v}.nanos // 1000",
+    "epoch_ns": "{v}.seconds * 1000000000 + {v}.nanos",
+}
+#: The common case of them: from 1970 to 2262, when the nanoseconds leave 64 bits. What is no time
+#: at all, and what is another one, is for the function.
+_NEAR: Final = f"0 <= {{v}}.seconds < {(1 << 63) // SECOND_NS} and 0 <= {{v}}.nanos < {SECOND_NS}"
 #: The common case of a duration, a number of whole seconds; anything else is for the function.
 _SHORT: Final = "0 <= {v}.seconds <= 315576000000 and not {v}.nanos"
 
@@ -86,6 +92,11 @@ def _enum(form: Form, value: str, refs: References) -> str:
 
 
 def _timestamp(form: Form, value: str, refs: References) -> str:
+    if form.style in _EPOCHS:
+        name = f"moment_{form.style}"
+        refs.define(name, NUMBER_PRINTERS[form.style])
+        near, short = (each.format(v=value) for each in (_NEAR, _EPOCHS[form.style]))
+        return f"({short} if {near} else {name}({value}.seconds, {value}.nanos))"
     name = named("moment", (form.pattern, form.zone))
     refs.define(name, moment_format(form.pattern, form.zone).text)
     return f"{name}({value}.seconds, {value}.nanos)"

@@ -39,6 +39,7 @@ WORDS: Final = ("rfc3339", *PATTERNS, *EPOCH_NS)
 DURATION_NS: Final = {"seconds": SECOND_NS, "milliseconds": 1_000_000}
 #: A number of nanoseconds below has at most 15 digits: the nearest float reads back as it was.
 EXACT_NS: Final = 10**15
+_INT64_BOUND: Final = 1 << 63
 #: Longest number: all of its digits are exact in a Decimal, and more than any value here has.
 MOST_DIGITS: Final = 27
 
@@ -50,15 +51,16 @@ _ISO_DURATION: Final = re.compile(
 ).fullmatch
 
 
-def epoch_number(style: str, seconds: int, nanos: int) -> int:
-    """A timestamp as whole units since the epoch.
+def epoch_number(style: str, seconds: int, nanos: int) -> int | orjson.Fragment:
+    """A timestamp as whole units since the epoch; digits where these are more than 64 bits hold.
 
     >>> epoch_number("epoch_ms", -1, 500_000_000)
     -500
     """
     if not FIRST_S <= seconds <= LAST_S or not 0 <= nanos < SECOND_NS:
         raise ValueError("a Timestamp is out of range")
-    return (seconds * SECOND_NS + nanos) // EPOCH_NS[style]
+    units = (seconds * SECOND_NS + nanos) // EPOCH_NS[style]
+    return units if -_INT64_BOUND <= units < _INT64_BOUND else orjson.Fragment(str(units))
 
 
 def read_epoch(style: str, text: str) -> tuple[int, int]:

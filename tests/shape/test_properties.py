@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.shape.codecs import ShapedCodecs, codecs_of
+from proxy.shape.forms_times import EPOCH_NS
 from proxy.shape.layout import Layouts
 from proxy.shape.losses import losses
 from proxy.shape.options import (
@@ -20,7 +21,9 @@ from proxy.shape.options import (
     ShapeOptions,
     Substitute,
 )
+from proxy.transcoding.descriptors import message_class
 from proxy.transcoding.protojson import Codecs, DecodeFailure, JsonOptions, MessageCodec
+from proxy.transcoding.protojson.moments import FIRST_S, LAST_S, SECOND_NS
 from tests.shape.shop import descriptors, message_type
 from tests.transcoding.protojson.schema import (
     ODD,
@@ -65,6 +68,10 @@ def pool_for(name: str) -> DescriptorPool:
     package = name.partition(".")[0]
     texts = {"old": OLD, "odd": ODD}
     return pool_of(texts[package]) if package in texts else conformance()
+
+
+def make(name: str) -> Any:
+    return message_class(message_type(name))()
 
 
 def printed(codec: MessageCodec, message: Message) -> bytes | None:
@@ -178,6 +185,34 @@ def test_what_a_shape_writes_reads_back(name: str, kind: str) -> None:
             assert same(codec.parse(body)[0]) == same(message)
 
     check()
+
+
+@pytest.mark.parametrize("style", EPOCH_NS)
+@pytest.mark.parametrize("seconds", [FIRST_S, -1, 0, 9_223_372_036, 9_223_372_037, LAST_S])
+def test_every_time_has_a_number(style: Any, seconds: int) -> None:
+    """Those of nanoseconds leave 64 bits in 2262, and the first of all times stands for none."""
+    codec = ShapedCodecs(
+        descriptors().pool, JsonOptions(), ShapeOptions(forms=Forms(timestamp=style))
+    ).message(message_type("Order"))
+    message = make("Order")
+    message.create_time.seconds = seconds
+    body = codec.print(message)
+    assert b'"createTime":%d' % (seconds * SECOND_NS // EPOCH_NS[style]) in body
+    assert same(codec.parse(body)[0]) == same(message)
+
+
+@pytest.mark.parametrize("style", EPOCH_NS)
+@pytest.mark.parametrize(
+    ("seconds", "nanos"), [(FIRST_S - 1, 0), (LAST_S + 1, 0), (0, -1), (0, SECOND_NS)]
+)
+def test_what_is_no_time_has_no_number(style: Any, seconds: int, nanos: int) -> None:
+    codec = ShapedCodecs(
+        descriptors().pool, JsonOptions(), ShapeOptions(forms=Forms(timestamp=style))
+    ).message(message_type("Order"))
+    message = make("Order")
+    message.create_time.seconds, message.create_time.nanos = seconds, nanos
+    with pytest.raises(DecodeFailure, match="out of range"):
+        codec.print(message)
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
