@@ -51,7 +51,7 @@ HINTS: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.INT64_STRING: "set int64_as_numbers: true, or int64 in the shape",
         Kind.NUMBER_REPR: "the same number, written otherwise: harmless to JSON parsers",
         Kind.ENUM_REPR: "set enums_as_numbers, or enum in the shape, as legacy has it",
-        Kind.BYTES_ENCODING: "set bytes in the shape as legacy has it; ProtoJSON has standard base64",
+        Kind.BYTES_ENCODING: "set bytes in the shape as legacy has it; ProtoJSON has base64",
         Kind.TIMESTAMP_FORMAT: "set timestamp or duration in the shape as legacy has it",
         Kind.KEY_CASE: "set names: proto, names in the shape, or json_name in the proto",
         Kind.LIST_LENGTH: "one side has more elements: look at filters, pages and limits",

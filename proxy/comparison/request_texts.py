@@ -9,7 +9,7 @@ number to it. A number is told as another value when a field of 32 bits has cut 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
@@ -18,9 +18,10 @@ from proxy.comparison.agreement import agrees
 from proxy.comparison.documents import ABSENT, Difference, Excerpt
 from proxy.comparison.kinds import Kind
 from proxy.comparison.numbers import number_text
-from proxy.comparison.paths import Part, PathPattern
+from proxy.comparison.paths import ROOT, Part, PathPattern, step_of
 from proxy.comparison.rules import Check, Held, Ignore, Number, Present, Rule
 from proxy.errors import RequestError
+from proxy.shape.form_bodies import FormReader
 from proxy.transcoding.parameters import Form, Parameter
 from proxy.transcoding.protojson import kinds as protojson
 from proxy.transcoding.protojson.scalars import INTEGERS, float_json
@@ -61,7 +62,8 @@ class TextRules:
         self._held: dict[str, Held] = {}
         for index, rule in enumerate(rules):
             pattern = PathPattern.parse(rule.path)
-            if pattern.part.is_text:
+            # An input of a form is text at the path of a member.
+            if pattern.part.is_text or (pattern.part is Part.REQUEST and len(pattern.steps) == 1):
                 held = Held(index, rule.check)
                 self._held |= dict.fromkeys((rule.path, _by_proto_name(request, pattern)), held)
 
@@ -120,9 +122,32 @@ def query_differences(request: RequestBuilder, query: str, message: Message) -> 
 
     A parameter that names no field is a missing field.
     """
+    return _given_differences(
+        request.query.meanings(query),
+        message,
+        lambda name: f"{Part.QUERY}{name[:MAX_UNKNOWN_NAME_CHARACTERS]}",
+    )
+
+
+def form_differences(
+    forms: FormReader, body: bytes, content_type: str | None, message: Message
+) -> Iterator[Told]:
+    """What of a form's inputs is not in the message as it was sent; files are not looked at."""
+    return _given_differences(
+        forms.meanings(body, content_type),
+        forms.target(message),
+        lambda name: f"{Part.REQUEST}{ROOT}{step_of(name)}",
+    )
+
+
+def _given_differences(
+    given: Iterable[tuple[str, str, Parameter | None]],
+    message: Message,
+    path_of: Callable[[str], str],
+) -> Iterator[Told]:
     lists: dict[str, tuple[str, Parameter, list[str]]] = {}
-    for name, text, parameter in request.query.meanings(query):
-        path = f"{Part.QUERY}{name[:MAX_UNKNOWN_NAME_CHARACTERS]}"
+    for name, text, parameter in given:
+        path = path_of(name)
         if parameter is None:
             yield Told(Difference(path, Kind.MISSING_FIELD, 1, _text(text), ABSENT), path)
         elif parameter.node.is_list:

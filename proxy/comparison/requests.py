@@ -23,10 +23,16 @@ from proxy.comparison.documents import Comparison, Difference, Document
 from proxy.comparison.kinds import Kind
 from proxy.comparison.legacy_plans import Written
 from proxy.comparison.paths import ROOT, Part, PathPattern, step_of
-from proxy.comparison.request_texts import TextRules, capture_differences, query_differences
+from proxy.comparison.request_texts import (
+    TextRules,
+    capture_differences,
+    form_differences,
+    query_differences,
+)
 from proxy.comparison.rules import Rule
 from proxy.comparison.schema import Plans
 from proxy.shape.codecs import ShapedCodecs
+from proxy.shape.form_bodies import FormLeaves
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import is_raw
 from proxy.transcoding.protojson import Codecs, DecodeFailure
@@ -62,7 +68,7 @@ class RequestComparator:
     *body* compares JSON bodies; None where a body is none, or no JSON.
     """
 
-    __slots__ = ("_indexes", "_label", "_print", "_request", "_root", "_texts", "body")
+    __slots__ = ("_forms", "_indexes", "_label", "_print", "_request", "_root", "_texts", "body")
 
     def __init__(
         self,
@@ -80,6 +86,8 @@ class RequestComparator:
         #: Of the body's rules, by their indexes there, the indexes among all.
         self._indexes = tuple(index for index, _ in _body_rules(request, rules))
         self._root = _root(request)
+        leaves = request.leaves
+        self._forms = leaves.forms if isinstance(leaves, FormLeaves) else None
         self._label = f"{request.binding.http_method} {request.binding.template}"
 
     def __repr__(self) -> str:
@@ -112,12 +120,21 @@ class RequestComparator:
         body = Comparator.compile(binding.method.input_type, field, options, plans=plans)
         return cls(request, rules, body, printer(binding, codecs), tell_unknown=tell_unknown)
 
-    def compare(self, captures: Sequence[str], query: str, body: bytes, message: Message) -> Lost:
+    def compare(
+        self,
+        captures: Sequence[str],
+        query: str,
+        body: bytes,
+        message: Message,
+        content_type: str | None = None,
+    ) -> Lost:
         """Everything that was lost or changed, at most `MAX_DIFFERENCES`.
 
         *message* is what `RequestBuilder.build` made of the rest. Raises nothing.
         """
-        texts, pair = self.of_texts(captures, query, message), self.documents(body, message)
+        texts = self.of_texts(captures, query, message)
+        texts = texts.and_also(self.of_form(body, content_type, message))
+        pair = self.documents(body, message, content_type)
         if self.body is None or pair is None:
             return texts
         return texts.and_also(self.of_body(self.body.compare(*pair)))
@@ -131,15 +148,30 @@ class RequestComparator:
         lost, hits = self._texts.held_against(found)
         return Lost(merged(lost), hits)
 
-    def documents(self, body: bytes, message: Message) -> tuple[Document, Document] | None:
+    def of_form(self, body: bytes, content_type: str | None, message: Message) -> Lost:
+        """What is lost of a body that is a form; nothing where it is none."""
+        if self._forms is None or not body or not self._forms.takes(content_type):
+            return Lost()
+        found = form_differences(self._forms, body, content_type, message)
+        lost, hits = self._texts.held_against(found)
+        return Lost(merged(lost), hits)
+
+    def documents(
+        self, body: bytes, message: Message, content_type: str | None = None
+    ) -> tuple[Document, Document] | None:
         """What `body` is to compare: the client's, and the message's; None where nothing is."""
-        if self.body is None or not body or body.strip() == b"null":
+        if self.body is None or not body or body.strip() == b"null" or self._is_form(content_type):
             return None
         try:
             printed = self._print(message)
         except DecodeFailure:
             return Document(200, _JSON, body), Document(200, _JSON, complete=False)
         return Document(200, _JSON, body), Document(200, _JSON, printed)
+
+    def _is_form(self, content_type: str | None) -> bool:
+        if self._request.options.reads_form:
+            return True
+        return self._forms is not None and self._forms.takes(content_type)
 
     def of_body(self, comparison: Comparison) -> Lost:
         """What a comparison of `documents` tells of request and message."""

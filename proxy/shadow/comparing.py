@@ -107,7 +107,9 @@ class Comparing:
         where = self._where(builder, input_type, len(body), INLINE_BODY_BYTES)
         if where is Where.HERE or _is_passed_on(builder):
             built = builder.build(sample.captures, sample.query, body, content_type)
-            return Made(built.message, requests.documents(body, built.message))
+            if builder.options.reads_form:
+                return Made(built.message, None)
+            return Made(built.message, requests.documents(body, built.message, content_type))
         if where is Where.NOWHERE:
             return None
         helped = await self._helper.build(

@@ -28,7 +28,7 @@ from proxy.gate.redaction import Hasher
 from proxy.shadow.answers import NO_MEMORY, Answered
 from proxy.shadow.asking import with_asked
 from proxy.shadow.coding import Undecodable, plain_document
-from proxy.shadow.comparing import Comparing, Made
+from proxy.shadow.comparing import INLINE_BODY_BYTES, Comparing, Made
 from proxy.shadow.legs import Legs, Prepared
 from proxy.shadow.metering import Metered
 from proxy.shadow.observing import Examined, Observing
@@ -43,6 +43,7 @@ from proxy.shadow.pairs import (
 )
 from proxy.shadow.sample import Failed, Life, Sample
 from proxy.telemetry.metrics import Metrics
+from proxy.transcoding.request import with_form
 
 #: Legs of a mirror, as the metrics name them.
 LEGACY: Final = "legacy"
@@ -180,8 +181,12 @@ class _Examination:
         if self._prepared is None:
             return Lost()
         sample, requests = self._sample, self._parts.requests
-        message = self._prepared.message
-        found = requests.of_texts(sample.captures, sample.query, message)
+        message, content_type = self._prepared.message, sample.headers.get("content-type")
+        by_form = sample.binding.request.options.reads_form
+        query = with_form(sample.query, sample.body) if by_form else sample.query
+        found = requests.of_texts(sample.captures, query, message)
+        if len(sample.body) <= INLINE_BODY_BYTES:  # the helper looks at JSON alone
+            found = found.and_also(requests.of_form(sample.body, content_type, message))
         documents = self._prepared.documents
         if requests.body is None or documents is None:
             return found

@@ -113,7 +113,7 @@ class Worker:
         except StatusError as error:
             return Built(b"", refusal=Refusal.of(error))
         wire = message.SerializePartialToString()
-        documents = requests.documents(job.body, message)
+        documents = requests.documents(job.body, message, job.content_type)
         if documents is None:
             return Built(wire)
         return Built(wire, documents[1].body, documents[1].complete)

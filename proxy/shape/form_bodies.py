@@ -38,6 +38,7 @@ from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import BodyReader
 from proxy.transcoding.fieldmask import JsonLeaves, Leaf
 from proxy.transcoding.httpbody import fill_http_body, is_http_body
+from proxy.transcoding.parameters import Parameter
 from proxy.transcoding.protojson.faults import excerpt, joined
 from proxy.transcoding.query import Bound
 from proxy.transcoding.request_options import RequestOptions
@@ -112,6 +113,17 @@ class FormReader:
         for file in filter(_is_file, parts):
             yield Leaf(self._files[file.name].path, file.name)
 
+    def meanings(
+        self, body: bytes, content_type: str | None
+    ) -> list[tuple[str, str, Parameter | None]]:
+        """Name, text and field of each input but files; None for no field. Raises as `fill`."""
+        return list(self._binder.meant(_texts(read_form(body, content_type, self._limits))))
+
+    def target(self, message: Any) -> Message:
+        """The part of a request that the fields of `meanings` are of."""
+        found: Message = getattr(message, self._prefix) if self._prefix else message
+        return found
+
     def _take(self, message: Any, parts: list[Part | File]) -> None:
         taken: set[str] = set()
         for file in filter(_is_file, parts):
@@ -185,16 +197,16 @@ class FormLeaves(JsonLeaves):
 
     def __init__(self, forms: FormReader, prefix: str, leaves: JsonLeaves | None) -> None:
         super().__init__({}, prefix)
-        self._forms = forms
+        self.forms = forms
         self._leaves = leaves
 
     def __repr__(self) -> str:
-        return f"<FormLeaves of {self._forms!r}>"
+        return f"<FormLeaves of {self.forms!r}>"
 
     def of(self, body: bytes, content_type: str | None = None) -> list[Leaf]:
         """The leaves of a body that was read before, ordered by path, without the prefix."""
-        if self._forms.takes(content_type):
-            return sorted(set(self._forms.leaves(body, content_type)))
+        if self.forms.takes(content_type):
+            return sorted(set(self.forms.leaves(body, content_type)))
         return [] if self._leaves is None else self._leaves.of(body, content_type)
 
 

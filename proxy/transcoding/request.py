@@ -233,9 +233,13 @@ class _FormBuilder(RequestBuilder):
     def build(
         self, captures: Sequence[str], query: str, body: bytes, content_type: str | None
     ) -> BuiltRequest:
-        form = body.decode("utf-8", "surrogateescape")
-        both = f"{form}&{query}" if form and query else form or query
-        return super().build(captures, both, b"", content_type)
+        return super().build(captures, with_form(query, body), b"", content_type)
+
+
+def with_form(query: str, body: bytes) -> str:
+    """A raw query behind the parameters of a form."""
+    form = body.decode("utf-8", "surrogateescape")
+    return f"{form}&{query}" if form and query else form or query
 
 
 def query_binder(binding: Binding, options: RequestOptions, tables: FieldTables) -> QueryBinder:
