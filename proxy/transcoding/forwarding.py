@@ -85,11 +85,11 @@ def end_to_end(headers: Iterable[Pair]) -> list[Pair]:
             kept.append(pair)
         elif name == "connection":
             options.append(pair[1])
-    named = _named_by(options)
+    named = named_by(options)
     return [pair for pair in kept if pair[0].lower() not in named] if named else kept
 
 
-def _named_by(options: Sequence[str]) -> frozenset[str]:
+def named_by(options: Sequence[str]) -> frozenset[str]:
     """The headers that `Connection` values remove, lower case."""
     if not options:
         return frozenset()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, Literal
 
 from proxy.errors import RequestError
-from proxy.transcoding.forwarding import Arrival, request_headers
+from proxy.transcoding.forwarding import Arrival, named_by, request_headers
 from proxy.transcoding.metadata import (
     MAX_METADATA_BYTES,
     PAIR_OVERHEAD_BYTES,
@@ -69,6 +69,8 @@ _TRAILER_HEADER: Final = "grpc-trailer-"
 _OURS: Final = frozenset({"date", "server"})
 _OUR_PREFIX: Final = "x-cutover-"
 
+_CONNECTION: Final = "connection"
+
 #: What tells a server where a request came from, and what else clients could say about that.
 _ORIGIN: Final = frozenset({"x-forwarded-for", "x-forwarded-host"})
 _SPOOFED: Final = _ORIGIN | {"forwarded", "x-forwarded-proto"}
@@ -80,7 +82,9 @@ def request_metadata(
     """Compile the function that makes a call's metadata, by *policy* and the allow-list *allow*.
 
     It does and raises what that of `compile_request_metadata` does with the headers of the list.
-    Others, which nobody has named one by one, are left out where metadata cannot carry them.
+    Others, which nobody has named one by one, are left out where metadata cannot carry them, and
+    where they are of the connection. Where a request came from is ours to say: what a client says
+    of it is left out, by whatever name.
 
     >>> make = request_metadata("grpc-gateway", ["authorization"])
     >>> make({"Authorization": "Bearer x", "Cookie": "a=b"})
@@ -91,16 +95,18 @@ def request_metadata(
     """
     if policy == "list":
         return compile_request_metadata(allow, withheld=withheld)
+    withheld = _SPOOFED.union(withheld)
     allowed = allow_list(allow).difference(withheld)
     others = _everything if policy == "all" else _permanent
 
     def make(headers: HeaderView) -> Pairs:
         pairs: list[tuple[str, str | bytes]] = []
+        of_hop = named_by([value for name, value in headers.items() if name.lower() == _CONNECTION])
         for header, value in headers.items():
             name = header.lower()
             if name in allowed or name.startswith(PREFIX):
                 pairs += unusual_pairs(header, value, withheld)
-            if name not in withheld:
+            if name not in withheld and name not in of_hop:
                 pairs += others(name, value, allowed)
         size = sum(len(name) + len(value) + PAIR_OVERHEAD_BYTES for name, value in pairs)
         if size > MAX_METADATA_BYTES:
@@ -113,7 +119,7 @@ def request_metadata(
 def _everything(
     name: str, value: str, allowed: Collection[str]
 ) -> Iterable[tuple[str, bytes | str]]:
-    if name in allowed or name in _SPOOFED or is_denied(name) or not is_metadata_name(name):
+    if name in allowed or is_denied(name) or not is_metadata_name(name):
         return ()
     return _carried(name, value)
 

@@ -46,6 +46,19 @@ def test_clients_cannot_say_where_they_are_when_all_passes(name: str):
     assert request_metadata("all", [])(headers((name, "203.0.113.9"))) == ()
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded"])
+def test_clients_cannot_say_where_they_are_by_a_prefix_or_a_list(policy, name: str):
+    """A server that takes the first of two values would believe them."""
+    make = request_metadata(policy, [name])
+    assert make(headers((f"Grpc-Metadata-{name}", "192.0.2.66"), (name, "192.0.2.66"))) == ()
+
+
+def test_headers_that_the_connection_names_do_not_pass_with_all_others():
+    given = headers(("Connection", "close, X-Hop"), ("X-Hop", "1"), ("X-Far", "2"))
+    assert request_metadata("all", [])(given) == (("x-far", "2"),)
+
+
 def test_duplicates_pass_in_their_order_and_named_headers_once():
     make = request_metadata("all", ["x-a"])
     assert make(headers(("X-A", "1"), ("x-b", "2"), ("x-a", "3"))) == (
