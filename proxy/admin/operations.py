@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from proxy.exchange.control import Control
+from proxy.exchange.recording import Recorder
 from proxy.routing.snapshot import Snapshot
 from proxy.shadow.reporting import Reporter
 from proxy.telemetry.metrics import Metrics
@@ -33,7 +34,8 @@ class Operations:
     """The service, as operators know it. *snapshot* is the one in force; a reload replaces it.
 
     *readiness* is asked anew each time. *configuration* tells what is shown beside the
-    configuration itself: generations, and the last reload. *reporter* tells of mirrors.
+    configuration itself: generations, and the last reload. *reporter* tells of mirrors, *recorder*
+    records.
     """
 
     snapshot: Snapshot
@@ -43,3 +45,4 @@ class Operations:
     reload: Reload
     configuration: Callable[[], dict[str, Any]] = dict
     reporter: Reporter | None = None
+    recorder: Recorder | None = None

@@ -10,6 +10,7 @@ from proxy.admin.access import Access, guarded_by
 from proxy.admin.answers import told_as_json
 from proxy.admin.operations import Operations
 from proxy.admin.reads import Reads
+from proxy.admin.recordings import Recordings
 from proxy.admin.shadow import ShadowPages
 from proxy.admin.writes import Writes
 
@@ -28,7 +29,12 @@ class Admin:
         application = web.Application(
             client_max_size=_MAX_BODY_BYTES, middlewares=[told_as_json, guarded_by(self._access)]
         )
-        for pages in (Reads(operations), Writes(operations), ShadowPages(operations)):
+        for pages in (
+            Reads(operations),
+            Writes(operations),
+            ShadowPages(operations),
+            Recordings(operations),
+        ):
             application.add_routes(pages.routes())
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_S

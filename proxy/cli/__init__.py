@@ -25,6 +25,7 @@ from proxy.cli.moves import (
     stage_command,
 )
 from proxy.cli.plan import plan
+from proxy.cli.record import record
 from proxy.cli.replay import replay
 from proxy.cli.report import report
 from proxy.cli.reset_evidence import reset_evidence
@@ -62,7 +63,7 @@ _COMMANDS = (
     *(serve, check, plan, routes, explain_command, demo),
     *(status, stage_command, percent_command, promote, *PLAIN_MOVES, kill, reload_command),
     *(report, gate, examples, suggest_rules, suggest_command, coverage, reset_evidence),
-    *(replay, audit, stale),
+    *(record, replay, audit, stale),
 )
 for command in _COMMANDS:
     main.add_command(command)

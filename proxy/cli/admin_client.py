@@ -8,7 +8,7 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
@@ -26,7 +26,12 @@ from proxy.gate.judgement import GateVerdict
 _TIMEOUT_S: Final = 60.0
 #: Exit code when a gate cannot say yet.
 _TOO_EARLY: Final = 2
-_SCHEMES: Final = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+#: Statuses from here on refuse.
+_REFUSED: Final = 400
+_SCHEMES: Final[dict[str, type[http.client.HTTPConnection]]] = {
+    "http": http.client.HTTPConnection,
+    "https": http.client.HTTPSConnection,
+}
 
 
 class Refused(Exception):
@@ -56,22 +61,52 @@ class AdminClient:
         """Change something. Raises `Refused`, `Unreachable`."""
         return self._ask("POST", path, orjson.dumps(body))
 
-    def _ask(self, http_method: str, path: str, body: bytes | None) -> dict[str, Any]:
-        parts = urlsplit(self.url)
-        connection = _SCHEMES[parts.scheme](str(parts.hostname), parts.port, timeout=_TIMEOUT_S)
-        headers = {"Content-Type": "application/json"}
-        if self.token is not None:
-            headers["Authorization"] = f"Bearer {self.token}"
-        target = parts.path.rstrip("/") + path
+    def lines(self, path: str, body: Mapping[str, Any]) -> Generator[bytes, None, None]:
+        """Ask for an answer that comes line by line, for as long as there are lines.
+
+        Raises `Refused`, `Unreachable`. To stop taking them is to leave.
+        """
+        connection = self._connection()
         try:
-            connection.request(http_method, target, body=body, headers=headers)
-            response = connection.getresponse()
+            response = self._begin(connection, "POST", path, orjson.dumps(body))
+            if response.status >= _REFUSED:
+                _read(response.status, response.read())
+            yield from response
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"no answer from the admin port at {self.url}: {error}") from error
+        finally:
+            connection.close()
+
+    def _ask(self, http_method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        connection = self._connection()
+        try:
+            response = self._begin(connection, http_method, path, body)
             text = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"no answer from the admin port at {self.url}: {error}") from error
         finally:
             connection.close()
         return _read(response.status, text)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        made = _SCHEMES[parts.scheme]
+        return made(str(parts.hostname), parts.port, timeout=_TIMEOUT_S)
+
+    def _begin(
+        self,
+        connection: http.client.HTTPConnection,
+        http_method: str,
+        path: str,
+        body: bytes | None,
+    ) -> http.client.HTTPResponse:
+        """Send a request, and read the head of its answer."""
+        headers = {"Content-Type": "application/json"}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        target = urlsplit(self.url).path.rstrip("/") + path
+        connection.request(http_method, target, body=body, headers=headers)
+        return connection.getresponse()
 
 
 def _read(status: int, text: bytes) -> dict[str, Any]:
@@ -81,7 +116,7 @@ def _read(status: int, text: bytes) -> dict[str, Any]:
         raise Refused(f"the admin port answered {status} without JSON") from error
     if not isinstance(answer, dict):
         raise Refused(f"the admin port answered {status} with JSON that is no object")
-    if status >= 400:
+    if status >= _REFUSED:
         raise Refused(_why(answer), answer.get("verdict"))
     return answer
 

@@ -35,6 +35,7 @@ from proxy.exchange.exchange import Exchange
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.observer import Observer
 from proxy.exchange.passthrough import Passthrough
+from proxy.exchange.recording import Recorder
 from proxy.exchange.steering import Steering
 from proxy.programs.pool import ProgramPool
 from proxy.programs.steps import ProgramSteps
@@ -72,6 +73,7 @@ class Lasting:
     control: Control
     shadowing: Shadowing
     programs: ProgramPool
+    recorder: Recorder
 
 
 @dataclass(slots=True, eq=False)
@@ -256,11 +258,12 @@ class Generations:
             mark=mark,
             mirroring=mirroring,
             programs=ProgramSteps(lasting.programs),
+            recorder=lasting.recorder,
         )
         metrics, access_log = lasting.metrics, lasting.access_log
         return Serving(
             exchange,
-            Observer(snapshot, metrics, access_log, steering, clock, mirroring),
+            Observer(snapshot, metrics, access_log, steering, clock, mirroring, lasting.recorder),
             HeaderLimits(limits.max_url_bytes, limits.max_header_field_bytes, limits.max_headers),
             ReadLimits(limits.max_header_bytes),
             ConnectionLimits(

@@ -105,7 +105,7 @@ def replay(
     as_json: bool,
     folder: Path,
 ) -> int:
-    """Replay recorded exchanges against the gRPC servers, and compare.
+    """Replay recorded exchanges, and compare the answers.
 
     FILE is HAR or lines of JSON, such as `cutover record` writes. Each request goes through the
     transcoder of the configuration to the upstream of its route, marked as a copy; the answer that

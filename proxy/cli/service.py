@@ -26,6 +26,7 @@ from proxy.config.sections import Listen
 from proxy.cutover.pins import DEFAULT_BYTES, Pins
 from proxy.errors import ConfigError, Place, Problem
 from proxy.exchange.control import Control
+from proxy.exchange.recording import Recorder
 from proxy.programs.pool import ProgramPool
 from proxy.routing.snapshot import Snapshot
 from proxy.server.frontend import Frontend
@@ -62,6 +63,7 @@ class Service:
     _operations: Operations
     _shadowing: Shadowing
     _reporter: Reporter
+    _recorder: Recorder
     control: Control
 
     def __init__(
@@ -156,6 +158,7 @@ class Service:
             self._reload_all,
             self._configuration,
             self._reporter,
+            self._recorder,
         )
         self._admin_port = Admin(self._operations)
         self._prepare_reloads()
@@ -197,8 +200,15 @@ class Service:
         self._open_shadowing(first.config.settings)
         programs = ProgramPool()
         self._stack.push_async_callback(programs.close)
+        self._recorder = self._open_recorder()
         lasting = Lasting(
-            self._folder, self._metrics, access_log, self.control, self._shadowing, programs
+            self._folder,
+            self._metrics,
+            access_log,
+            self.control,
+            self._shadowing,
+            programs,
+            self._recorder,
         )
         self._generations = Generations(lasting)
         self._stack.push_async_callback(self._end_generations)
@@ -206,6 +216,16 @@ class Service:
         self._generations.put_in_service(generation)
         self._stack.push_async_callback(_ended, asyncio.ensure_future(self._reporter.keep_fresh()))
         return generation
+
+    def _open_recorder(self) -> Recorder:
+        """What records for as long as somebody asks for it."""
+        recorder = Recorder(time.monotonic, time.time)
+        for name, told, read in (
+            ("recorded", "Exchanges that were recorded.", lambda: recorder.recorded),
+            ("not_recorded", "Exchanges that a recording has left out.", lambda: recorder.dropped),
+        ):
+            self._metrics.count_from(f"cutover_exchanges_{name}", told, read)
+        return recorder
 
     def _open_shadowing(self, settings: Settings) -> None:
         """What mirrors need; it ends after the last mirror, and before the state is let go."""

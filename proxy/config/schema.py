@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from proxy.config.base import NonEmpty, Section
 from proxy.config.options import Defaults, Route
 from proxy.config.override import Override
+from proxy.config.recording import Record
 from proxy.config.sections import (
     Admin,
     Connections,
@@ -105,6 +106,11 @@ class Settings(Section):
     )
     evidence: Evidence = Field(
         default=Evidence(), description="Where comparisons are counted, and for how long."
+    )
+    record: Record | None = Field(
+        default=None,
+        description="The most that `cutover record` may ask for; without it nothing is recorded.",
+        examples=[{"max_exchanges": 500}],
     )
     state: State = Field(default=State(), description="Where operators' moves are kept.")
     reload: Reload = Field(default=Reload(), description="When a changed folder is looked at.")

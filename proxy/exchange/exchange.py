@@ -18,11 +18,13 @@ from proxy.errors import LimitExceeded, RequestError, StatusError, UpstreamError
 from proxy.exchange.compression import negotiated
 from proxy.exchange.failure import context_of, errors_of, failure, late_failure
 from proxy.exchange.form_methods import form_reader, named_in_form
+from proxy.exchange.keeping import keep_answer
 from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.mirroring import Mirroring
 from proxy.exchange.orphans import Orphans
 from proxy.exchange.outcomes import asked_of, delivered, replied_by
 from proxy.exchange.passthrough import Passthrough
+from proxy.exchange.recording import Recorder
 from proxy.exchange.steering import Steering
 from proxy.exchange.streaming import StreamingReply
 from proxy.programs.pool import ProgramPool
@@ -70,7 +72,8 @@ class Exchange:
     """Answers requests by one snapshot, over the upstreams that it names.
 
     *orphans* are the writes on the gRPC side whose clients have left. Without *mirroring* nothing
-    is mirrored. The *mark* of mirrored calls passes on only from those who know its secret.
+    is mirrored, without *recorder* nothing recorded. The *mark* of mirrored calls passes on only
+    from those who know its secret.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Exchange:
         mark: Mark | None = None,
         mirroring: Mirroring | None = None,
         programs: ProgramSteps | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.snapshot = snapshot
         self._upstreams = upstreams
@@ -97,6 +101,7 @@ class Exchange:
         self._keep_alive_s = keep_alive_s
         self._mirroring = mirroring
         self._programs = programs or ProgramSteps(ProgramPool())
+        self._recorder = recorder
         self._mark = mark
         self._ours = _OURS if self._mark is None else _OURS | {self._mark.header}
         self._exposes_side = snapshot.config.settings.debug.expose_side
@@ -125,6 +130,8 @@ class Exchange:
         self._steering.answered(request, outcome, answer.http_status)
         if outcome.capture is not None and self._mirroring is not None:
             self._mirroring.answered(outcome.capture, answer)
+        if outcome.recording is not None:
+            keep_answer(outcome.recording, answer)
         self._tell_side(answer, outcome)
         return answer
 
@@ -188,6 +195,8 @@ class Exchange:
         decision = self._steering.decide(route, request, outcome)
         if binding is not None and binding.route.mirror is not None and self._mirroring is not None:
             self._mirroring.begin(binding, found, request, outcome, decision)
+        if self._recorder is not None and self._recorder.session is not None:
+            self._recorder.begin(found, request, outcome, decision.side)
         if decision.side is Side.GRPC and binding is not None:
             outcome.decision = decision
             return await self._by_grpc(binding, found, request, outcome)

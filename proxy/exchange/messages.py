@@ -134,6 +134,7 @@ class Outcome:
     client gave the call less time than the route does, *has_entered* that the request is among
     those that its route has in flight. *limit* names the limit of ours for which it was refused.
     *quirks* are the legacy forms of its URL, *page_calls* says how many calls its page took.
+    *capture* keeps it for its mirror, *recording* for whoever records.
     """
 
     decision: Decision = REFUSED
@@ -161,6 +162,7 @@ class Outcome:
     quirks: tuple[str, ...] = ()
     error: str = ""
     capture: Capture | None = None
+    recording: Capture | None = None
     is_delivered: bool = False
 
     def fell_back(self, reason: FallbackReason, error: StatusError) -> None:

@@ -1,14 +1,13 @@
 """Requests on their way, as mirrors see them: which are sampled, what of them is kept.
 
-Belongs here: handing the pieces of a request and of its answer to a `Capture` while they pass.
-Does not: keeping them, and the mirror itself (`shadow`).
+Belongs here: which requests have a `Capture`, and when it is handed over. Does not: giving it the
+pieces of a request and its answer (`keeping`), the mirror itself (`shadow`).
 
-Whatever goes wrong here costs the mirror and nothing else: no method raises, and what is wrapped
-around a body or an answer passes on each piece, each error and each cancellation as it comes.
+Whatever goes wrong here costs the mirror and nothing else: no method raises.
 """
 
-from collections.abc import AsyncIterator, Callable
-from typing import Final, Self
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -16,14 +15,15 @@ from proxy.cutover.decision import Decision, Reason
 from proxy.cutover.mirror import mirrored_side
 from proxy.cutover.stages import Side
 from proxy.cutover.sticky import sticky_key
-from proxy.exchange.messages import Answer, BodyReader, Outcome, Request, StreamAnswer
+from proxy.exchange.keeping import BUG, keep_answer, keep_body
+from proxy.exchange.messages import Answer, Outcome, Request, StreamAnswer
 from proxy.exchange.steering import Steering
 from proxy.routing.table import Found, Route, RouteBinding
 from proxy.shadow.capture import Capture
 from proxy.shadow.marks import Mark
 from proxy.shadow.mirror import RouteMirror
 from proxy.shadow.mirrors import KILLED, Leaving, Mirrors
-from proxy.shadow.sample import NOTHING_YET, Drop, Life, Sample, Skip
+from proxy.shadow.sample import NOTHING_YET, Life, Sample, Skip
 from proxy.status import Code
 
 _log: Final = structlog.get_logger("proxy.exchange")
@@ -34,7 +34,6 @@ UNANSWERED: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CA
 # Names for the members: reading one from its class takes longer than what is done with it.
 _ELIGIBLE: Final = Life.ELIGIBLE
 _KILL_SWITCH: Final = Reason.KILL_SWITCH
-_BUG: Final[Leaving] = (Life.DROPPED, Drop.INTERNAL)
 _HEAD: Final[Leaving] = (Life.SKIPPED, Skip.HEAD)
 
 
@@ -97,12 +96,12 @@ class Mirroring:
                 capture = self._capture(mirror, binding, found, request, decision.side)
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
             _log.exception("sampling failed", route=binding.route.name)
-            leaving = _BUG
+            leaving = BUG
         if leaving is not None:
             mirror.counts.add(*leaving)
             return
         outcome.capture = capture
-        self._keep_body(capture, request)
+        keep_body(capture, request)
 
     def _leaving(self, mirror: RouteMirror, request: Request, decision: Decision) -> Leaving | None:
         if decision.reason is _KILL_SWITCH:
@@ -148,30 +147,9 @@ class Mirroring:
         )
         return self._mirrors.capture(mirror, sample)
 
-    def _keep_body(self, capture: Capture, request: Request) -> None:
-        """Have the body of *request* kept as it is read, if there is one that may be."""
-        try:
-            capture.body_announced(request.body.length)
-            if not capture.body_is_whole and capture.stopped is None:
-                request.body = KeptBody(request.body, capture)
-        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
-            _log.exception("keeping a body failed", route=capture.mirror.route.name)
-            capture.stop(*_BUG)
-
     def answered(self, capture: Capture, answer: Answer | StreamAnswer) -> None:
         """Keep *answer*, which is about to be sent, or its pieces as they pass."""
-        try:
-            if isinstance(answer, Answer):
-                capture.answer_begun(answer.http_status, answer.headers, None)
-                capture.answer_piece(answer.body)
-                capture.answer_is_whole = True
-                return
-            capture.answer_begun(answer.http_status, answer.headers, answer.length)
-            if capture.stopped is None:
-                answer.chunks = _KeptChunks(answer.chunks, capture)
-        except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
-            _log.exception("keeping an answer failed", route=capture.mirror.route.name)
-            capture.stop(*_BUG)
+        keep_answer(capture, answer)
 
     def ended(self, capture: Capture, outcome: Outcome) -> None:
         """Hand *capture* over, now that its request has ended, however it did."""
@@ -184,7 +162,7 @@ class Mirroring:
             sample.at_s = self._wall_clock()
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
             _log.exception("ending a capture failed", route=capture.mirror.route.name)
-            capture.stop(*_BUG)
+            capture.stop(*BUG)
         try:
             self._mirrors.submit(capture)
         except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
@@ -205,110 +183,3 @@ def _skip(capture: Capture, outcome: Outcome) -> Skip | None:
     if not outcome.is_delivered:
         return Skip.PRIMARY_FAILED if capture.answer_failed else Skip.CLIENT_GONE
     return capture.missing()
-
-
-class KeptBody:
-    """A request's body whose reader gives the *capture* what it takes."""
-
-    __slots__ = ("_body", "_capture")
-
-    def __init__(self, body: BodyReader, capture: Capture) -> None:
-        self._body = body
-        self._capture = capture
-
-    def __repr__(self) -> str:
-        return f"<KeptBody {self._body!r}>"
-
-    @property
-    def length(self) -> int | None:
-        """As that of the body."""
-        return self._body.length
-
-    @property
-    def received(self) -> int:
-        """As that of the body."""
-        return self._body.received
-
-    @property
-    def is_awaited(self) -> bool:
-        """As that of the body."""
-        return self._body.is_awaited
-
-    async def read(self, limit: int) -> bytes:
-        """Read the body whole, and keep it."""
-        body = await self._body.read(limit)
-        _keep(self._capture, self._capture.body_read, body)
-        return body
-
-    async def gather(self) -> None:
-        """As that of the body."""
-        await self._body.gather()
-
-    def arrived(self) -> bytes | None:
-        """The body if it is here already; it is kept then."""
-        body = self._body.arrived()
-        if body is not None:
-            _keep(self._capture, self._capture.body_came, body)
-        return body
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Read the body piece by piece, and keep each."""
-        return _KeptPieces(self._body.chunks(), self._capture)
-
-
-class _Kept:
-    """Pieces on their way; the capture is given each, and how they end."""
-
-    __slots__ = ("_capture", "_pieces")
-
-    def __init__(self, pieces: AsyncIterator[bytes], capture: Capture) -> None:
-        self._pieces = pieces
-        self._capture = capture
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._capture!r}>"
-
-    def __aiter__(self) -> Self:
-        return self
-
-
-class _KeptPieces(_Kept):
-    """The pieces of a request's body on their way to a side."""
-
-    __slots__ = ()
-
-    async def __anext__(self) -> bytes:
-        try:
-            piece = await anext(self._pieces)
-        except StopAsyncIteration:
-            self._capture.body_is_whole = True
-            raise
-        _keep(self._capture, self._capture.body_piece, piece)
-        return piece
-
-
-class _KeptChunks(_Kept):
-    """The pieces of an answer on their way to the client."""
-
-    __slots__ = ()
-
-    async def __anext__(self) -> bytes:
-        try:
-            piece = await anext(self._pieces)
-        except StopAsyncIteration:
-            self._capture.answer_is_whole = True
-            raise
-        except Exception:
-            self._capture.answer_failed = True
-            raise
-        _keep(self._capture, self._capture.answer_piece, piece)
-        return piece
-
-
-def _keep(capture: Capture, keep: Callable[[bytes], None], piece: bytes) -> None:
-    """Have *keep* keep *piece*. The piece passes on whatever comes of that."""
-    try:
-        keep(piece)
-    except Exception:  # noqa: BLE001 - here and in `shadow` alone, and logged
-        _log.exception("keeping a piece failed", route=capture.mirror.route.name)
-        capture.stop(*_BUG)

@@ -13,6 +13,7 @@ from proxy.cutover.stages import Side
 from proxy.errors import StatusError
 from proxy.exchange.messages import Outcome, Request
 from proxy.exchange.mirroring import Mirroring
+from proxy.exchange.recording import Recorder
 from proxy.exchange.steering import Steering
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Route
@@ -23,7 +24,7 @@ from proxy.transcoding.forwarding import client_address
 
 
 class Observer:
-    """Logs and counts the requests of one snapshot, and hands over those to be mirrored."""
+    """Logs and counts the requests of one snapshot, and hands over those that were kept."""
 
     def __init__(
         self,
@@ -33,12 +34,15 @@ class Observer:
         steering: Steering,
         clock: Callable[[], float],
         mirroring: Mirroring | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._metrics = metrics
         self._access_log = access_log
         self._steering = steering
         self._clock = clock
         self._mirroring = mirroring
+        self._recorder = recorder
+        self._snapshot = snapshot
         self._trusted_hops = snapshot.config.settings.forwarding.trusted_hops
         self._unmapped = metrics.for_route(UNMAPPED, "")
         self._routes = {
@@ -77,6 +81,8 @@ class Observer:
         if outcome.capture is not None and self._mirroring is not None:
             # Last: nothing of the request is left to do.
             self._mirroring.ended(outcome.capture, outcome)
+        if outcome.recording is not None and self._recorder is not None:
+            self._recorder.ended(outcome.recording, outcome, self._snapshot, duration_s)
 
     def limited(self, reason: str) -> None:
         """Count a request that is refused to stay within the limit named *reason*."""

@@ -1,6 +1,7 @@
 """Certificates that are replaced while requests are in flight; upstreams that stay and that go."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from proxy.cli.generation import Generation, Generations, Lasting
 from proxy.cli.reloading import Result
 from proxy.cli.service import Service
 from proxy.cli.shadowing import Shadowing
+from proxy.exchange.recording import Recorder
 from proxy.programs.pool import ProgramPool
 from proxy.routing.snapshot import Snapshot
 from proxy.telemetry.access_log import AccessLog
@@ -119,7 +121,8 @@ async def generations_of(folder: Folder, **options: Any) -> AsyncIterator[Genera
     with control_of(first, metrics=metrics) as control:
         shadowing = Shadowing(first.config.settings, place, control.state.path, metrics)
         programs = ProgramPool()
-        lasting = Lasting(place, metrics, log, control, shadowing, programs)
+        recorder = Recorder(time.monotonic, time.time)
+        lasting = Lasting(place, metrics, log, control, shadowing, programs, recorder)
         generations = Generations(lasting, **options)
         try:
             yield generations
