@@ -25,7 +25,7 @@ from proxy.shape.programs import NO_VALUE, guarded, restored, wrapped
 MAX_PROGRAMS: Final = 256
 #: Seconds that one job may take before the process ends itself: the parent has given up long
 #: before, if it is still there to do so.
-LONGEST_S: Final = 60
+LONGEST_S: Final = 15
 #: Signals that are meant for the parent and sent to all processes around it.
 _NOT_MEANT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
