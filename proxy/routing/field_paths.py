@@ -11,7 +11,8 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from proxy.comparison.legacy_plans import Asked, Written, body_of, plans_key, plans_of
 from proxy.comparison.paths import ELEMENT, VALUE, Part, PathPattern, Step, step_of
-from proxy.comparison.schema import Form, Plans, Type
+from proxy.comparison.schema import OPEN, Form, Plans, Type
+from proxy.config.compare import Use
 from proxy.config.naming import did_you_mean
 from proxy.errors import RequestError
 from proxy.routing.legacy_paths import LegacyNaming
@@ -25,6 +26,16 @@ _RAW: Final = Type(Form.SCALAR, Kind.BYTES)
 #: Whose content nobody has described: any path may be there.
 _UNDESCRIBED: Final = frozenset({Form.OPEN, Form.ANY})
 _WHAT: Final = {Form.MESSAGE: "an object", Form.LIST: "a list", Form.MAP: "a map"}
+
+
+#: Rules that do nothing but at lists.
+_FOR_LISTS: Final[frozenset[Use]] = frozenset({"list", "set"})
+#: Where no two values can ever agree by a rule.
+_UNFIT: Final[dict[Use, frozenset[Form]]] = {
+    "number": frozenset(_WHAT),
+    "format": frozenset(_WHAT),
+    "timestamp": frozenset({Form.LIST, Form.MAP}),
+}
 
 
 class NoSuchField(ValueError):
@@ -157,25 +168,41 @@ class FieldPaths:
                 return str(pattern)
             raise
 
-    def list_fault(
-        self, pattern: PathPattern, target: Target, key: str | None
+    def use_fault(
+        self, pattern: PathPattern, target: Target, use: Use, key: str | None
     ) -> tuple[str, str] | None:
-        """Why a rule for lists does nothing at a path: its key "use" or "key", and the words.
+        """Why a rule does nothing at a path: its key "use" or "key", and the words.
 
-        None where there is a list whose elements have the field *key*, if one is given, and where
-        nobody has described what is there. Raises `NoSuchField`.
+        None where it may do something, and where nobody has described what is there; of a rule for
+        lists, where there is a list whose elements have the field *key*, if one is given. Raises
+        `NoSuchField`.
         """
-        if pattern.part not in (Part.ANSWER, Part.REQUEST):
+        path, type_ = self._at(pattern, target)
+        if type_.form in _UNDESCRIBED:
             return None
+        if use not in _FOR_LISTS:
+            is_unfit = type_.form in _UNFIT.get(use, ()) or _is_truth(type_, use)
+            return ("use", f"is never met: {path} is {_what(type_)}") if is_unfit else None
+        if type_.form is not Form.LIST:
+            return "use", f"is for lists: {path} is {_what(type_)}"
+        plans = self._plans_of(target)
+        return None if key is None else self._key_fault(plans, type_.inner, key, f"{path}{ELEMENT}")
+
+    def shown_fault(self, pattern: PathPattern, target: Target) -> str | None:
+        """Why nothing is shown at a path, None where something may be. Raises `NoSuchField`."""
+        path, type_ = self._at(pattern, target)
+        if type_.form not in _WHAT:
+            return None
+        return f"shows nothing: {path} is {_what(type_)}; values are shown of what is in it"
+
+    def _at(self, pattern: PathPattern, target: Target) -> tuple[str, Type]:
+        """A path as differences have it, and what is there. Raises `NoSuchField`."""
+        if pattern.part not in (Part.ANSWER, Part.REQUEST):
+            return str(pattern), OPEN
         sent, plans = pattern.part is Part.REQUEST, self._plans_of(target)
         root = self._request(target) if sent else self._answer(target)
         steps, type_ = self._walked(plans, root, pattern, target)
-        path = str(PathPattern(steps, pattern.part))
-        if type_.form in _UNDESCRIBED:
-            return None
-        if type_.form is not Form.LIST:
-            return "use", f"is for lists: {path} is {_WHAT.get(type_.form, 'a single value')}"
-        return None if key is None else self._key_fault(plans, type_.inner, key, f"{path}{ELEMENT}")
+        return str(PathPattern(steps, pattern.part)), type_
 
     def _key_fault(
         self, plans: Plans, element: Type, key: str, path: str
@@ -271,6 +298,16 @@ class FieldPaths:
 def is_shaped(target: Target) -> bool:
     """Whether paths of a binding are of legacy JSON."""
     return target.written is not None and target.written.shape is not None
+
+
+def _what(type_: Type) -> str:
+    is_truth = type_.form is Form.SCALAR and type_.kind is Kind.BOOL
+    return _WHAT.get(type_.form, "a truth value" if is_truth else "a single value")
+
+
+def _is_truth(type_: Type, use: Use) -> bool:
+    """Whether a rule for numbers or times is asked about truth values."""
+    return use in ("number", "timestamp") and type_.form is Form.SCALAR and type_.kind is Kind.BOOL
 
 
 def _misstep(type_: Type, step: Step, path: str) -> str:

@@ -21,8 +21,6 @@ from proxy.routing.field_paths import FieldPaths, NoSuchField, Target
 from proxy.routing.written import written_of
 from proxy.transcoding.binding import Binding
 
-#: Rules that do nothing but at lists.
-_FOR_LISTS: Final = frozenset({"list", "set"})
 #: What `reveal` calls the request's message.
 REQUEST: Final = "request:$"
 
@@ -90,21 +88,21 @@ class PathProblems:
                 yield f"rules[{index}].legacy_only", f"does nothing: the message has {named}"
             elif named is not None and first.setdefault(named, rule.path) != rule.path:
                 yield key, f"is the same field as {first[named]}, which has a rule already"
-            elif named is not None and rule.use in _FOR_LISTS:
-                yield from self._no_list(f"rules[{index}]", rule, targets)
+            elif named is not None:
+                yield from self._no_use(f"rules[{index}]", rule, targets)
         for index, path in enumerate(compare.reveal):
             refusal = self._unrevealed(path, targets)
             if refusal:
                 yield f"reveal[{index}]", refusal
 
-    def _no_list(
+    def _no_use(
         self, place: str, rule: Rule, targets: Sequence[Target]
     ) -> Iterator[tuple[str, str]]:
-        """Why a rule for lists does nothing in any binding that has its path."""
+        """Why a rule does nothing in any binding that has its path."""
         pattern, faults = PathPattern.parse(rule.path), list[tuple[str, str] | None]()
         for target in targets:
             with suppress(NoSuchField):
-                faults.append(self.paths.list_fault(pattern, target, rule.key))
+                faults.append(self.paths.use_fault(pattern, target, rule.use, rule.key))
         found = [each for each in faults if each is not None]
         if found and len(found) == len(faults):
             key, message = found[0]
@@ -124,17 +122,15 @@ class PathProblems:
 
     def _unrevealed(self, path: str, targets: Sequence[Target]) -> str:
         """Why a path of `reveal` reveals nothing, "" if it does."""
-        if path.startswith(REQUEST):
-            return self._not_in_request(path, targets)
-        return self._named(PathPattern.parse(path), targets)[1] if path.startswith("$") else ""
-
-    def _not_in_request(self, path: str, targets: Sequence[Target]) -> str:
+        if not path.startswith((REQUEST, "$")):
+            return ""
         pattern, refusal = PathPattern.parse(path), ""
         for target in targets:
             try:
-                self.paths.in_request(pattern, target)
+                fault = self.paths.shown_fault(pattern, target)
             except NoSuchField as error:
-                refusal = refusal or str(error)
-            else:
+                fault = str(error)
+            if fault is None:
                 return ""
+            refusal = refusal or fault
         return refusal
