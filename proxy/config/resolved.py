@@ -112,6 +112,10 @@ class Config:
     _unlisted: Mapping[str, Any] = field(repr=False)
     _services: ServiceTable = field(repr=False)
     _secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
+    #: What `options_for` has made: all who check and compile a route ask for the same.
+    _resolved: dict[str, ResolvedRoute] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     @classmethod
     def of(cls, settings: Settings, digest: str, tree: Tree) -> "Config":
@@ -193,6 +197,12 @@ class Config:
 
     def options_for(self, rpc: str) -> ResolvedRoute:
         """All options of the RPC with the full name *rpc*, whether it has an entry or not."""
+        found = self._resolved.get(rpc)
+        if found is None:
+            found = self._resolved[rpc] = self._resolve(rpc)
+        return found
+
+    def _resolve(self, rpc: str) -> ResolvedRoute:
         route = self._routes.get(rpc)
         options = self._unlisted if route is None else _options(self.settings, route)
         return ResolvedRoute(
