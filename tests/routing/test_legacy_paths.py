@@ -55,7 +55,8 @@ profiles:
       Order.note: {{drop: true}}
       Ask.card: {{name: pan}}
     nest: {{Order: {{meta: [create_time, card_number]}}}}
-    add: {{Order: {{href: "/cards/{{card_number}}", about: {{ref: "{{secret.name}}", at: "{{id}}"}}}}}}
+    add:
+      Order: {{href: "/cards/{{card_number}}", about: {{ref: "{{secret.name}}", at: "{{id}}"}}}}
     query: {{rename: {{number: id}}, brackets: true}}
     answer: {{body: {{ok: true, data: "{{}}"}}}}
 defaults: {{stage: shadow, mirror: {{percent: 100}}, shape: {{profile: old}}}}
