@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from proxy.config.base import NonEmpty, Section
 from proxy.config.error_dialect import CodeName, ErrorStatus
 from proxy.config.naming import did_you_mean
-from proxy.shape.errors.template import LISTS, OF_BODIES, OF_ELEMENTS, is_value
+from proxy.shape.errors.template import LISTS, OF_BODIES, is_value
 from proxy.shape.holes import Document, Text
 
 #: A media type with parameters, if any (RFC 9110 §8.3.1).
@@ -23,7 +23,7 @@ _MEDIA_TYPE: Final = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:; *[\w.-]+=[\w.-
 _DIGITS: Final = re.compile(r"[0-9]{3}")
 
 #: What holes of elements of lists may name.
-_IN_ELEMENTS: Final = OF_BODIES - LISTS | OF_ELEMENTS
+_IN_ELEMENTS: Final = OF_BODIES - LISTS
 
 
 def _body(value: Any) -> Document:
@@ -31,7 +31,7 @@ def _body(value: Any) -> Document:
 
 
 def _element(value: Any) -> Document:
-    return _document(value, lambda name: is_value(name) or name in OF_ELEMENTS, _IN_ELEMENTS)
+    return _document(value, is_value, _IN_ELEMENTS)
 
 
 def _document(value: Any, is_known: Callable[[str], bool], known: frozenset[str]) -> Document:
@@ -55,7 +55,7 @@ def _message(text: Any) -> Text:
         raise PydanticCustomError("document", "{error}", {"error": str(error)}) from None
     for name in message.names:
         if not is_value(name):
-            raise _unknown(name, OF_BODIES - LISTS)
+            raise _unknown(name, _IN_ELEMENTS)
     return message
 
 
@@ -161,7 +161,8 @@ class ErrorKeys(Section):
         description=(
             "A document, in place of `error_format`. Its holes: `code`, `name`, `message`, "
             "`http_status`, `title`, `legacy_code`, `reason`, `domain`, `metadata`, "
-            "`metadata.KEY`, `details`, `violations`, `errors`, `trace_id`, `request_id`, `path`."
+            "`metadata.KEY`, `details`, `violations`, `errors`, `trace_id`, `request_id`, `path`, "
+            "and of the first violation `field`, by its legacy path, and `description`."
         ),
         examples=[{"success": False, "errors": "{errors}", "result": None}],
     )
@@ -173,8 +174,8 @@ class ErrorKeys(Section):
     violation: Annotated[Any, AfterValidator(_element)] | None = Field(
         default=None,
         description=(
-            "What each of `{violations}` is: a document, whose holes may be `field`, by its legacy "
-            "path, and `description` beside those of `body`. Without it these two."
+            "What each of `{violations}` is: a document with the holes of `body`, lists aside, of "
+            "which `field` and `description` are its own. Without it these two."
         ),
         examples=[{"path": "{field}", "text": "{description}"}],
     )

@@ -4,11 +4,12 @@ Belongs here: what of a route and its shape a renderer is made from. Does not: t
 (`shape.errors`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from proxy.config.error_values import error_options
+from proxy.config.outcome_policy import outcome_options
 from proxy.config.resolved_route import ResolvedRoute
 from proxy.config.shape_options import shape_options
 from proxy.shape.errors.fields import RequestFields
@@ -58,4 +59,17 @@ class ErrorRenderers:
         layouts = self._layouts.get(key)
         if layouts is None:
             layouts = self._layouts[key] = Layouts(*key)
-        return RequestFields(layouts, bindings).path
+        return RequestFields(layouts, bindings, _parameters(shape, options)).path
+
+
+def _parameters(shape: ShapeOptions, options: ResolvedRoute) -> Iterator[tuple[str, str]]:
+    """The query parameters with names of their own, and the fields that they give."""
+    if shape.requests is not None:
+        yield from shape.requests.query.renames
+    outcomes = outcome_options(options.shape)
+    if outcomes is None or outcomes.paging is None:
+        return
+    paging = outcomes.paging
+    if paging.per_page is not None:
+        yield paging.per_page, paging.size
+    yield from ((paging.page, field) for field in (paging.skip, paging.token) if field is not None)

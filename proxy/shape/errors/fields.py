@@ -4,12 +4,12 @@ Belongs here: from paths of the request message to those of what a client sends.
 fields (`layout`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from proxy.shape.layout import Layouts
-from proxy.transcoding.binding import Binding
+from proxy.transcoding.binding import Binding, Body
 
 
 class RequestFields:
@@ -17,14 +17,22 @@ class RequestFields:
 
     Where the body is a field of the request by its rule, clients have never heard of that field:
     paths begin inside of it. What the path captures is called as a whole, and so is everything
-    where the bindings of an RPC have different bodies.
+    where the bindings of an RPC have different bodies. *parameters* are pairs of a query parameter
+    that stands for a field by no name of the layout, and of that field's proto path.
     """
 
-    def __init__(self, layouts: Layouts, bindings: Sequence[Binding]) -> None:
+    def __init__(
+        self,
+        layouts: Layouts,
+        bindings: Sequence[Binding],
+        parameters: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self._layouts = layouts
         self._message: Descriptor = bindings[0].method.input_type
         self._captured = frozenset(each.path for b in bindings for each in b.variables)
         self._body = _body_of(bindings)
+        has_query = any(each.body is not Body.WHOLE for each in bindings)
+        self._parameters = tuple(parameters) if has_query else ()
 
     def __repr__(self) -> str:
         return f"<RequestFields of {self._message.full_name}>"
@@ -36,13 +44,22 @@ class RequestFields:
         itself flattened.
         """
         legacy = self._layouts.path(self._message, path) or path
-        body = None if self._body is None or path in self._captured else self._body.name
-        if body is None or not _is_in(path, body):
+        if path in self._captured:
             return legacy
+        body = None if self._body is None else self._body.name
+        if body is None or not _is_in(path, body):
+            return self._parameter(path) or legacy
         key = self._layouts.path(self._message, body)
         if path == body:
             return ""
         return legacy[len(key) :].removeprefix(".") if key and _is_in(legacy, key) else legacy
+
+    def _parameter(self, path: str) -> str | None:
+        """The same path below the parameter that its field, or one around it, is given by."""
+        for name, field in self._parameters:
+            if _is_in(path, field):
+                return name + path[len(field) :]
+        return None
 
 
 def _body_of(bindings: Sequence[Binding]) -> FieldDescriptor | None:

@@ -20,8 +20,6 @@ _VIOLATION: Final = Document.parse({"field": "{field}", "description": "{descrip
 
 #: The lists, which only a body may hold: each of their elements is a document of its own.
 LISTS: Final = frozenset({"violations", "errors"})
-#: What only elements of lists have.
-OF_ELEMENTS: Final = frozenset({"field", "description"})
 
 
 class Filling:
@@ -48,17 +46,33 @@ class Filling:
         return self._info
 
     def value(self, name: str) -> Any:
-        """The value of a hole that `is_value`."""
+        """The value of a hole that `is_value`, of the first violation where it is of one."""
         if name.startswith(_METADATA):
             return self.info.metadata.get(name.removeprefix(_METADATA))
+        if name in _OF_VIOLATIONS:
+            return _OF_VIOLATIONS[name](self, self.first)
         return _VALUES[name](self)
 
     def of(self, violation: Violation | None) -> Lookup:
         """The values within an element of a list: of one violation, or None for the whole."""
-        own: dict[str, Any] = {"field": None, "description": self.error.message}
-        if violation is not None:
-            own = {"field": violation.field or None, "description": violation.description}
+        own = {name: value(self, violation) for name, value in _OF_VIOLATIONS.items()}
         return lambda name: own[name] if name in own else self.value(name)
+
+    @property
+    def first(self) -> Violation | None:
+        """What an old host that tells of one fault only would tell of."""
+        return next(iter(self.error.violations), None)
+
+
+#: The values that are of one violation; without one, of the whole error.
+_OF_VIOLATIONS: Final[Mapping[str, Callable[[Filling, Violation | None], Any]]] = MappingProxyType(
+    {
+        "field": lambda _, violation: None if violation is None else violation.field or None,
+        "description": lambda filling, violation: (
+            filling.error.message if violation is None else violation.description
+        ),
+    }
+)
 
 
 #: The values that need nothing but the error and its HTTP status; null where there is none.
@@ -81,7 +95,7 @@ _VALUES: Final[Mapping[str, Callable[[Filling], Any]]] = MappingProxyType(
 )
 
 #: All names that a body may have, but for those of single values of `metadata`.
-OF_BODIES: Final = frozenset(_VALUES) | LISTS
+OF_BODIES: Final = frozenset(_VALUES) | frozenset(_OF_VIOLATIONS) | LISTS
 
 
 def is_value(name: str) -> bool:
@@ -90,7 +104,9 @@ def is_value(name: str) -> bool:
     >>> is_value("message"), is_value("metadata.zone"), is_value("errors"), is_value("")
     (True, True, False, False)
     """
-    return name in _VALUES or (name.startswith(_METADATA) and len(name) > len(_METADATA))
+    if name in _VALUES or name in _OF_VIOLATIONS:
+        return True
+    return name.startswith(_METADATA) and len(name) > len(_METADATA)
 
 
 class TemplateForm:

@@ -50,6 +50,21 @@ def test_the_field_that_is_the_body_is_left_out(
     assert fields_of(lone_snapshot, "Create").path(path) == legacy
 
 
+def test_what_a_parameter_of_another_name_gives_is_called_by_it(lone_snapshot: Snapshot) -> None:
+    renames = [("perPage", "page_size"), ("what", "item"), ("all", "items"), ("no", "item.id")]
+    bindings = {
+        rpc: [each.binding for each in lone_snapshot.bindings if each.route.rpc.endswith(f".{rpc}")]
+        for rpc in ("Get", "Create", "Update", "Check")
+    }
+    fields = {rpc: RequestFields(Layouts(SHAPE), bindings[rpc], renames) for rpc in bindings}
+    assert fields["Get"].path("page_size") == "perPage"
+    assert fields["Get"].path("page_sizes") == "page_sizes"
+    assert fields["Get"].path("items[2].x") == "all[2].x"
+    assert fields["Create"].path("item.small") == "tiny"
+    assert fields["Update"].path("item.id") == "Item.Id"
+    assert fields["Check"].path("page_size") == "page_size"
+
+
 def test_what_the_path_captures_is_called_as_a_whole(lone_snapshot: Snapshot) -> None:
     fields = fields_of(lone_snapshot, "Update")
     assert fields.path("item.id") == "Item.Id"

@@ -8,7 +8,7 @@ import yaml
 from proxy.config.dialects import DIALECTS
 from proxy.config.error_dialect import ErrorDialect
 from proxy.shape.errors.options import ErrorFormat
-from proxy.shape.errors.template import OF_BODIES, OF_ELEMENTS
+from proxy.shape.errors.template import OF_BODIES
 from tests.document_examples import ROOT, table_rows
 
 PAGE = ROOT / "docs" / "errors.md"
@@ -25,7 +25,7 @@ def test_every_format_is_described() -> None:
 
 
 def test_every_hole_is_described() -> None:
-    assert set(first_cells("A form of your own")) == OF_BODIES | OF_ELEMENTS | {"metadata.KEY"}
+    assert set(first_cells("A form of your own")) == OF_BODIES | {"metadata.KEY"}
 
 
 def test_the_table_of_dialects_is_that_of_the_code() -> None:
