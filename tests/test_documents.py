@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
@@ -233,7 +234,7 @@ def test_commands_of_the_checkout_are_those_of_the_script() -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     rows = [row[0].strip("`").split()[1] for row in table_rows(README, "Commands")]
-    assert sorted(rows) == sorted(main.commands)
+    assert sorted(rows) == main.list_commands(click.Context(main))
 
 
 def test_the_status_table_is_that_of_the_code() -> None:

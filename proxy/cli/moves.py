@@ -122,14 +122,9 @@ def promote(route: str, force: bool, **options: Any) -> None:
     _move(route, "promote", options, **({"force": True} if force else {}))
 
 
-PLAIN_MOVES: Final = tuple(
-    _plain(action, text)
-    for action, text in {
-        "pause": "Stop a route's ramp where it is.",
-        "resume": "Let a paused or rolled back route go on. A ramp begins anew.",
-        "rollback": "Take a route back to legacy, until it is moved again.",
-    }.items()
-)
+pause: Final = _plain("pause", "Stop a route's ramp where it is.")
+resume: Final = _plain("resume", "Let a paused or rolled back route go on. A ramp begins anew.")
+rollback: Final = _plain("rollback", "Take a route back to legacy, until it is moved again.")
 
 
 def _move(route: str, action: str, options: dict[str, Any], **facts: object) -> None:

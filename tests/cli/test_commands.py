@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -13,6 +14,15 @@ from proxy import __version__
 from proxy.cli import main
 from proxy.cli.options import aligned
 from tests.cli.folders import CONFIG, ENVIRONMENT, EXAMPLE, PROTO, shop
+
+COMMANDS = main.list_commands(click.Context(main))
+
+
+def found(name: str) -> click.Command:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.name == name
+    return command
 
 
 def run(*arguments: str | Path) -> Result:
@@ -28,19 +38,19 @@ def test_version() -> None:
 def test_help_lists_every_command_and_every_exit_code(flag: str) -> None:
     result = run(flag)
     assert result.exit_code == 0
-    for command in main.commands:
+    for command in COMMANDS:
         assert f"\n  {command} " in result.stdout
     for code in ("0  done", "1  the configuration", "2  wrong use", "3  the proxy could not start"):
         assert f"    {code}" in result.stdout
     assert "..." not in result.stdout.partition("Commands:")[2], "a short help is cut"
 
 
-@pytest.mark.parametrize("command", main.commands)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command_says_what_each_option_does(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "\x08" not in result.stdout
-    for parameter in main.commands[command].params:
+    for parameter in found(command).params:
         if parameter.param_type_name == "option":
             assert getattr(parameter, "help", None), f"{command} {parameter.name} has no help"
             assert parameter.opts[-1] in result.stdout
@@ -198,3 +208,22 @@ def test_routes_as_json_are_those_of_the_admin_port(tmp_path: Path) -> None:
 
 def test_no_rows_are_no_lines() -> None:
     assert list(aligned([])) == []
+
+
+def test_a_command_imports_what_is_its_own_and_no_other_command() -> None:
+    script = "\n".join(
+        (
+            "import sys, click, proxy.cli",
+            "main = proxy.cli.main",
+            "main.get_command(click.Context(main), 'kill')",
+            "print(*(each for each in sys.modules if each.startswith('proxy.')))",
+        )
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    modules = set(ran.stdout.split())
+    assert "proxy.cli.kill" in modules
+    assert modules.isdisjoint(
+        {"proxy.cli.serve", "proxy.report", "proxy.example", "proxy.gate.report"}
+    )
