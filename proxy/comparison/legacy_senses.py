@@ -75,6 +75,8 @@ def _by_table(
 
     def read(value: Json) -> Hashable | None:
         found = table.get(_token(value))
+        if found is None and isinstance(value, str):
+            found = table.get((bytes, number(value)))  # a number of the table in quotes
         return other(value) if found is None else found
 
     return read

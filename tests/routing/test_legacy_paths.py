@@ -134,7 +134,11 @@ def test_paths_have_legacy_names(tmp_path: Path, method: str, path: str) -> None
         ("put", "request:$.create_time", "; under the shape it is request:$.meta.created_on"),
         ("get", "request:?id", "is called id"),
         ("get", "request:?card", "is called card; did you mean pan?"),
+        ("get", "request:?pam", "is called pam; did you mean pan?"),
+        ("get", "request:?card.bank", "is called card.bank"),
         ("get", "request:?counts", "no parameter gives counts: "),
+        ("get", "$.data.id.more", "$.data.id is no object, which has no .more"),
+        ("get", "$.data.holder[*]", "shop.v1.Order at $.data has no field .holder"),
     ],
 )
 def test_the_apis_own_names_are_told_what_they_are_called(
