@@ -124,7 +124,7 @@ class Faulty:
 #: Whatever an examination touches, by who has it.
 POINTS = (
     *(("legs", point) for point in ("prepare", "grpc", "legacy")),
-    *(("comparing", point) for point in ("compare", "render")),
+    *(("comparing", point) for point in ("compare", "answer")),
     *(("hasher", point) for point in ("short", "text")),
     *(
         ("metrics", point)
