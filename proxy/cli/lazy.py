@@ -4,6 +4,7 @@ Belongs here: finding a command by its name. Does not: any command, and which th
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -32,3 +33,12 @@ class LazyGroup(click.Group):
         things = vars(import_module(module)).values()
         commands = (each for each in things if isinstance(each, click.Command))
         return next(each for each in commands if each.name == cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that *args* begin with; a usage error that guesses, when there is none."""
+        matches = get_close_matches(args[0], self._modules, n=1)
+        if matches and args[0] not in self._modules and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {matches[0]!r}?")
+        return super().resolve_command(ctx, args)

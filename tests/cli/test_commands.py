@@ -227,3 +227,9 @@ def test_a_command_imports_what_is_its_own_and_no_other_command() -> None:
     assert modules.isdisjoint(
         {"proxy.cli.serve", "proxy.report", "proxy.example", "proxy.gate.report"}
     )
+
+
+def test_a_misspelt_command_is_guessed() -> None:
+    result = run("sreve")
+    assert result.exit_code == 2
+    assert "No such command 'sreve'. Did you mean 'serve'?" in result.stderr
