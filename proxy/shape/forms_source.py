@@ -38,14 +38,17 @@ _SIMPLE: Final[dict[tuple[Kind, str], str]] = {
 }
 #: Timestamps as numbers: a second is a whole number of each, so there is no division and no float.
 _EPOCHS: Final = {
-    "epoch_s": "{v}.seconds",
-    "epoch_ms": "{v}.seconds * 1000 + {v}.nanos // 1000000",
-    "epoch_us": "{v}.seconds * 1000000 + {v}.nanos // 1000",
-    "epoch_ns": "{v}.seconds * 1000000000 + {v}.nanos",
+    "epoch_s": "seconds",
+    "epoch_ms": "seconds * 1000 + nanos // 1000000",
+    "epoch_us": "seconds * 1000000 + nanos // 1000",
+    "epoch_ns": "seconds * 1000000000 + nanos",
 }
 #: The common case of them: from 1970 to 2262, when the nanoseconds leave 64 bits. What is no time
 #: at all, and what is another one, is for the function.
-_NEAR: Final = f"0 <= {{v}}.seconds < {(1 << 63) // SECOND_NS} and 0 <= {{v}}.nanos < {SECOND_NS}"
+_NEAR: Final = (
+    f"0 <= (seconds := {{v}}.seconds) < {(1 << 63) // SECOND_NS}"
+    f" and 0 <= (nanos := {{v}}.nanos) < {SECOND_NS}"
+)
 #: The common case of a duration, a number of whole seconds; anything else is for the function.
 _SHORT: Final = "0 <= {v}.seconds <= 315576000000 and not {v}.nanos"
 
@@ -95,8 +98,8 @@ def _timestamp(form: Form, value: str, refs: References) -> str:
     if form.style in _EPOCHS:
         name = f"moment_{form.style}"
         refs.define(name, NUMBER_PRINTERS[form.style])
-        near, short = (each.format(v=value) for each in (_NEAR, _EPOCHS[form.style]))
-        return f"({short} if {near} else {name}({value}.seconds, {value}.nanos))"
+        near = _NEAR.format(v=value)
+        return f"({_EPOCHS[form.style]} if {near} else {name}({value}.seconds, {value}.nanos))"
     name = named("moment", (form.pattern, form.zone))
     refs.define(name, moment_format(form.pattern, form.zone).text)
     return f"{name}({value}.seconds, {value}.nanos)"

@@ -82,6 +82,8 @@ def _of_separator(form: Form, separator: str | None) -> Iterator[Loss]:
         yield Loss("separator", f"cannot tell a text with {separator!r} in it from two texts")
     elif _is_within(form, separator):
         yield Loss("separator", f"{separator!r} is a part of such values, too")
+    elif form.kind is Kind.BYTES or any(value == "" for _, value in form.table):
+        yield Loss("separator", "cannot tell a list of one empty value from an empty list")
 
 
 def _is_within(form: Form, separator: str) -> bool:

@@ -34,7 +34,7 @@ def lost(
         ("state_list", "-", True),
         ("bool_list", ",", False),
         ("bool_list", "s", True),
-        ("bytes_list", ",", False),
+        ("bytes_list", ",", True),  # a list of one empty text is written as an empty one
         ("bytes_list", "/", True),
     ],
 )

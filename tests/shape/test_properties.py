@@ -155,7 +155,6 @@ LOSSLESS = {
             FieldShape("Kinds.state_list", forms=Forms(separator="|")),
             FieldShape("Kinds.bool_list", forms=Forms(separator=" ")),
             FieldShape("Kinds.double_list", forms=Forms(separator=";")),
-            FieldShape("Kinds.bytes_list", forms=Forms(separator=",")),
         ),
     ),
     "groups": ShapeOptions(
