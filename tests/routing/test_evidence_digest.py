@@ -63,7 +63,7 @@ COUNTS = {
     "compared headers": ("[etag]", "[etag, x-b]"),
     "check of a rule": ("abs: 1", "abs: 2"),
     "use of a rule": ("use: number, abs: 1", "use: present"),
-    "path of a rule": ("path: $.id", "path: $.other"),
+    "path of a rule": ("path: $.id", "path: $.other.text"),
     "one rule less": ("    rules:", "    status: exact\n    #"),
     "names": ("  canary:", "  names: proto\n  canary:"),
     "emit_defaults": ("  canary:", "  emit_defaults: true\n  canary:"),
