@@ -24,7 +24,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"report"}),
     frozenset({"upstreams", "sources", "telemetry", "state", "evidence", "programs"}),
     frozenset({"children"}),
-    frozenset({"inventory", "recordings"}),
+    frozenset({"inventory", "recordings", "shaping"}),
     frozenset({"routing"}),
     frozenset({"config"}),
     frozenset({"cutover"}),

@@ -21,7 +21,7 @@ Exit codes:
 
 Those that judge (report, gate, and promote where a gate refuses) exit with the verdict: 0 when
 it passes, 1 when it fails, 2 while it is inconclusive; whatever else ends report, gate, examples,
-suggest-rules, coverage, replay and reset-evidence is 3.
+suggest-rules, shape suggest, coverage, replay and reset-evidence is 3.
 """
 
 _MOVES: Final = ("stage", "percent", "promote", "pause", "resume", "rollback", "reload")
@@ -36,6 +36,7 @@ _OTHERS: Final = (
 _MODULES: Final = {
     **{name: f"{__name__}.{name.replace('-', '_')}" for name in _OTHERS},
     **dict.fromkeys(_MOVES, f"{__name__}.moves"),
+    "shape": f"{__name__}.shape_suggest",
 }
 
 
