@@ -31,7 +31,8 @@ from proxy.routing.comparisons import ComparisonCompiler, Comparisons
 from proxy.routing.errors import ErrorRenderers
 from proxy.routing.evidence_digest import EvidenceSettings, FileDigests, evidence_digest
 from proxy.routing.json_tables import JsonTables, TableKey, TableMaker
-from proxy.routing.request_settings import manners, request_options, takes_forms
+from proxy.routing.request_settings import request_options, takes_forms
+from proxy.routing.route_parts import PartsMaker, RouteParts
 from proxy.routing.schema import Schema
 from proxy.routing.table import Route, RouteBinding
 from proxy.routing.variants import VariantCompiler
@@ -42,15 +43,9 @@ from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.shape.programs import BindingPrograms
 from proxy.transcoding.binding import Binding, Body
 from proxy.transcoding.body import takes_json
-from proxy.transcoding.metadata_policies import (
-    request_metadata,
-    response_headers,
-    trailer_headers,
-)
 from proxy.transcoding.protojson import Codecs, JsonOptions
 from proxy.transcoding.request import RequestBuilder, RequestOptions
 from proxy.transcoding.response import ResponseRenderer, is_raw_answer
-from proxy.transcoding.streams import StreamChoice
 
 _REPEATABLE: Final = frozenset({MethodOptions.IDEMPOTENT, MethodOptions.NO_SIDE_EFFECTS})
 
@@ -114,6 +109,7 @@ class Compiler:
         self._routes: dict[str, tuple[RouteInputs, Route]] = {}
         self._bindings: dict[BindingInputs, RouteBinding] = {}
         self._errors = ErrorRenderers(schema.descriptors.pool)
+        self._parts = PartsMaker(self._withheld)
         self._comparing = ComparisonCompiler()
         self._comparisons: dict[int, Comparisons] = {}
         #: Of each RPC that is not served, why not.
@@ -160,9 +156,10 @@ class Compiler:
         route = self._route(binding, options)
         compared = self._compared(index, route, options, request, tables.codecs)
         if found is None or found.route is not route:
-            outcomes = self._outcomes(binding, options, route, tables.codecs)
             found = RouteBinding(route, binding, request, response, *compared)
-            found = replace(found, outcomes=outcomes, programs=_programs(options, binding))
+            if options.shape is not None:
+                outcomes = self._outcomes(binding, options, route, tables.codecs)
+                found = replace(found, outcomes=outcomes, programs=_programs(options, binding))
         if found.form is None and takes_forms(options, binding):
             read = replace(inputs.request, reads_form=True)
             found = replace(found, form=tables.builder(binding, read))
@@ -239,7 +236,7 @@ class Compiler:
             files = self._before.files
             digest = evidence_digest(bindings, inputs.options, mirror, inputs.evidence, files)
         errors = self._errors.of(self._schema.bindings[binding.rpc], inputs.options)
-        return _route(binding, inputs, mirror, digest, errors)
+        return _route(binding, inputs, mirror, digest, errors, self._parts.of(inputs.options))
 
     def _request_options(self, options: ResolvedRoute) -> RequestOptions:
         return request_options(options, self._config.settings.limits.max_query_parameters)
@@ -294,9 +291,9 @@ def _route(
     mirror: MirrorOptions | None,
     digest: str,
     errors: ErrorRenderer,
+    parts: RouteParts,
 ) -> Route:
-    options, safety = inputs.options, inputs.safety
-    rows, listed = options.answers, options.response_metadata
+    options, safety, forward = inputs.options, inputs.safety, inputs.options.answers.forward_headers
     service, _, method = binding.rpc.rpartition(".")
     canary, fallback = options.canary, options.fallback
     return Route(
@@ -327,26 +324,10 @@ def _route(
         max_request_bytes=options.max_request_bytes,
         compress_min_bytes=options.compress_min_bytes,
         reveal_internal=options.reveal_internal_errors,
-        traced=rows.forward_headers == "all" or "traceparent" in options.request_headers,
-        streams=_streams(options),
-        metadata_of=request_metadata(
-            rows.forward_headers, options.request_headers, withheld=inputs.withheld
-        ),
-        tells_origin=rows.forward_headers != "list",
-        headers_of=response_headers(rows.expose_metadata, listed),
+        traced=forward == "all" or "traceparent" in options.request_headers,
+        tells_origin=forward != "list",
         errors=errors,
-        manners=manners(options),
-        trailers_of=trailer_headers(rows.expose_metadata, rows.expose_trailers, listed),
-    )
-
-
-def _streams(options: ResolvedRoute) -> StreamChoice:
-    rows = options.answers
-    return StreamChoice.compile(
-        options.stream_format,
-        by_accept=rows.stream_choice == "accept",
-        in_result=rows.stream_envelope == "result",
-        as_json=rows.stream_content_type == "json",
+        **parts._asdict(),
     )
 
 
