@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.config.resolved import ResolvedRoute
-from proxy.routing.shape_losses import shape_losses
+from proxy.routing.shape_losses import Reach, shape_losses
 from proxy.routing.table import RouteBinding
 from proxy.routing.values import Comparison, Found, Value, either_name, json_name, proto_name
 from proxy.transcoding.binding import Binding, Body
@@ -71,7 +71,7 @@ class BindingLosses:
     ) -> Iterator[Loss]:
         """What clients of *old* lose with *new*; *before* and *after* are their options."""
         was, now = old.binding, new.binding
-        for part, message in shape_losses(before.shape, after.shape):
+        for part, message in shape_losses(before.shape, after.shape, Reach(was.method).part):
             yield Loss.of(old, part, message=message)
         if was is now:
             # Of one schema: nothing but an option can differ.

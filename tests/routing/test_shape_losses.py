@@ -105,3 +105,44 @@ async def test_a_changed_shape_of_a_route_is_a_loss_though_the_schema_is_the_sam
     found = {str(loss) for loss in find_losses(before, await snapshot_of(more=shaped))}
     get = "shop-get: GET /v1/orders/{id}: answer has another shape: names was not given, is snake"
     assert get in found
+
+
+PROFILE = """
+profiles:
+  old:
+    names: {names}
+    forms: {{int64: {int64}, enum: {enum}, bool: {bool}, timestamp: {time}}}
+    fields: {{Line.price: {{name: {price}}}, GetRequest.page_size: {{name: {size}}}}}
+    enums: {{State: {{GONE: {gone}}}}}
+    nest: {{Line: {{more: [article]}}}}
+    add: {{Line: {{kind: {kind}}}}}
+    lossy: [timestamp]
+defaults: {{shape: {{profile: old}}}}
+"""
+
+
+async def test_a_key_is_told_of_the_routes_whose_messages_it_is_about() -> None:
+    keys = {"names": "snake", "int64": "number", "enum": "lower", "bool": "number"}
+    keys |= {"time": "epoch_s", "price": "cost", "size": "count", "gone": "lost", "kind": "a"}
+    changed = keys | {"bool": "text", "size": "limit", "time": "epoch_ms", "gone": "off"}
+    was, now = (PROFILE.format(**each) for each in (keys, changed))
+    found = [
+        (loss.rpc.rpartition(".")[2], loss.what)
+        for loss in find_losses(await snapshot_of(more=was), await snapshot_of(more=now))
+    ]
+    moment = "answer has another shape: forms.timestamp was epoch_s, is epoch_ms"
+    gone = "answer has another shape: enums.State.GONE was lost, is off"
+    bools = "request has another shape: forms.bool was number, is text"
+    size = "request has another shape: fields.GetRequest.page_size.name was count, is limit"
+    assert sorted(found) == [
+        ("File", gone.replace("answer", "request")),
+        ("File", size),
+        ("Find", gone),
+        ("Find", moment),
+        ("Get", gone),
+        ("Get", moment),
+        ("Get", size),
+        ("Put", gone),
+        ("Put", moment),
+        ("Put", bools),
+    ]
