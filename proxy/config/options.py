@@ -245,8 +245,8 @@ class Options(RequestDialect, AnswerDialect):
     reveal_internal_errors: bool = Field(
         default=False,
         description=(
-            "Show clients the message of UNKNOWN and INTERNAL errors, in which servers leak "
-            "exception texts."
+            "Show clients the texts of UNKNOWN and INTERNAL errors, message and details, in which "
+            "servers leak exceptions."
         ),
         examples=[True],
     )

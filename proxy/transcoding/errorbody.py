@@ -7,7 +7,8 @@ The error path may be slow but must not fail: nothing that an upstream sends mak
 """
 
 import base64
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import orjson
@@ -30,6 +31,10 @@ HIDDEN_MESSAGES: Final[dict[Code, str]] = {
 UNREACHABLE: Final = "the upstream cannot be reached, or gave no valid answer"
 
 _DEBUG_INFO: Final = "google.rpc.DebugInfo"
+_ERROR_INFO: Final = "google.rpc.ErrorInfo"
+#: What a reason and a domain are made of (google/rpc/error_details.proto), so that none is a text.
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}").fullmatch
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9.-]{0,253}").fullmatch
 _BAD_REQUEST: Final = "type.googleapis.com/google.rpc.BadRequest"
 
 #: Where the types of google/rpc/error_details.proto are found when the caller's pool has none.
@@ -52,8 +57,8 @@ def error_json(error: StatusError, pool: DescriptorPool, *, reveal_upstream: boo
     """The body of the answer for *error*.
 
     What the proxy says itself is never hidden. What clients do not read unless *reveal_upstream*:
-    an upstream's text of an UNKNOWN or INTERNAL error, and why an upstream could not be reached,
-    which tells addresses and names of the network behind us. Never raises.
+    an upstream's texts of an UNKNOWN or INTERNAL error, in its details too, and why an upstream
+    could not be reached, which tells addresses and names of the network behind us. Never raises.
     """
     reveal = reveal_upstream or not isinstance(error, UpstreamError)
     return render_status(_shown(error, reveal=reveal), pool, reveal_internal=reveal)
@@ -66,10 +71,30 @@ def readable_status(error: StatusError, *, reveal_upstream: bool) -> Status:
     whoever prints one prints it by `printed_detail`.
     """
     reveal = reveal_upstream or not isinstance(error, UpstreamError)
-    status = _shown(error, reveal=reveal)
-    message = status.message if reveal else HIDDEN_MESSAGES.get(status.code, status.message)
+    return _told(_shown(error, reveal=reveal), reveal=reveal)
+
+
+def _told(status: Status, *, reveal: bool) -> Status:
+    """*status* without what clients do not read of it."""
+    hidden = None if reveal else HIDDEN_MESSAGES.get(status.code)
+    if hidden is not None:
+        return Status(status.code, hidden, tuple(_reasons(status.details)))
     details = tuple(e for e in status.details if type_name(e.type_url) != _DEBUG_INFO)
-    return Status(status.code, plain_text(message), details)
+    return Status(status.code, plain_text(status.message), details)
+
+
+def _reasons(details: Iterable[Detail]) -> Iterator[Detail]:
+    """What of the details of a hidden error is no text: the reasons, which clients may go by."""
+    for detail in details:
+        if type_name(detail.type_url) != _ERROR_INFO:
+            continue
+        try:
+            info = error_details_pb2.ErrorInfo.FromString(detail.value)
+        except DecodeError:
+            continue
+        if _REASON(info.reason) and _DOMAIN(info.domain):
+            bare = error_details_pb2.ErrorInfo(reason=info.reason, domain=info.domain)
+            yield Detail(detail.type_url, bare.SerializeToString())
 
 
 def _shown(error: StatusError, *, reveal: bool) -> Status:
@@ -88,21 +113,14 @@ def _is_of_connection(error: UpstreamError) -> bool:
 def render_status(status: Status, pool: DescriptorPool, *, reveal_internal: bool) -> bytes:
     """The body of an error answer: `{"code": number, "message": text, "details": [...]}`.
 
-    All three are always there. `DebugInfo` is left out wherever it is; the message of UNKNOWN and
-    INTERNAL is `HIDDEN_MESSAGES` unless *reveal_internal*. A detail whose type is in *pool* or in
-    google.rpc is printed as `Any` is; one that is in neither, or is no such message, stays opaque:
-    `{"@type": URL, "value": base64}`. Never raises.
+    All three are always there. `DebugInfo` is left out wherever it is; of UNKNOWN and INTERNAL the
+    message is `HIDDEN_MESSAGES`, and the details are reasons alone, unless *reveal_internal*. A
+    detail whose type is in *pool* or in google.rpc is printed as `Any` is; one that is in neither,
+    or is no such message, stays opaque: `{"@type": URL, "value": base64}`. Never raises.
     """
-    message = status.message
-    if not reveal_internal:
-        message = HIDDEN_MESSAGES.get(status.code, message)
-    details = [
-        printed_detail(detail, pool)
-        for detail in status.details
-        if type_name(detail.type_url) != _DEBUG_INFO
-    ]
-    body = {"code": int(status.code), "message": plain_text(message), "details": details}
-    return orjson.dumps(body)
+    told = _told(status, reveal=reveal_internal)
+    details = [printed_detail(detail, pool) for detail in told.details]
+    return orjson.dumps({"code": int(told.code), "message": told.message, "details": details})
 
 
 def parse_details(data: bytes, code: Code) -> tuple[Detail, ...]:

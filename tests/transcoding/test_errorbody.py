@@ -159,6 +159,27 @@ def test_a_detail_nested_however_deep_does_not_break_the_answer() -> None:
         assert found["@type"] == detail.type_url
 
 
+@pytest.mark.parametrize("code", [Code.UNKNOWN, Code.INTERNAL])
+def test_details_of_unknown_and_internal_are_reasons_alone_unless_allowed(code: Code) -> None:
+    info = error_details_pb2.ErrorInfo(
+        reason="DISK_FULL", domain="dns.example", metadata={"query": "SELECT 1"}
+    )
+    texts = (
+        packed(info),
+        packed(error_details_pb2.ErrorInfo(reason="select * from zones", domain="x")),
+        packed(error_details_pb2.LocalizedMessage(locale="en", message="SELECT 1")),
+        Detail(f"{PREFIX}google.rpc.ErrorInfo", b"\xff"),
+    )
+    status = Status(code, "SELECT 1", texts)
+    [only] = rendered(status)["details"]
+    assert only == {
+        "@type": f"{PREFIX}google.rpc.ErrorInfo",
+        "reason": "DISK_FULL",
+        "domain": "dns.example",
+    }
+    assert len(rendered(status, reveal=True)["details"]) == len(texts)
+
+
 @pytest.mark.parametrize("code", list(Code))
 def test_message_of_unknown_and_internal_is_hidden_unless_allowed(code: Code) -> None:
     status = Status(code, "SELECT * FROM zones failed")
@@ -230,7 +251,7 @@ def test_nothing_that_an_upstream_sends_makes_it_fail(
 ) -> None:
     body = rendered(Status(code, message, tuple(details)), pool_with_quota())
     assert body["code"] == code
-    assert len(body["details"]) == len(details)
+    assert len(body["details"]) == (0 if code in HIDDEN_MESSAGES else len(details))
     assert all("@type" in detail or not detail for detail in body["details"])
 
 
