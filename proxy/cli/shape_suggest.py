@@ -69,8 +69,8 @@ def suggest_shape(
         return 0
     evidence = Evidence(url, token_file, folder)
     examples = evidence.of_route(route, "examples", limit=_EXAMPLES)["examples"]
-    rpc = evidence.of_route(route, "report")["rpc"]
-    seen = [*seen_in(examples)]
+    report = evidence.of_route(route, "report")
+    rpc, seen = report["rpc"], [*seen_in(report["fields"], examples)]
     told = guesses(seen)
     total = sum(each.times for each in seen)
     if as_json:

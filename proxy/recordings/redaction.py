@@ -230,15 +230,25 @@ class _Redaction:
         return value_for(value)
 
     def _members(self, value: dict[str, Any], kept: list[_Kept]) -> Iterator[tuple[str, Any]]:
-        given: set[str] = set()
+        names = self._names(value)
         for key, inner in value.items():
             steps = (f".{key}", _ENTRY)
             inside = [node.below[step] for node in kept for step in steps if step in node.below]
             if key in self._rules.private:
                 inside = []
-            shown = key if self._is_name(key) else _another(text_for(key), given)
-            given.add(shown)
-            yield shown, self._value(inner, inside)
+            yield names[key], self._value(inner, inside)
+
+    def _names(self, keys: Iterable[str]) -> dict[str, str]:
+        """What each key is shown as: in an order of their own, since that of members means nothing.
+
+        Of two answers with the same keys both then have the same names for them.
+        """
+        shown: dict[str, str] = {}
+        given: set[str] = set()
+        for key in sorted(keys):
+            shown[key] = key if self._is_name(key) else _another(text_for(key), given)
+            given.add(shown[key])
+        return shown
 
     def _is_name(self, key: str) -> bool:
         return key in self._rules.names

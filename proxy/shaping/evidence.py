@@ -20,6 +20,9 @@ _EPOCHS: Final = {10: "epoch_s", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
 _NULL: Final[Settings] = {"forms": {"unset": "null"}}
 _WRITE: Final[Settings] = {"forms": {"zero": "write"}}
 
+_NOTHING: Final = {"type": "", "length": 0, "text": None}
+_UNKNOWN: Final[Mapping[str, Any]] = {"legacy": _NOTHING, "grpc": _NOTHING}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -110,17 +113,27 @@ def _enum(seen: Seen) -> Settings | None:
     return {"forms": {"enum": "lower"}} if text and text.islower() else None
 
 
-def seen_in(examples: Iterable[Mapping[str, Any]]) -> Iterator[Seen]:
-    """The differences of stored examples, as the admin port tells them."""
+def seen_in(
+    fields: Iterable[Mapping[str, Any]], examples: Iterable[Mapping[str, Any]]
+) -> Iterator[Seen]:
+    """The differences of a report's *fields*, with types and lengths from stored examples.
+
+    Both as the admin port tells them. Examples are a sample, so that only the report counts; what
+    has no example any more is counted without types.
+    """
+    findings: dict[tuple[str, str], Mapping[str, Any]] = {}
     for example in examples:
         for finding in example["findings"]:
-            legacy, grpc = finding["legacy"], finding["grpc"]
-            yield Seen(
-                finding["path"],
-                Kind(finding["kind"]),
-                int(finding["times"]),
-                legacy["type"],
-                int(legacy["length"]),
-                grpc["type"],
-                legacy["text"],
-            )
+            findings.setdefault((finding["path"], finding["kind"]), finding)
+    for each in fields:
+        finding = findings.get((each["path"], each["kind"]), _UNKNOWN)
+        legacy, grpc = finding["legacy"], finding["grpc"]
+        yield Seen(
+            each["path"],
+            Kind(each["kind"]),
+            int(each["count"]),
+            legacy["type"],
+            int(legacy["length"]),
+            grpc["type"],
+            legacy["text"],
+        )

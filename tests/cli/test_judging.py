@@ -12,6 +12,7 @@ import yaml
 
 from proxy.cli.examples import _lines
 from proxy.cli.judging import worst_exit
+from proxy.comparison.kinds import Kind
 from proxy.cutover.opinion import Opinion
 from proxy.evidence import Batch
 from proxy.gate.evidence import Control, Epoch, Observation, Verdict
@@ -40,6 +41,16 @@ async def process(*arguments: str) -> tuple[int, str, str]:
             await started.communicate()
     assert started.returncode is not None
     return started.returncode, output.decode(), errors.decode()
+
+
+async def test_stored_differences_speak_for_settings_of_a_shape(shell: Shell):
+    int64 = replace(FORBIDDEN, kind=Kind.INT64_STRING, legacy=FORBIDDEN.grpc)
+    shell.stand.compared(3, Verdict.MISMATCH, findings=(int64,))
+    told = (await shell.run("shape", "suggest", "list-items")).stdout
+    assert told.startswith("# 4 of 4 stored differences would vanish; not tried, see --pairs\n")
+    assert told.endswith("- rpc: edge.v1.Items.List\n  shape:\n    forms:\n      int64: number\n")
+    as_json = await shell.run("shape", "suggest", "list-items", "--json")
+    assert json.loads(as_json.stdout)["settings"] == {"forms": {"int64": "number"}}
 
 
 # --- exit codes, of real processes

@@ -1,5 +1,6 @@
 """`cutover replay`: recorded answers against those of the example's gRPC server."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,10 +12,13 @@ from click.testing import CliRunner, Result
 
 from proxy import __version__
 from proxy.cli import main
+from proxy.cli.composition import load_snapshot
+from proxy.recordings.binding_rules import redaction_rules
 from proxy.recordings.exchange import Recorded
 from proxy.recordings.har import CLOSING, har_entry, opening
 from proxy.recordings.json_lines import json_line
-from tests.live.example import write_mappings
+from proxy.recordings.redaction import redacted
+from tests.live.example import environment, write_mappings
 from tests.recordings.hosts import Hosts, hosts
 
 ZONE = "/v4/zones/example.com"
@@ -82,6 +86,29 @@ def test_a_recording_in_har_is_read_alike(
     file.write_bytes(opening(__version__) + entries + CLOSING)
     result = replayed(stand, mappings, file, "--json")
     assert (result.exit_code, counts(result)) == (0, {"same": 3}), result.output
+
+
+def hidden(stand: Hosts, mappings: Path, recorded: Recorded) -> Recorded:
+    """The exchange as a recording of ours has it that keeps the name of the zone."""
+    environ = environment(stand.legacy_url, stand.dns_target)
+    snapshot = asyncio.run(load_snapshot(mappings, environ))
+    binding = snapshot.table.find("GET", recorded.path).binding
+    assert binding is not None
+    return redacted(recorded, redaction_rules(binding, ("request:/zone",)))
+
+
+def test_redacted_answers_are_compared_by_their_forms(
+    stand: Hosts, mappings: Path, tmp_path: Path, reads: list[Recorded]
+) -> None:
+    same = hidden(stand, mappings, reads[0])
+    assert b"example.com" not in same.answer_body
+    answer = json.loads(reads[0].answer_body)
+    other = replace(reads[0], answer_body=json.dumps(answer | {"result": "gone"}).encode())
+    file = written(tmp_path, same, hidden(stand, mappings, other))
+    result = replayed(stand, mappings, file, "--json")
+    assert (result.exit_code, counts(result)) == (1, {"same": 1, "different": 1}), result.output
+    [found] = json.loads(result.stdout)["exchanges"][1]["differences"]
+    assert (found["path"], found["kind"]) == ("$.result", "type")
 
 
 def test_what_would_write_is_translated_and_not_sent(

@@ -102,6 +102,12 @@ def test_members_whose_hidden_names_are_alike_are_all_kept() -> None:
     assert json.loads(body) == {"labels": {"aaa": 1, "aaa-2": 1}}
 
 
+def test_the_order_of_members_changes_no_hidden_name() -> None:
+    bodies = (b'{"labels": {"kim": 1, "tom": "x"}}', b'{"labels": {"tom": "x", "kim": 1}}')
+    one, other = (json.loads(redacted_answer(body, JSON, RULES)) for body in bodies)
+    assert one == other
+
+
 @pytest.mark.parametrize(
     ("media_type", "body", "shown"),
     [
