@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from proxy.admin.operations import Operations
 from proxy.admin.reads import Reads
+from proxy.admin.recordings import Recordings
 from proxy.admin.shadow import ShadowPages
 from proxy.admin.writes import Writes
 from proxy.cli import main
@@ -118,7 +119,8 @@ def test_every_field_of_an_audit_line_is_told() -> None:
 def test_every_page_of_the_admin_port_is_told() -> None:
     nothing: Any = None
     operations: Operations = nothing
-    pages = Reads(operations), Writes(operations), ShadowPages(operations)
+    recordings = Recordings(operations)
+    pages = Reads(operations), Writes(operations), ShadowPages(operations), recordings
     routes = [route for each in pages for route in each.routes()]
     shown = {(row[0], row[1].strip("`")) for row in rows("The admin port", 4)}
     assert shown == {(route.method, route.path) for route in routes}
