@@ -24,6 +24,7 @@ from proxy.exchange.explanation import (
     ExplainedMirror,
     Explanation,
     Inquiry,
+    Refusal,
     explain,
 )
 from proxy.exchange.messages import Answer
@@ -237,6 +238,15 @@ def _call(call: ExplainedCall) -> Iterator[str]:
 def _answer(answer: Answer) -> Iterator[str]:
     head = [("status", str(answer.http_status)), *answer.headers]
     yield from _section("answer", [*aligned(head), *(_pretty(answer.body) if answer.body else ())])
+    if isinstance(answer, Refusal) and not _is_told(answer.message, answer.body):
+        reason = f"{answer.field}: {answer.message}" if answer.field else answer.message
+        yield from _section("what is wrong", [_shown(reason)])
+
+
+def _is_told(message: str, body: bytes) -> bool:
+    """Whether a body, JSON or not, has a message."""
+    within = json.dumps(message, ensure_ascii=False)[1:-1]
+    return message.encode() in body or within.encode() in body
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from proxy.cutover.overrides import position_text
-from proxy.exchange.explanation import ExplainedCall, Explanation
+from proxy.exchange.explanation import ExplainedCall, Explanation, Refusal
 from proxy.exchange.messages import Answer
 from proxy.routing.table import Route, RouteBinding
 
@@ -75,6 +75,11 @@ def _describe_answer(answer: Answer) -> dict[str, Any]:
         "http_status": answer.http_status,
         "headers": [list(pair) for pair in answer.headers],
         "body": _body_of(answer),
+        "refused": (
+            {"message": answer.message, "field": answer.field or None}
+            if isinstance(answer, Refusal)
+            else None
+        ),
     }
 
 

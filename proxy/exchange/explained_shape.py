@@ -6,6 +6,7 @@ Belongs here: the steps in the order in which an exchange takes them. Does not: 
 
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 import orjson
 from google.protobuf.descriptor import Descriptor
@@ -15,10 +16,18 @@ from proxy.config.resolved import Config, ResolvedRoute
 from proxy.config.shape import Profile
 from proxy.routing.snapshot import Snapshot
 from proxy.routing.table import Found, RouteBinding
-from proxy.shape.described import Part, ShapeStep, document_text, envelope_step, layout_steps
-from proxy.shape.holes import Document
+from proxy.shape.described import (
+    Part,
+    ShapeStep,
+    document_text,
+    envelope_step,
+    layout_steps,
+    text_with_holes,
+)
+from proxy.shape.holes import Document, Text
 from proxy.shape.layout import Layouts
 from proxy.shape.options import ShapeOptions
+from proxy.shape.outcomes.paging import Paging
 from proxy.transcoding.body import takes_json
 
 #: Keys of a shape about the status, headers and pages of answers.
@@ -68,6 +77,20 @@ def _request(binding: RouteBinding, query: str) -> Iterator[ShapeStep]:
             usual = _spellings(binding.binding.method.input_type, parameter.path)
             if name not in usual:
                 yield ShapeStep("request", "query", name, parameter.path)
+    if binding.outcomes is not None and binding.outcomes.paging is not None:
+        yield from _paging(binding.outcomes.paging, query)
+
+
+def _paging(paging: Paging, query: str) -> Iterator[ShapeStep]:
+    """What becomes of the parameters of pages that a query has."""
+    place = paging.fields.skip or paging.fields.token
+    fields = {paging.options.page: place, paging.options.per_page: paging.fields.size}
+    for name in dict.fromkeys(unquote_plus(part.partition("=")[0]) for part in query.split("&")):
+        field = fields.get(name)
+        if field is not None:
+            is_read = paging.walks and field is place
+            text = "by reading the pages before it" if is_read else field.leaf.name
+            yield ShapeStep("request", "paging", name, text)
 
 
 def _spellings(message: Descriptor, path: str) -> tuple[str, str]:
@@ -120,6 +143,8 @@ def _plain(value: Any) -> Any:
     """A value of the configuration as JSON, of a section what is given."""
     if isinstance(value, Document):
         return orjson.loads(document_text(value))
+    if isinstance(value, Text):
+        return text_with_holes(value)
     if isinstance(value, Section):
         given = sorted(value.model_fields_set)
         return {name: _plain(getattr(value, name)) for name in given}

@@ -18,7 +18,7 @@ from proxy.cutover.overrides import NOTHING_MOVED, Overrides, position_of
 from proxy.cutover.position import Position
 from proxy.cutover.stages import Side
 from proxy.cutover.sticky import Caller, sticky_key
-from proxy.errors import StatusError
+from proxy.errors import RequestError, StatusError
 from proxy.exchange.exchange import not_served, unanswerable
 from proxy.exchange.explained_shape import shape_steps
 from proxy.exchange.failure import failure
@@ -119,6 +119,18 @@ class ExplainedMirror:
     percent: float
     sampled: bool | None
     never: str | None
+
+
+@dataclass(slots=True)
+class Refusal(Answer):
+    """The answer to a request that is refused, and what is wrong with it.
+
+    A route's form of errors need not say that, and says it by other names than the proto has:
+    *field* is a proto path, or "".
+    """
+
+    message: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +294,11 @@ def _outcome(
         trace_id = "" if trace is None else trace.trace_id
         request_id = inquiry.headers.get("x-request-id", "")
         context = ErrorContext(inquiry.path, trace_id, request_id)
-        return failure(error, snapshot, found.binding, context)
+        told = failure(error, snapshot, found.binding, context)
+        field = error.field if isinstance(error, RequestError) else ""
+        return Refusal(
+            told.http_status, told.headers, told.body, message=error.status.message, field=field
+        )
 
 
 def _call(

@@ -21,6 +21,12 @@ from proxy.transcoding.protojson.kinds import Kind, message_kind, reachable
 Part = Literal["request", "answer", "error"]
 
 _ABSENT: Final = {Absence.NULL: "null", Absence.WRITE: "written"}
+#: The keys of forms for kinds that are called otherwise.
+_FORM_KEYS: Final = {Kind.DOUBLE: "float", Kind.UINT32: "int32", Kind.UINT64: "int64"}
+#: What a field that is dropped is to clients.
+_DROPPED: Final[dict[Part, str]] = {"request": "is unknown", "answer": "is left out"}
+#: Steps of layouts that are about answers alone.
+_OF_ANSWERS: Final = frozenset({"unset", "zero", "add"})
 
 
 class ShapeStep(NamedTuple):
@@ -40,8 +46,9 @@ def layout_steps(part: Part, layouts: Layouts, root: Descriptor) -> Iterator[Sha
         return
     for descriptor in reachable(root):
         for setting, about, text in _type_steps(layouts, layouts.of(descriptor)):
-            if part == "answer" or setting not in ("unset", "add"):
-                yield ShapeStep(part, setting, f"{descriptor.name}.{about}", text)
+            if part == "answer" or setting not in _OF_ANSWERS:
+                told = _DROPPED[part] if setting == "drop" else text
+                yield ShapeStep(part, setting, f"{descriptor.name}.{about}", told)
 
 
 def envelope_step(part: Part, envelope: Envelope | None) -> Iterator[ShapeStep]:
@@ -60,10 +67,19 @@ def document_text(document: Document) -> str:
     return orjson.dumps(_as_written(document)).decode()
 
 
+def text_with_holes(text: Text) -> str:
+    """A text as it stands in a file.
+
+    >>> text_with_holes(Text.parse("{name} of {{}}"))
+    '{name} of {{}}'
+    """
+    return "".join(_piece(piece) for piece in text.pieces)
+
+
 def _as_written(document: Document) -> Any:
     content = document.content
     if isinstance(content, Text):
-        return "".join(_piece(piece) for piece in content.pieces)
+        return text_with_holes(content)
     if isinstance(content, Members):
         return {key: _as_written(inner) for key, inner in content.pairs}
     if isinstance(content, tuple):
@@ -80,7 +96,7 @@ def _piece(piece: str | Hole) -> str:
 def _type_steps(layouts: Layouts, layout: Layout) -> Iterator[tuple[str, str, str]]:
     """Of one type: the setting, the path of the field from there, what is done."""
     for field in layout.dropped:
-        yield "drop", field.name, "is left out"
+        yield "drop", field.name, ""
     for member in layout.members:
         if member.document is not None:
             yield "add", member.key, document_text(member.document)
@@ -104,13 +120,14 @@ def _member_steps(layouts: Layouts, member: Member) -> Iterator[tuple[str, str]]
         if others:
             yield "also", ", ".join(others)
     if form is not None and not form.is_canonical:
-        yield form.kind.name.lower(), _form_text(form)
+        yield _FORM_KEYS.get(form.kind) or form.kind.name.lower(), _form_text(form)
     if member.separator is not None:
         yield "separator", orjson.dumps(member.separator).decode()
+    absent = "unset" if field.has_presence else "zero"
     if member.absence is Absence.SUBSTITUTE:
-        yield "unset", orjson.dumps(member.substitute).decode()
+        yield absent, orjson.dumps(member.substitute).decode()
     elif member.absence in _ABSENT:
-        yield "unset", _ABSENT[member.absence]
+        yield absent, _ABSENT[member.absence]
 
 
 def _form_text(form: Form) -> str:

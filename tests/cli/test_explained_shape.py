@@ -26,6 +26,7 @@ message Order {
   google.protobuf.Timestamp create_time = 2;
   Buyer buyer = 3;
   string secret = 4;
+  double weight = 5;
 }
 message Buyer { string name = 1; }
 message ListRequest { int32 page_size = 1; string page_token = 2; }
@@ -42,9 +43,10 @@ profiles:
     names: snake
     forms: {int64: number}
     fields:
-      Order.create_time: {name: created_on, timestamp: epoch_ms}
+      Order.create_time: {name: created_on, timestamp: epoch_ms, unset: null}
       Order.buyer: {flatten: buyer_}
       Order.secret: {drop: true}
+      Order.weight: {float: text, zero: write}
     lossy: [timestamp]
 routes:
 - rpc: shop.v1.Orders.CreateOrder
@@ -61,7 +63,14 @@ routes:
   shape:
     profile: old
     query: {rename: {size: page_size}}
+    errors:
+      body: {error: "{legacy_code}: {message}"}
+      codes: {default: E1}
+      messages: {names: {INVALID_ARGUMENT: "bad {field}"}}
 """
+PAGED = CONFIG.replace(
+    "query: {rename: {size: page_size}}", "paging: {page: p, per_page: n, items: orders}"
+)
 
 
 def explained(folder: Path, *arguments: str) -> Result:
@@ -84,17 +93,21 @@ def test_each_step_of_a_shape_is_told_in_the_order_of_an_exchange(tmp_path: Path
         ("request", "jq", "", ".wrapped"),
         ("request", "body", "", '{"order":"{}"}'),
         ("request", "names", "", "snake"),
-        ("request", "drop", "Order.secret", "is left out"),
+        ("request", "drop", "Order.secret", "is unknown"),
         ("request", "int64", "Order.order_id", "number"),
         ("request", "name", "Order.create_time", "created_on"),
         ("request", "timestamp", "Order.create_time", "epoch_ms"),
         ("request", "flatten", "Order.buyer.name", "buyer_name"),
+        ("request", "float", "Order.weight", "text"),
         ("answer", "names", "", "snake"),
         ("answer", "drop", "Order.secret", "is left out"),
         ("answer", "int64", "Order.order_id", "number"),
         ("answer", "name", "Order.create_time", "created_on"),
         ("answer", "timestamp", "Order.create_time", "epoch_ms"),
+        ("answer", "unset", "Order.create_time", "null"),
         ("answer", "flatten", "Order.buyer.name", "buyer_name"),
+        ("answer", "float", "Order.weight", "text"),
+        ("answer", "zero", "Order.weight", "written"),
         ("answer", "body", "", '{"ok":true,"result":"{}"}'),
         ("answer", "status", "", '{"code":201}'),
         ("answer", "headers", "", '{"Location":{"value":"/v1/orders/{order_id}"}}'),
@@ -123,6 +136,32 @@ def test_parameters_with_names_of_their_own_are_told(tmp_path: Path) -> None:
     assert [step for step in told if step[1] == "query"] == [
         ("request", "query", "size", "page_size")
     ]
+
+
+def test_what_becomes_of_the_parameters_of_pages_is_told(tmp_path: Path) -> None:
+    folder = shop(tmp_path, config=PAGED, proto=PROTO)
+    told = steps(folder, "GET", "/v1/orders?p=3&n=2&n%6F=1")
+    assert [step for step in told if step[:2] == ("request", "paging")] == [
+        ("request", "paging", "p", "by reading the pages before it"),
+        ("request", "paging", "n", "page_size"),
+    ]
+
+
+def test_what_clients_are_not_told_of_a_refusal_is_told_here(tmp_path: Path) -> None:
+    folder = shop(tmp_path, config=CONFIG, proto=PROTO)
+    arguments = ("GET", "/v1/orders?size=many")
+    shown = explained(folder, *arguments).stdout
+    wrong = 'expected a 32-bit integer, not "many"'
+    assert f"\nwhat is wrong\n  page_size: {wrong}\n" in shown
+    answer = json.loads(explained(folder, *arguments, "--json").stdout)["answer"]
+    assert answer["body"] == {"error": "E1: bad size"}
+    assert answer["refused"] == {"message": wrong, "field": "page_size"}
+
+
+def test_the_texts_of_errors_are_told_as_they_stand_in_files(tmp_path: Path) -> None:
+    told = steps(shop(tmp_path, config=CONFIG, proto=PROTO), "GET", "/v1/orders")
+    texts = {setting: text for part, setting, _, text in told if part == "error"}
+    assert texts["messages"] == '{"names":{"INVALID_ARGUMENT":"bad {field}"}}'
 
 
 def test_people_read_the_steps_by_what_they_are_about(tmp_path: Path) -> None:
