@@ -17,6 +17,7 @@ from proxy.config.sections import Admin, Listen
 from proxy.example.legacy import LegacyHost
 from proxy.example.seed import seeded_store
 from proxy.example.server import DnsServer
+from proxy.exchange.recording import MAX_WAITING, Busy, Terms
 from proxy.recordings.exchange import Recorded
 from proxy.recordings.json_lines import read_recording
 from tests.live.example import LOOPBACK, environment, write_mappings
@@ -48,6 +49,12 @@ class Stand:
     async def get(self, target: str, *fields: str) -> None:
         async with client_of(self.service.url) as client:
             assert (await client.ask(request("GET", target, *fields))).status == 200
+
+    def end(self) -> None:
+        """End the recording that is under way."""
+        session = self.service._recorder.session
+        assert session is not None
+        session.close()
 
     async def begins(self, command: "asyncio.Future[Result] | None" = None) -> None:
         """Wait until it records, or *command* has ended without."""
@@ -205,6 +212,62 @@ async def test_what_is_left_out_is_counted(stand: Stand, tmp_path: Path) -> None
         await stand.get(ZONE)
     result = await running
     assert "1 left out: bytes; ended by bytes" in result.output
+
+
+@pytest.mark.parametrize(
+    ("section", "rate", "why"),
+    [
+        ("{max_body_bytes: 16B}", "5", "response_too_large"),
+        ("{max_rps: 0.001}", "0.001", "rate"),
+    ],
+    ids=["size", "rate"],
+)
+async def test_exchanges_beyond_a_cap_are_left_out_and_answered(
+    tmp_path: Path, section: str, rate: str, why: str
+) -> None:
+    (tmp_path / "mappings").mkdir()
+    async for stand in served(configured(tmp_path / "mappings", section)):
+        caps = ("--limit", "9", "--for", "60s", "--rate", rate)
+        running = asyncio.ensure_future(stand.record(tmp_path / "out.jsonl", *caps))
+        await stand.begins(running)
+        for _ in range(3):
+            await stand.get(ZONE)
+        stand.end()
+        assert f"left out: {why}; ended by closed" in (await running).output
+        assert stand.service._recorder.dropped >= 2
+
+
+async def test_a_bug_of_the_recorder_costs_a_line_and_no_answer(
+    stand: Stand, tmp_path: Path
+) -> None:
+    running = asyncio.ensure_future(stand.record(tmp_path / "out.jsonl", *CAPS))
+    await stand.begins(running)
+    session = stand.service._recorder.session
+    assert session is not None
+    session._rules = None  # type: ignore[assignment]
+    await stand.get(ZONE)
+    session._mirrors = None  # type: ignore[assignment]
+    await stand.get(ZONE)
+    stand.end()
+    assert "\n0 recorded in " in (await running).output
+
+
+async def test_lines_that_nobody_takes_are_left_out_once_many_wait(stand: Stand) -> None:
+    terms = Terms(frozenset({"get-zone"}), 10_000, 1 << 30, 60.0, 500.0, 1 << 16)
+    recorder = stand.service._recorder
+    session = recorder.open(terms)
+    with pytest.raises(Busy):
+        recorder.open(terms)
+    recorded = Recorded("GET", ZONE, (), b"", 200, (), b"")
+    snapshot = stand.service.snapshot
+    binding = next(each for each in snapshot.bindings if each.route.name == "get-zone")
+    for _ in range(MAX_WAITING + 2):
+        session.add(recorded, binding, snapshot)
+    assert (session.recorded, session.dropped) == (MAX_WAITING, {"slow_reader": 2})
+    recorder.close(session)
+    session.add(recorded, binding, snapshot)
+    assert session.dropped["ended"] == 1
+    assert (recorder.recorded, recorder.dropped) == (MAX_WAITING, 2)
 
 
 async def test_no_file_is_replaced(stand: Stand, tmp_path: Path) -> None:

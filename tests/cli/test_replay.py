@@ -137,6 +137,38 @@ def test_writes_are_sent_where_both_say_so(stand: Hosts, mappings: Path, tmp_pat
     assert (result.exit_code, counts(result)) == (0, {"same": 1}), result.output
 
 
+def test_a_server_that_does_not_answer_proves_nothing(
+    stand: Hosts, mappings: Path, tmp_path: Path, reads: list[Recorded]
+) -> None:
+    slow = tmp_path / "mappings"
+    slow.mkdir()
+    for each in mappings.iterdir():
+        (slow / each.name).write_bytes(each.read_bytes())
+    text = (slow / "cutover.yaml").read_text()
+    (slow / "cutover.yaml").write_text(text.replace("  timeout: 15s\n", "  timeout: 200ms\n"))
+    nowhere = replace(stand, dns_target="127.0.0.1:9")
+    result = replayed(nowhere, slow, written(tmp_path, reads[0]))
+    assert result.exit_code == 2
+    assert "the server's answer cannot be had" in result.stdout
+
+
+def test_a_request_that_the_proxy_refuses_is_compared_by_its_refusal(
+    stand: Hosts, mappings: Path, tmp_path: Path
+) -> None:
+    refused = stand.ask(f"{ZONE}/records?page=many")
+    result = replayed(stand, mappings, written(tmp_path, refused), "--json")
+    assert (result.exit_code, counts(result)) == (0, {"same": 1}), result.output
+
+
+def test_a_header_of_the_command_takes_the_place_of_the_recorded_one(
+    stand: Hosts, mappings: Path, tmp_path: Path, reads: list[Recorded]
+) -> None:
+    late = replace(reads[0], request_headers=(("Grpc-Timeout", "never"),))
+    file = written(tmp_path, late)
+    assert replayed(stand, mappings, file).exit_code == 1
+    assert replayed(stand, mappings, file, "-H", "grpc-timeout: 5S").exit_code == 0
+
+
 def test_translation_alone_needs_no_server(
     stand: Hosts, mappings: Path, tmp_path: Path, reads: list[Recorded]
 ) -> None:
