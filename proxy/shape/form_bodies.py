@@ -25,7 +25,7 @@ from proxy.shape.bodies import (
     read_form,
 )
 from proxy.shape.printer_source import Steps
-from proxy.shape.queries import LegacyNames, ShapedQueryBinder, ShapedTables
+from proxy.shape.queries import ShapedQueryBinder, ShapedTables
 from proxy.shape.request_checks import (
     content_steps,
     file_fault,
@@ -57,7 +57,7 @@ class FormReader:
     ) -> None:
         """Raises `ValueError` for a body that no form can give."""
         message, self._prefix = _target(binding, shape)
-        names = LegacyNames(tables, message, self._query(binding, shape.query))
+        names = tables.legacy_names(message, self._query(binding, shape.query))
         self._binder = ShapedQueryBinder(names, shape, bound=Bound(), options=options)
         self._kinds = frozenset(
             kind

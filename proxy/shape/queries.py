@@ -6,6 +6,7 @@ Belongs here: names, dots, brackets, renames, lists in one parameter. Does not: 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -50,6 +51,14 @@ class ShapedTables(FieldTables):
         self.layouts = layouts
         #: What separates the values of a list in one text, by the list's node.
         self.separators: dict[Node, str] = {}
+        self._legacy: dict[tuple[Descriptor | None, QueryShape], LegacyNames] = {}
+
+    def legacy_names(self, message: Descriptor | None, query: QueryShape) -> "LegacyNames":
+        """The names in queries of that form, made once. Raises `ValueError` as the class does."""
+        found = self._legacy.get((message, query))
+        if found is None:
+            found = self._legacy[message, query] = LegacyNames(self, message, query)
+        return found
 
     def node(self, field: FieldDescriptor, inside: Mapping[str, Node]) -> Node:
         """The node of a field."""
@@ -81,6 +90,8 @@ class LegacyNames:
             if message is not None
         }
         self._moved = frozenset(parameter.path for parameter in self._renamed.values())
+        #: What most names of most queries are: one field of the message itself, or renamed.
+        self._sure = dict(self._all_sure())
 
     def __repr__(self) -> str:
         return f"<LegacyNames of {self._message and self._message.full_name}>"
@@ -90,6 +101,17 @@ class LegacyNames:
 
         Raises `RequestError` for a field that a query cannot give, or not in that way.
         """
+        return self._sure.get(name) or self._find(name)
+
+    def _all_sure(self) -> Iterator[tuple[str, Parameter]]:
+        members = () if self._message is None else self._tables.layouts.of(self._message).members
+        for name in (*self._renamed, *(each for member in members for each in member.names)):
+            with suppress(RequestError):
+                found = self._find(name)
+                if found is not None:
+                    yield name, found
+
+    def _find(self, name: str) -> Parameter | None:
         renamed = self._renamed.get(name)
         if renamed is not None:
             return _ended(renamed)
@@ -120,7 +142,8 @@ class LegacyNames:
             rest = steps[position + 1 :]
             if not rest or not self._is_entered(message, member, rest[0]):
                 return self._at(message, fields, rest)
-            members = () if member.inner is None else self._tables.layouts.of(member.inner).members
+            inner = member.inner
+            members = () if inner is None else self._tables.layouts.of(inner).members
         return None
 
     def _is_entered(self, message: Descriptor, member: Member, step: str) -> bool:

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from proxy.shape.codecs import ShapedCodecs
 from proxy.shape.form_bodies import FormLeaves, FormReader, form_reading
 from proxy.shape.leaves import shaped_leaves
-from proxy.shape.queries import LegacyNames, ShapedQueryBinder, ShapedTables
+from proxy.shape.queries import ShapedQueryBinder, ShapedTables
 from proxy.shape.request_checks import form_fault, rename_fault, shell_fault
 from proxy.shape.request_options import FormBodies, RequestShape
 from proxy.shape.urls import OVERRIDABLE
@@ -88,7 +88,7 @@ def _query(
 ) -> QueryBinder:
     message = binding.method.input_type if names_fields(binding, options) else None
     renames = [each for each in shape.query.renames if _fits(binding, each[1])]
-    names = LegacyNames(tables, message, replace(shape.query, renames=tuple(renames)))
+    names = tables.legacy_names(message, replace(shape.query, renames=tuple(renames)))
     return ShapedQueryBinder(names, shape, bound=taken(binding, options), options=options)
 
 

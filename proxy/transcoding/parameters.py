@@ -180,6 +180,9 @@ class FieldTables:
 
     def names(self, message: Descriptor) -> Mapping[str, Node]:
         """The names of *message*'s fields, as in a JSON body, to nodes that lead further."""
+        known = self._names.get(message)
+        if known is not None:
+            return known
         reached, waiting = [], [message]
         while waiting:
             current = waiting.pop()
