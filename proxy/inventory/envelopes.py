@@ -14,6 +14,8 @@ from proxy.inventory.schemas import Schema, Schemas
 #: The fewest answers that make an envelope, and the share of answers that must have it.
 MIN_ANSWERS: Final = 3
 MIN_SHARE: Final = 0.6
+#: Stands for a value of which nothing is known; null is one.
+_UNTOLD: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +54,22 @@ def find_envelope(operations: Iterable[Operation], schemas: Schemas) -> Envelope
     counts = Counter(name for answer in answers for name in answer.members)
     wanted = max(MIN_ANSWERS, MIN_SHARE * len(answers))
     common = [name for name, count in counts.items() if count >= wanted]
-    payloads = [name for name in common if len(_kinds(name, answers, schemas)) > 1]
-    if len(payloads) != 1 or len(common) < 2:
+    kinds = {name: len(_kinds(name, answers, schemas)) for name in common}
+    most = max(kinds.values(), default=0)
+    payloads = [name for name, count in kinds.items() if count == most]
+    if most < 2 or len(payloads) != 1 or len(common) < 2:
         return None
     return _envelope(payloads[0], common, answers, schemas)
 
 
 def _kinds(name: str, answers: Iterable[Schema], schemas: Schemas) -> set[object]:
-    """What a member is in different answers, told apart by its members, elements and type."""
-    return {_kind(schemas.member(each, name), schemas) for each in answers if name in each.members}
+    """What a member is in different answers, told apart by its members, elements and type.
+
+    Where it is only said to be null it is nothing of its own.
+    """
+    found = [schemas.member(each, name) for each in answers if name in each.members]
+    nothing = Schema(nullable=True)
+    return {_kind(each, schemas) for each in found if each != nothing}
 
 
 def _kind(schema: Schema, schemas: Schemas) -> object:
@@ -75,7 +84,7 @@ def _envelope(payload: str, common: list[str], answers: list[Schema], schemas: S
     first = next(each for each in answers if {*common} <= set(each.members))
     for name in common:
         value = _constant(schemas.member(first, name))
-        if name != payload and value is not None:
+        if name != payload and value is not _UNTOLD:
             constants[name] = value
         elif name != payload:
             others.append(name)
@@ -86,11 +95,14 @@ def _envelope(payload: str, common: list[str], answers: list[Schema], schemas: S
 
 
 def _constant(schema: Schema) -> Any:
-    """What a member of a good answer holds, where that can be told; None where it cannot."""
+    """What a member of a good answer holds, where that can be told.
+
+    What may be null and is nothing else that is told is there for errors, mostly.
+    """
     if schema.kind == "array":
         return []
     if len(schema.enum) == 1:
         return schema.enum[0]
     if schema.kind == "boolean":
         return schema.examples[0] if schema.examples else True
-    return None
+    return None if schema.nullable else _UNTOLD

@@ -37,6 +37,7 @@ class Schema:
     examples: tuple[Any, ...] = ()
     read_only: bool = False
     write_only: bool = False
+    nullable: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -115,6 +116,15 @@ def _own(node: dict[str, Any]) -> Schema:
         examples=_examples(node),
         read_only=node.get("readOnly") is True,
         write_only=node.get("writeOnly") is True,
+        nullable=_nullable(node),
+    )
+
+
+def _nullable(node: dict[str, Any]) -> bool:
+    """Whether null is a value: a key of its own before 3.1, and one of the types since."""
+    given = node.get("type")
+    return "null" in (given if isinstance(given, list) else [given]) or any(
+        node.get(key) is True for key in ("nullable", "x-nullable")
     )
 
 
@@ -179,6 +189,7 @@ def _merged(schemas: Iterable[Schema]) -> Schema:
         examples=next((schema.examples for schema in each if schema.examples), ()),
         read_only=any(schema.read_only for schema in each),
         write_only=any(schema.write_only for schema in each),
+        nullable=any(schema.nullable for schema in each),
     )
 
 

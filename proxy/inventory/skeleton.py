@@ -48,9 +48,17 @@ _PATTERNS: Final = (
 )
 _RFC1123: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _LONG: Final = frozenset({Kind.INT64, Kind.UINT64})
+_SHORT: Final = frozenset({Kind.INT32, Kind.UINT32})
+_FLOATING: Final = frozenset({Kind.FLOAT, Kind.DOUBLE})
+#: What old hosts write for true, in lower case.
+_TRUE: Final = frozenset({"y", "yes", "t", "true", "1", "on"})
 #: Kinds whose forms here may lose a part of the value.
 _LOSSY: Final = frozenset({"timestamp"})
 _CASES: Final[tuple[Case, ...]] = ("json", "snake", "camel", "pascal", "kebab", "proto")
+
+
+#: A form as files have it; of bools the two texts.
+Form = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,9 @@ class Skeleton:
     """
 
     names: Case | None = None
-    forms: dict[str, str] = field(default_factory=dict)
+    forms: dict[str, Form] = field(default_factory=dict)
     lossy: tuple[str, ...] = ()
-    fields: dict[str, dict[str, str]] = field(default_factory=dict)
+    fields: dict[str, dict[str, Form]] = field(default_factory=dict)
     envelope: Envelope | None = None
     routes: dict[str, RouteShape] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
@@ -164,12 +172,12 @@ def _case(pairs: Iterable[Pair]) -> Case | None:
 
 def _renames(
     pairs: Iterable[Pair], case: Case | None
-) -> tuple[dict[str, dict[str, str]], list[str]]:
+) -> tuple[dict[str, dict[str, Form]], list[str]]:
     """Names of single fields that no case gives; of several names the one that is most common."""
     found: dict[FieldDescriptor, Counter[str]] = defaultdict(Counter)
     for pair in pairs:
         found[pair.field][pair.name] += 1
-    renames: dict[str, dict[str, str]] = {}
+    renames: dict[str, dict[str, Form]] = {}
     remarks: list[str] = []
     for known, names in found.items():
         (name, _), *others = names.most_common()
@@ -190,13 +198,13 @@ class _Forms:
     """Forms that values are written in, by kind, and by field where a kind has several."""
 
     def __init__(self, pairs: Iterable[Pair]) -> None:
-        told: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        told: dict[str, dict[str, Counter[Form]]] = defaultdict(lambda: defaultdict(Counter))
         for pair in pairs:
             key, form = _form_of(pair)
             if key:
                 told[key][_selector(pair.field)][form] += 1
-        self.by_kind: dict[str, str] = {}
-        self.by_field: dict[str, dict[str, str]] = defaultdict(dict)
+        self.by_kind: dict[str, Form] = {}
+        self.by_field: dict[str, dict[str, Form]] = defaultdict(dict)
         self.lossy: set[str] = set()
         self.remarks: list[str] = []
         for key, fields in sorted(told.items()):
@@ -205,9 +213,9 @@ class _Forms:
     def __repr__(self) -> str:
         return f"<_Forms {self.by_kind}>"
 
-    def _settle(self, key: str, fields: dict[str, Counter[str]]) -> None:
+    def _settle(self, key: str, fields: dict[str, Counter[Form]]) -> None:
         """One form for the kind where nearly all fields have it, else one for each field."""
-        total: Counter[str] = Counter()
+        total: Counter[Form] = Counter()
         for counts in fields.values():
             total.update(counts)
         ((form, count),) = total.most_common(1)
@@ -219,18 +227,22 @@ class _Forms:
         for selector, counts in fields.items():
             ((form, _),) = counts.most_common(1)
             if len(counts) > 1:
-                ways = ", ".join(each or "as ProtoJSON" for each in counts)
+                ways = ", ".join(map(_told, counts))
                 self.remarks.append(f"{selector} is written in several ways: {ways}")
             if form:
                 self.by_field[selector][key] = form
                 self.lossy |= {selector} if key in _LOSSY else set()
 
 
+def _told(form: Form) -> str:
+    return form or "as ProtoJSON" if isinstance(form, str) else " and ".join(form)
+
+
 def _selector(known: FieldDescriptor) -> str:
     return f"{owner(known).name}.{known.name}"
 
 
-def _form_of(pair: Pair) -> tuple[str, str]:
+def _form_of(pair: Pair) -> tuple[str, Form]:
     """The key of a form and the form that one member has; "" for ProtoJSON's, and "" for no key."""
     if is_map(pair.field) or pair.schema.is_list != pair.field.is_repeated:
         return "", ""
@@ -246,7 +258,14 @@ def _long_form(schema: Schema, _: FieldDescriptor) -> str | None:
     return {"integer": "number", "number": "number", "string": ""}.get(schema.kind)
 
 
-def _bool_form(schema: Schema, _: FieldDescriptor) -> str | None:
+def _number_form(schema: Schema, _: FieldDescriptor) -> str | None:
+    return {"integer": "", "number": "", "string": "text"}.get(schema.kind)
+
+
+def _bool_form(schema: Schema, _: FieldDescriptor) -> Form | None:
+    if len(schema.enum) == 2 and all(isinstance(each, str) for each in schema.enum):
+        true = [each for each in schema.enum if each.lower() in _TRUE]
+        return (true[0], *(e for e in schema.enum if e != true[0])) if len(true) == 1 else None
     return {"integer": "number", "boolean": ""}.get(schema.kind)
 
 
@@ -303,9 +322,11 @@ def _reads(text: str, pattern: str) -> bool:
     return True
 
 
-_Guess = Callable[[Schema, FieldDescriptor], str | None]
+_Guess = Callable[[Schema, FieldDescriptor], Form | None]
 _GUESSES: Final[tuple[tuple[frozenset[Kind], str, _Guess], ...]] = (
     (_LONG, "int64", _long_form),
+    (_SHORT, "int32", _number_form),
+    (_FLOATING, "float", _number_form),
     (frozenset({Kind.BOOL}), "bool", _bool_form),
     (frozenset({Kind.DURATION}), "duration", _duration_form),
     (frozenset({Kind.ENUM}), "enum", _enum_form),

@@ -37,6 +37,10 @@ def of_order(snapshot: Snapshot, members: str) -> Skeleton:
         ("totalCents: {type: object}", {}),
         ("paid: {type: integer}", {"bool": "number"}),
         ("paid: {type: boolean}", {}),
+        ("paid: {enum: [N, Y]}", {"bool": ("Y", "N")}),
+        ("paid: {enum: ['false', 'true']}", {"bool": ("true", "false")}),
+        ("paid: {enum: [in, out]}", {}),
+        ("paid: {type: string}", {}),
         ("state: {type: integer}", {"enum": "number"}),
         ("state: {enum: [open, closed]}", {"enum": "lower"}),
         ("state: {enum: [state-unspecified, open]}", {"enum": "kebab"}),
@@ -52,6 +56,11 @@ def of_order(snapshot: Snapshot, members: str) -> Skeleton:
         ("createTime: {example: '31.01.2026 08:15:00'}", {"timestamp": "%d.%m.%Y %H:%M:%S"}),
         ("createTime: {example: 'Sat, 31 Jan 2026 08:15:00 GMT'}", {"timestamp": "rfc1123"}),
         ("lines: {type: object}", {}),
+        (
+            "lines: {type: array, items: {properties: {pieces: {type: string}}}}",
+            {"int32": "text"},
+        ),
+        ("lines: {type: array, items: {properties: {pieces: {type: integer}}}}", {}),
     ],
 )
 def test_forms_are_told_by_types_formats_and_examples(
@@ -128,6 +137,26 @@ def test_an_envelope_is_what_answers_have_in_common_around_what_differs():
     assert answer is not None
     assert unwrapped(answer.schema, found, api.schemas).is_list
     assert unwrapped(answer.schema, None, api.schemas) is answer.schema
+
+
+def test_a_member_for_errors_alone_is_null_in_the_envelope():
+    error = "{nullable: true, properties: {code: {}, text: {}}}"
+    answers = [
+        f"{{properties: {{data: {data}, error: {said}}}}}"
+        for data, said in (
+            ("{properties: {x: {}}}", error),
+            ("{type: array, items: {}}", "{nullable: true}"),
+            ("{nullable: true}", "{type: [object, 'null']}"),
+            ("{type: string}", "{anyOf: [{type: 'null'}, {properties: {code: {}, text: {}}}]}"),
+        )
+    ]
+    paths = [
+        f"  /{n}: {{get: {{responses: {{200: {json_of(a)}}}}}}}" for n, a in enumerate(answers)
+    ]
+    api = paths_api("\n".join(paths) + "\n")
+    found = find_envelope(api.operations, api.schemas)
+    assert found is not None
+    assert (found.payload, found.constants, found.others) == ("data", {"error": None}, ())
 
 
 def test_answers_that_are_all_alike_have_no_envelope():
