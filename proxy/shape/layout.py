@@ -4,6 +4,7 @@ Belongs here: the one place that says it, for everybody who writes, reads, compa
 JSON. Does not: code that writes or reads, forms of values (`forms`), the envelope (`envelope`).
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,6 +45,12 @@ class Member:
     document: Document | None = None
     about: Descriptor | None = None
     within: tuple[FieldDescriptor, ...] = ()
+    #: The type of the messages that the field or its elements are, if they are objects.
+    inner: Descriptor | None = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        # Asked for with each request that is read, and made once.
+        object.__setattr__(self, "inner", _objects(self.field))
 
     @property
     def field(self) -> FieldDescriptor | None:
@@ -55,12 +62,11 @@ class Member:
         way = self.within if self.document is not None else self.steps[:-1]
         return way[depth] if len(way) > depth else None
 
-    @property
-    def inner(self) -> Descriptor | None:
-        """The type of the messages that the field or its elements are, if they are objects."""
-        if not self.steps or field_kind(element(self.steps[-1])) is not Kind.MESSAGE:
-            return None
-        return message_type(element(self.steps[-1]))
+
+def _objects(of: FieldDescriptor | None) -> Descriptor | None:
+    if of is None or field_kind(element(of)) is not Kind.MESSAGE:
+        return None
+    return message_type(element(of))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
