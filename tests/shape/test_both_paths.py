@@ -94,7 +94,7 @@ def outcome(read: Callable[[bytes], Any], body: bytes) -> Any:
 
 
 @pytest.mark.parametrize("unknown", ["reject", "warn", "ignore"])
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(document=BODIES)
 def test_what_the_fast_path_takes_the_strict_path_takes_alike(
     unknown: str, document: dict[str, Any]
@@ -107,7 +107,7 @@ def test_what_the_fast_path_takes_the_strict_path_takes_alike(
     assert fast == codec.parse_strictly(body)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(document=VALUES)
 def test_no_json_makes_reading_fail_otherwise_than_as_a_refusal(document: Any) -> None:
     body = orjson.dumps(document)
