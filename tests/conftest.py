@@ -9,7 +9,6 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 from hypothesis import settings
 
 # How long an example takes is the machine's business: a test must not fail by its load. Nor by
-# chance: the same examples are tried in every run, and what others would find is looked for by hand
-# (`--hypothesis-seed`).
+# chance: the same examples are tried in every run.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
