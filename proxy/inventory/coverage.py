@@ -4,13 +4,14 @@ Belongs here: putting mappings, findings and traffic together, and the share tha
 finding any of them, how it looks (`report.inventory`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from proxy.config.shape import Profile
 from proxy.config.shape_options import shape_options
 from proxy.gate.words import time_text
+from proxy.inventory.extras import Extras
 from proxy.inventory.fields import find_differences, query_key
 from proxy.inventory.findings import Finding, FindingKind, Subject
 from proxy.inventory.hits import Hit
@@ -68,6 +69,7 @@ class Survey:
             None if api is None else self._table,
             since_s,
             lambda operation: operation.key in misled,
+            _only_operations(self._mappings),
         )
         self._names: dict[str, Names] = {}
 
@@ -181,7 +183,7 @@ class Survey:
             target,
             self._names_of(target),
             frozenset(name.lower() for name in options.request_headers),
-            own_parameters(options.shape),
+            Extras.of(options.shape, target.binding),
             {} if options.shape is None else options.shape.query.rename,
             options.shape is not None and options.shape.query.brackets,
             self._api.schemas,
@@ -232,22 +234,20 @@ class Survey:
                 }
 
 
-def own_parameters(shape: Profile | None) -> frozenset[str]:
-    """The query parameters that a shape takes for something else than a field."""
-    if shape is None:
-        return frozenset()
-    paging, urls = shape.paging, shape.urls
-    pages = () if paging is None else (paging.page, paging.per_page)
-    override = None if urls is None else urls.method_override
-    given = (*pages, None if override is None else override.parameter)
-    return frozenset(filter(None, given))
+def _only_operations(mappings: Iterable[Mapping]) -> dict[RouteBinding, Operation]:
+    """The operation of each binding that takes the requests of one alone."""
+    found: defaultdict[RouteBinding, list[Operation]] = defaultdict(list)
+    for each in mappings:
+        if each.target is not None:
+            found[each.target].append(each.operation)
+    return {target: one for target, (one, *others) in found.items() if not others}
 
 
 def _of_seen_names(subject: Subject, seen: Tally) -> Iterator[Finding]:
     """Query parameters that clients send, no document tells of, and no field takes."""
     documented = {each.name for each in subject.operation.parameters_in(Where.QUERY)}
     for name in seen.names:
-        if name in documented or name in SYSTEM_PARAMETERS or name in subject.own_parameters:
+        if name in documented or name in SYSTEM_PARAMETERS or name in subject.extras.parameters:
             continue
         if query_key(subject, name) is not None:
             continue

@@ -5,6 +5,7 @@ not: paths and HTTP methods (`mapping`), names under a shape (`names`).
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -81,7 +82,7 @@ def _of_path(subject: Subject) -> Iterator[Finding]:
 def _of_query(subject: Subject, seen: set[FieldDescriptor]) -> Iterator[Finding]:
     for parameter in subject.operation.parameters_in(Where.QUERY):
         name = parameter.name
-        if name in SYSTEM_PARAMETERS or name in subject.own_parameters:
+        if name in SYSTEM_PARAMETERS or name in subject.extras.parameters:
             continue
         key = query_key(subject, name)
         if key is None:
@@ -157,7 +158,13 @@ def _of_request_body(subject: Subject, seen: set[FieldDescriptor]) -> Iterator[F
         seen.add(subject.binding.body)
     if body is None:
         return
-    yield from _Walk(subject, Where.BODY, seen).walk(content.schema, body)
+    yield from _Walk(subject, Where.BODY, seen).walk(_without_files(subject, content.schema), body)
+
+
+def _without_files(subject: Subject, schema: Schema) -> Schema:
+    """A form without the files that the shape takes."""
+    rest = {name: node for name, node in schema.members.items() if name not in subject.extras.files}
+    return replace(schema, members=rest)
 
 
 def _unexpected(subject: Subject) -> str:
@@ -219,6 +226,11 @@ class _Walk:
         self._around.append(pair)
         names = self._subject.names
         keys = names.read(message) if self._reading else names.written(message)
+        if self._reading:
+            # What answers have in addition may come back, and is not read.
+            made = {name for name in schema.members if names.is_made(message, name)}
+            rest = {name: node for name, node in schema.members.items() if name not in made}
+            schema = replace(schema, members=rest)
         yield from self._members(schema, keys, path)
         self._around.pop()
 

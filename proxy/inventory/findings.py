@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from google.protobuf.descriptor import Descriptor
 
+from proxy.inventory.extras import Extras
 from proxy.inventory.legacy import Operation, Where
 from proxy.inventory.names import Names
 from proxy.inventory.schemas import Schemas
@@ -45,16 +46,15 @@ class Finding:
 class Subject:
     """An operation with the binding that takes its requests.
 
-    *headers* are those that become metadata, in lower case; *own_parameters* those of a query that
-    the shape takes for something else than a field, such as a page; *renames* are proto paths by
-    the parameters that the shape names for them, *brackets* says that brackets stand for dots.
+    *headers* are those that become metadata, in lower case; *renames* are proto paths by the
+    parameters that the shape names for them, *brackets* says that brackets stand for dots.
     """
 
     operation: Operation
     target: RouteBinding
     names: Names
     headers: Collection[str]
-    own_parameters: Collection[str]
+    extras: Extras
     renames: Mapping[str, str]
     brackets: bool
     schemas: Schemas

@@ -91,6 +91,11 @@ class Names:
                 found.setdefault(name, Key(member.key, member))
         return found
 
+    def is_made(self, descriptor: Descriptor, name: str) -> bool:
+        """Whether answers have a member of that name which the shape adds."""
+        members = self.layouts.of(descriptor).members
+        return any(each.key == name and each.document is not None for each in members)
+
     def _read_names(self, member: Member) -> Iterator[str]:
         yield from member.names
         if not self._is_shaped and member.field is not None:

@@ -25,9 +25,15 @@ def without_legacy(subject: Subject, seen: Collection[FieldDescriptor]) -> Itera
     """The fields that are not in *seen*, nor in the path, and that clients may give."""
     bound = {field for each in subject.binding.variables for field in each.fields}
     for path, field in _request_fields(subject.takes, "", 1, bound):
-        if not _is_given(field, seen) and not _is_output(field):
+        if not _is_given(field, seen) and not _is_output(field) and _is_open(subject, path):
             detail = word_of(field) + (", required" if _has(field, _REQUIRED) else "")
             yield Finding(FindingKind.NO_LEGACY, _where_sent(subject, path), path, detail)
+
+
+def _is_open(subject: Subject, path: str) -> bool:
+    """Whether clients could name a field: not what a shape drops, nor what it fills by itself."""
+    named = subject.names.layouts.path(subject.takes, path) is not None
+    return named and path not in subject.extras.fields
 
 
 def _is_given(field: FieldDescriptor, seen: Collection[FieldDescriptor]) -> bool:

@@ -5,7 +5,7 @@ what the counts mean (`coverage`).
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from proxy.inventory.hits import Hit
@@ -59,7 +59,8 @@ class Traffic:
     """Counts hits against *table*, and against the operations of a document, if there is one.
 
     Hits before *since_s* are counted apart; those without a time count. *is_misled* says of an
-    operation that what takes its requests is meant for another: then they are not mapped.
+    operation that what takes its requests is meant for another: then they are not mapped. *only*
+    has the one operation of a binding, for requests by legacy forms of its URL.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Traffic:
         operations: OperationTable | None = None,
         since_s: float | None = None,
         is_misled: Callable[[Operation], bool] = lambda _: False,
+        only: Mapping[RouteBinding, Operation] | None = None,
     ) -> None:
         self._table = table
         self._operations = operations
         self._since_s = since_s
         self._is_misled = is_misled
+        self._only = only or {}
         self.total = Tally()
         self.by_operation: dict[str, Tally] = {}
         self.by_binding: dict[RouteBinding, Tally] = {}
@@ -89,8 +92,13 @@ class Traffic:
         if self._since_s is not None and hit.at_s is not None and hit.at_s < self._since_s:
             self.too_early += hit.times
             return
-        target = self._target(hit)
+        found = self._table.find(hit.http_method, hit.path)
+        target = found.binding
+        if target is not None and target.route.cardinality.request_streams:
+            target = None  # It is answered with 501.
         operation = self._operation(hit)
+        if operation is None and target is not None and found.quirks:
+            operation = self._only.get(target)
         if operation is not None and self._is_misled(operation):
             target = None
         if target is not None:
@@ -100,11 +108,6 @@ class Traffic:
             _tally(self.by_operation, operation.key).add(hit, target)
         else:
             self._add_other(hit, target)
-
-    def _target(self, hit: Hit) -> RouteBinding | None:
-        """The binding that takes a request, and can serve it."""
-        target = self._table.find(hit.http_method, hit.path).binding
-        return None if target is None or target.route.cardinality.request_streams else target
 
     def _operation(self, hit: Hit) -> Operation | None:
         if self._operations is None:

@@ -98,8 +98,9 @@ upstreams:
 """
 
 
-def shop_snapshot(base: Path, more: str = "") -> Snapshot:
-    folder = shop(base, config=CONFIG + more, proto=PROTO)
+def shop_snapshot(base: Path, more: str = "", other: tuple[str, str] = ("", "")) -> Snapshot:
+    """The shop, with *more* in its configuration, and its proto with *other* text for some."""
+    folder = shop(base, config=CONFIG + more, proto=PROTO.replace(*other) if other[0] else PROTO)
     return asyncio.run(load_snapshot(folder, {}))
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from proxy.inventory.coverage import Survey, own_parameters
+from proxy.inventory.coverage import Survey
+from proxy.inventory.extras import Extras
 from proxy.inventory.hits import Hit, parse_time
 from proxy.inventory.traffic import MAX_NAMES, MAX_PATTERNS
 from proxy.routing.snapshot import Snapshot
@@ -153,8 +154,25 @@ def test_parameters_that_the_shape_takes_are_no_difference(tmp_path):
     sent = hit("/v1/orders", names=("per_page",))
     (endpoint,) = survey(paged, paths_api(paths), sent)["endpoints"]
     assert [each for each in endpoint["findings"] if each["kind"] == "no_field"] == []
-    options = paged.config.options_for("shop.v1.Orders.PutPicture")
-    assert own_parameters(options.shape) == {"_verb"}
+    (verb,) = [each for each in paged.bindings if each.route.rpc == "shop.v1.Orders.PutPicture"]
+    options = paged.config.options_for(verb.route.rpc)
+    assert Extras.of(options.shape, verb.binding) == Extras(frozenset({"_verb"}))
+
+
+QUIRKS = "defaults: {shape: {urls: {suffixes: [.json], trailing_slash: true}}}\n"
+
+
+def test_requests_by_legacy_forms_of_a_url_are_those_of_the_operation(tmp_path):
+    quirky = shop_snapshot(tmp_path, QUIRKS)
+    paths = "  /v1/orders: {get: {}}\n"
+    hits = [hit(path) for path in ("/v1/orders", "/v1/orders.json", "/v1/orders.json/")]
+    result = survey(quirky, paths_api(paths), *hits)
+    assert [each["hits"] for each in result["endpoints"]] == [3]
+    assert result["undocumented"] == []
+    # Two operations that one binding takes: which of them is meant cannot be told.
+    two = paths_api("  /v1/orders/a: {get: {}}\n  /v1/orders/b: {get: {}}\n")
+    result = survey(quirky, two, hit("/v1/orders/a.json"))
+    assert [each["pattern"] for each in result["undocumented"]] == ["/v1/orders/{id}"]
 
 
 def test_memory_does_not_grow_with_the_log(snapshot: Snapshot):

@@ -248,6 +248,44 @@ def test_parameters_that_the_shape_renames(shaped: Snapshot):
     ]
 
 
+SPECIAL = """\
+defaults: {shape: {profile: old}}
+profiles:
+  old:
+    names: pascal
+    fields: {Order.extra: {drop: true}}
+    add: {Order: {Href: "/orders/{id}"}}
+routes:
+- rpc: shop.v1.Orders.ListOrders
+  shape: {paging: {page: p, per_page: n}}
+- rpc: shop.v1.Orders.CreateOrder
+  shape:
+    form_bodies: {files: {Scan: {into: scan, file_name: scan_name}}}
+    etag: {value: "{id}", if_match: order.etag}
+"""
+
+
+@pytest.fixture(scope="module")
+def special(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    folder = Path(tmp_path_factory.mktemp("special"))
+    fields = "  Order replaces = 10; string etag = 11; bytes scan = 12; string scan_name = 13;"
+    return shop_snapshot(folder, SPECIAL, ("  Order replaces = 10;", fields))
+
+
+def test_pages_are_no_fields_and_what_they_fill_is_not_new(special: Snapshot):
+    found = findings(special, parameters(LIST, query("p"), query("n"), query("States")))
+    assert found == [("no_legacy", "query", "filter"), ("no_legacy", "query", "tags")]
+
+
+def test_what_a_shape_drops_adds_and_takes_from_files_is_neither_new_nor_lost(special: Snapshot):
+    schema = (
+        "{properties: {Scan: {format: binary}, Href: {}, TotalCents: {}, State: {}, ShipTo: {},"
+        " Lines: {}, Places: {}, Paid: {}, Replaces: {properties: {Href: {}}}, Colour: {}}}"
+    )
+    found = findings(special, body(CREATE, schema, "multipart/form-data"))
+    assert found == [("no_field", "body", "Colour"), ("no_legacy", "query", "validate_only")]
+
+
 def test_headers_that_are_let_through(shaped: Snapshot):
     paths = "  /v1/a/shops/{name}: {get: {parameters: [{name: X-Tenant, in: header}]}}\n"
     assert findings(shaped, paths) == []
