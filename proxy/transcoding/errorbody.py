@@ -79,6 +79,8 @@ def _told(status: Status, *, reveal: bool) -> Status:
     hidden = None if reveal else HIDDEN_MESSAGES.get(status.code)
     if hidden is not None:
         return Status(status.code, hidden, tuple(_reasons(status.details)))
+    if not status.details and status.message.isascii():
+        return status  # as most are: there is nothing to leave out
     details = tuple(e for e in status.details if type_name(e.type_url) != _DEBUG_INFO)
     return Status(status.code, plain_text(status.message), details)
 
