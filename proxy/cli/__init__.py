@@ -32,7 +32,7 @@ _OTHERS: Final = (
 )
 
 #: Where each command is. One is imported when it is asked for, since each needs much that the
-#: others do not: a process that serves holds no reports, and a kill switch waits for nothing.
+#: others do not: a process that serves holds no reports and reads no documents of old APIs.
 _MODULES: Final = {
     **{name: f"{__name__}.{name.replace('-', '_')}" for name in _OTHERS},
     **dict.fromkeys(_MOVES, f"{__name__}.moves"),
