@@ -73,8 +73,10 @@ def envelopes(trial: Trial) -> Iterator[Settings]:
         for key, value in pairs[0].legacy.items():
             if isinstance(value, dict | list):
                 body = {key: "{}"} | dict(_around(key, pairs, message))
-                yield from ({"answer": {"body": body, "of": root}} for root in roots)
-                yield {"answer": {"body": body}}
+                if isinstance(value, list):
+                    yield from ({"answer": {"body": body, "of": root}} for root in roots)
+                else:
+                    yield {"answer": {"body": body}}
 
 
 def _stands_around(legacy: Any, message: Descriptor) -> bool:

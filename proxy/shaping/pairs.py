@@ -32,6 +32,18 @@ class Unequal(NamedTuple):
     legacy: Any
     grpc: Any
 
+    @property
+    def size(self) -> int:
+        """How many values differ: of an object that one side has alone, all that are in it.
+
+        Were it one, a shape that hides an object would be as good as one that writes it right.
+
+        >>> Unequal("$", 7, "7").size, Unequal("$", {"a": 1, "b": [2, 3]}, ABSENT).size
+        (1, 3)
+        """
+        is_on_both = self.legacy is not ABSENT and self.grpc is not ABSENT
+        return _values(self.legacy) + _values(self.grpc) - is_on_both
+
 
 class _Absent:
     def __repr__(self) -> str:
@@ -84,6 +96,18 @@ def differences(legacy: Any, grpc: Any) -> list[Unequal]:
         elif not _is_same(ours, theirs):
             found.append(Unequal(path, ours, theirs))
     return found
+
+
+def _values(value: Any) -> int:
+    """The values in one that are no objects or lists; an empty one counts itself."""
+    count, waiting = 0, [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict | list) and each:
+            waiting += each.values() if isinstance(each, dict) else each
+        else:
+            count += each is not ABSENT
+    return count
 
 
 def _at(values: list[Any], index: int) -> Any:

@@ -137,7 +137,9 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def _rest(tried: Tried) -> tuple[tuple[str, str, int], ...]:
     found = (each for of_pair in tried.differences for each in of_pair)
-    counts = Counter((each.path, is_of(each)) for each in found)
+    counts = Counter[tuple[str, str]]()
+    for each in found:
+        counts[each.path, is_of(each)] += each.size
     return tuple((*key, count) for key, count in _ranked(counts.items()))
 
 

@@ -48,8 +48,8 @@ class Tried:
 
     @property
     def count(self) -> int:
-        """How many are left of all pairs."""
-        return sum(map(len, self.differences))
+        """How many values differ still, in all pairs."""
+        return sum(each.size for of_pair in self.differences for each in of_pair)
 
 
 class Trial:

@@ -73,6 +73,16 @@ def test_each_form_is_found_again(shape: dict[str, Any]) -> None:
     assert found.settings == shape
 
 
+def test_an_object_in_an_envelope_is_no_list_of_its_message() -> None:
+    shape = {
+        "names": "pascal",
+        "forms": {"int64": "number", "zero": "write"},
+        "answer": {"body": {"Data": "{}", "Error": None}},
+    }
+    found = found_for(shape, ORDERS)
+    assert (found.settings, found.after) == (shape, 0)
+
+
 def test_a_field_with_a_name_and_a_form_of_its_own_is_found_by_both() -> None:
     fields = {"Order.create_time": {"name": "created_on", "timestamp": "epoch_s"}}
     found = found_for({"fields": fields, "lossy": ["timestamp"]}, ORDERS)
