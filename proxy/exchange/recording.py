@@ -81,7 +81,7 @@ class Terms:
         for name in ("max_exchanges", "max_bytes", "max_duration_s", "max_rps"):
             value, limit = getattr(self, name), getattr(most, name)
             if not 0 < value <= limit:
-                raise Unfit(f"{name} must be more than 0 and at most {limit:g}, as configured")
+                raise Unfit(f"{name} must be more than 0 and at most {limit:.12g}, as configured")
         return self
 
 
