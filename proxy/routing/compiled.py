@@ -39,6 +39,7 @@ from proxy.routing.variants import VariantCompiler
 from proxy.routing.written import written_of
 from proxy.shape.errors.renderer import ErrorRenderer
 from proxy.shape.options import ShapeOptions
+from proxy.shape.outcomes.options import OutcomeOptions
 from proxy.shape.outcomes.outcomes import Outcomes
 from proxy.shape.programs import BindingPrograms
 from proxy.transcoding.binding import Binding, Body
@@ -188,10 +189,12 @@ class Compiler:
         self, binding: Binding, options: ResolvedRoute, route: Route, codecs: Codecs
     ) -> Outcomes | None:
         """What makes status, headers and pages of the answers, None where no shape says any."""
-        outcomes = outcome_options(options.shape)
-        if outcomes is None or options.shape is None:
+        if options.shape is None:
             return None
-        safe, shown = route.safety is Safety.SAFE, shown_names(options.shape)
+        outcomes, shown = outcome_options(options.shape), shown_names(options.shape)
+        if outcomes is None and not shown:
+            return None
+        outcomes, safe = outcomes or OutcomeOptions(), route.safety is Safety.SAFE
         return Outcomes.compile(binding, outcomes, codecs, safe=safe, shown=shown)[0]
 
     def _compared(

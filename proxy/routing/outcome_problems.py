@@ -15,6 +15,7 @@ from proxy.config.outcome_policy import outcome_options, shown_names
 from proxy.config.resolved import Config
 from proxy.config.shape import Profile
 from proxy.config.shape_outcomes import ShapeOutcomes
+from proxy.config.shape_values import ShapeValues
 from proxy.config.tree import Location, path_text
 from proxy.errors import Problem
 from proxy.routing.schema import Schema
@@ -71,7 +72,9 @@ class OutcomeProblems:
             return
         self.breathe()
         layers, options = list(self._layers(rpc)), outcome_options(shape)
-        misfits = {} if options is None else self._misfits(rpc, options, shape)
+        misfits: dict[_Setting, Misfit] = {}
+        if options is not None or shown_names(shape):
+            misfits = self._misfits(rpc, options or OutcomeOptions(), shape)
         if shape.base_url is not None and not _has_urls(shape):
             misfits[_BASE_URL] = Misfit(_BASE_URL, "does nothing: no answer has a URL from here")
         for setting in _settings(shape):
@@ -144,6 +147,9 @@ def _written(
 def _has(section: ShapeOutcomes, setting: _Setting) -> bool:
     """Whether a setting is given in a section itself."""
     key, *rest = setting
+    if key == "answer":
+        # Of envelopes, whose layers are put together, the one that has holes of this kind.
+        return isinstance(section, ShapeValues) and bool(shown_names(section))
     value = getattr(section, key, None)
     if key == "headers":
         return rest[0] in section.headers

@@ -9,7 +9,7 @@ nothing to show, or nothing that is safe, is left out.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 from urllib.parse import quote
 
@@ -94,7 +94,12 @@ class AnswerHeader:
 
     @classmethod
     def compile(
-        cls, options: HeaderOptions, binding: Binding, codecs: Codecs | None, *, pages: bool
+        cls,
+        options: HeaderOptions,
+        binding: Binding,
+        codecs: Codecs | None,
+        *,
+        pages: Collection[str],
     ) -> "AnswerHeader":
         """Compile a header. Raises `Misfit` for a hole that names nothing."""
         key, text = ("headers", options.name), Text.parse(options.text)

@@ -17,7 +17,7 @@ A name without `@` is a field of the answer's message, by its dotted proto path.
 | `@next_page`, `@prev_page` | the numbers of the pages beside it, where there are such |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -36,6 +36,8 @@ ORIGIN: Final = "@origin"
 OF_PAGES: Final = frozenset(
     {"@page", "@per_page", "@count", "@total", "@total_pages", "@next_page", "@prev_page"}
 )
+#: Those that need the API's own number of elements.
+OF_TOTALS: Final = frozenset({"@total", "@total_pages"})
 
 
 def is_name(name: str) -> bool:
@@ -88,11 +90,16 @@ Value = Callable[[Subject], Any]
 
 
 def value_of(
-    name: str, binding: Binding, codecs: Codecs | None, *, pages: bool, key: tuple[str, ...]
+    name: str,
+    binding: Binding,
+    codecs: Codecs | None,
+    *,
+    pages: Collection[str],
+    key: tuple[str, ...],
 ) -> Value:
     """What gives the value of a name; it gives None for nothing. Raises `Misfit` at *key*.
 
-    *pages* says that the binding has pages by number.
+    *pages* are those names of `OF_PAGES` that have a value here.
     """
     if name.startswith(REQUEST):
         path = name.removeprefix(REQUEST)
@@ -105,8 +112,8 @@ def value_of(
     if name == ORIGIN:
         return lambda subject: subject.origin
     if name in OF_PAGES:
-        if not pages:
-            raise Misfit(key, f"{{{name}}} needs paging")
+        if name not in pages:
+            raise Misfit(key, f"{{{name}}} needs paging{'.total' if pages else ''}")
         return lambda subject: subject.pages.get(name)
     found = fitting(key, lambda: scalar_at(binding.method.output_type, name, codecs))
     return lambda subject: found.value(subject.message)

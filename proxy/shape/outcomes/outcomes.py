@@ -13,7 +13,7 @@ get. The order:
 5. `answer`: status, headers and entity tag of that body, 304 for a client that has it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
@@ -25,7 +25,7 @@ from proxy.shape.outcomes.asked import Asked, Client, Replied, Values
 from proxy.shape.outcomes.conditions import Matching
 from proxy.shape.outcomes.headers import URLS, AnswerHeader, filled
 from proxy.shape.outcomes.links import link_value
-from proxy.shape.outcomes.names import Subject, Value, value_of
+from proxy.shape.outcomes.names import OF_PAGES, OF_TOTALS, Subject, Value, value_of
 from proxy.shape.outcomes.options import (
     OWN_HOST,
     HeaderOptions,
@@ -132,7 +132,7 @@ class Outcomes:
         calls change nothing, *shown* are the names of the envelope that are no fields.
         """
         if binding.cardinality.response_streams or binding.cardinality.request_streams:
-            return None, list(_streaming(options))
+            return None, list(_streaming(options, shown))
         fitting = _Fitting(binding, options, codecs)
         parts = fitting.parts(shown, safe=safe)
         return cls(binding, options, parts) if parts else None, fitting.misfits
@@ -276,15 +276,24 @@ class _Fitting:
         paging = self._tried(
             lambda given: Paging.compile(given, binding, safe=safe), options.paging
         )
-        pages = paging is not None
+        pages = frozenset[str]()
+        if paging is not None:
+            pages = OF_PAGES if paging.options.total is not None else OF_PAGES - OF_TOTALS
         return _Parts(
             status=self._tried(self._status, options.status),
             headers=tuple(self._headers(pages)),
             tag=self._tried(self._tag, options.etag),
             matching=self._tried(lambda given: Matching.compile(given, binding), self._matching()),
             paging=paging,
-            shown={name: self._value(name, ("answer",), pages=pages) for name in shown},
+            shown=dict(self._shown(shown, pages)),
         )
+
+    def _shown(self, names: Iterable[str], pages: Collection[str]) -> Iterator[tuple[str, Value]]:
+        """What gives the values of holes in an envelope; those without one are null."""
+        for name in names:
+            value = self._tried(lambda given: self._value(given, ("answer",), pages=pages), name)
+            if value is not None:
+                yield name, value
 
     def _tried(self, make: Callable[[Given], Made], given: Given | None) -> Made | None:
         try:
@@ -301,13 +310,13 @@ class _Fitting:
     def _leads(self) -> bool:
         return any(each.name.lower() == "location" for each in self._options.headers)
 
-    def _headers(self, pages: bool) -> Iterator[AnswerHeader]:
+    def _headers(self, pages: Collection[str]) -> Iterator[AnswerHeader]:
         for options in self._options.headers:
             header = self._tried(lambda given: self._header(given, pages=pages), options)
             if header is not None:
                 yield header
 
-    def _header(self, header: HeaderOptions, *, pages: bool) -> AnswerHeader:
+    def _header(self, header: HeaderOptions, *, pages: Collection[str]) -> AnswerHeader:
         key, status, paging = ("headers", header.name), self._options.status, self._options.paging
         never = header.on - (status.all if status is not None else {200})
         if never:
@@ -326,23 +335,25 @@ class _Fitting:
             if self._binding.http_method not in _READ:
                 raise Misfit(key, f"{{{BODY}}} is for GET: no other body is what a URL stands for")
             return _Tag(None, etag.weak)
-        values = {name: self._value(name, key, pages=False) for name in text.names}
+        values = {name: self._value(name, key, pages=()) for name in text.names}
         return _Tag(lambda subject: filled(text, values, as_text, subject), etag.weak)
 
     def _matching(self) -> TagOptions | None:
         etag = self._options.etag
         return etag if etag is not None and etag.if_match is not None else None
 
-    def _value(self, name: str, key: tuple[str, ...], *, pages: bool) -> Value:
+    def _value(self, name: str, key: tuple[str, ...], *, pages: Collection[str]) -> Value:
         return value_of(name, self._binding, self._codecs, pages=pages, key=key)
 
 
-def _streaming(options: OutcomeOptions) -> Iterator[Misfit]:
+def _streaming(options: OutcomeOptions, shown: Iterable[str]) -> Iterator[Misfit]:
     """Every key, for an RPC that streams: its status goes out before its messages are there."""
     given = (("status", options.status), ("etag", options.etag), ("paging", options.paging))
     keys = [(name,) for name, value in given if value is not None]
     for key in (*keys, *(("headers", each.name) for each in options.headers)):
         yield Misfit(key, "is not for an RPC that streams")
+    for name in shown:
+        yield Misfit(("answer",), f"{{{name}}} is not for an RPC that streams")
 
 
 def _without_body(headers: Headers) -> Headers:

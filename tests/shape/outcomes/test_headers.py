@@ -188,6 +188,18 @@ async def test_what_is_no_field_is_there_too():
     assert (found["x-a"], found["x-b"]) == ("203 http://api.test 1", "a")
 
 
+async def test_an_envelope_alone_has_what_is_no_field():
+    shape = (
+        'Get: {base_url: request, answer: {body: {of: "{@request.zone}", cost: "{@metadata.cost}", '
+        'status: "{@status}", origin: "{@origin}", none: "{@metadata.none}", is: "{}"}}}'
+    )
+    replies = answers(message("Record", id="7"), trailers=(("cost", "3"),))
+    async with zones(shape, {"Get": replies}) as edge:
+        body = (await edge.ask("GET", GET)).json()
+    values = {"of": "a", "cost": "3", "status": 200, "origin": "http://api.test", "none": None}
+    assert body == {**values, "is": {"id": "7"}}
+
+
 @pytest.mark.parametrize("seconds", [-62135596801, 253402300800])
 async def test_a_time_that_no_calendar_has_leaves_its_header_out(seconds: int):
     """The body cannot be made either; a header for itself must not break an answer without it."""

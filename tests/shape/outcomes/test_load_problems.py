@@ -93,3 +93,14 @@ async def test_parts_say_what_they_are():
         "<Outcomes of zones.v1.Records.List at /v4/zones/{zone}/records>",
         "<Outcomes of zones.v1.Records.Update at /v4/records/{record.id}>",
     ]
+
+
+ENVELOPE = 'profiles: {old: {answer: {body: {a: "{}", b: "{@page}"}}}}\n'
+
+
+async def test_an_envelope_of_a_profile_is_for_the_routes_that_have_its_values():
+    snapshot = await load("Get: {profile: old}\nList: {profile: old, paging: {}}", more=ENVELOPE)
+    having = {each.route.rpc for each in snapshot.bindings if each.outcomes is not None}
+    assert having == {"zones.v1.Records.List"}
+    told = await problems("Get: {profile: old, answer: {body: {c: 1}}}", more=ENVELOPE)
+    assert told == ["profiles.old.answer: {@page} needs paging, for zones.v1.Records.Get"]
