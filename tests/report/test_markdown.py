@@ -17,7 +17,8 @@ def test_a_route_is_a_section_with_its_reasons_as_a_list() -> None:
     assert "- forbid type: $.order (2 mismatches)" in lines
     assert (
         "| `$.order.total` | `int64_string` | 30 | 30 | 0.318 % "
-        "| real: 12 gRPC, 0 legacy, p 0.00024 |  | set int64\\_as\\_numbers: true, or int64 in the shape |"
+        "| real: 12 gRPC, 0 legacy, p 0.00024 |  "
+        "| set int64\\_as\\_numbers: true, or int64 in the shape |"
     ) in lines
 
 
