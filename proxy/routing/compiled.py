@@ -194,7 +194,8 @@ class Compiler:
         outcomes, shown = outcome_options(options.shape), shown_names(options.shape)
         if outcomes is None and not shown:
             return None
-        outcomes, safe = outcomes or OutcomeOptions(), route.safety is Safety.SAFE
+        outcomes = outcomes or OutcomeOptions(base_url=options.shape.base_url)
+        safe = route.safety is Safety.SAFE
         return Outcomes.compile(binding, outcomes, codecs, safe=safe, shown=shown)[0]
 
     def _compared(
