@@ -43,6 +43,12 @@ class PostgresServer:
         settings = ("listen_addresses=", f"unix_socket_directories={self.directory}", "fsync=off")
         options = [part for each in settings for part in ("-c", each)]
         command = [self._binaries / "postgres", "-D", self.directory / "data", *options]
+        # To become another user a process is forked in earnest, and grpcio's handlers of forks can
+        # end the child before it is a server.
+        assert any(self._begins(command) for _ in range(5)), (self.directory / "log").read_text()
+
+    def _begins(self, command: list[Any]) -> bool:
+        """Start the server once; whether it came to be ready."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._user
@@ -50,8 +56,10 @@ class PostgresServer:
         deadline_s = time.monotonic() + PATIENCE_S
         ready = [self._binaries / "pg_isready", "-q", "-h", self.directory, "-t", "1"]
         while subprocess.run(ready, check=False).returncode:
-            assert self._process.poll() is None, (self.directory / "log").read_text()
+            if self._process.poll() is not None:
+                return False
             assert time.monotonic() < deadline_s
+        return True
 
     def kill(self) -> None:
         """Let it end at once, with every connection, as a crash would."""
