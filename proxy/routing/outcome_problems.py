@@ -19,6 +19,7 @@ from proxy.config.shape_values import ShapeValues
 from proxy.config.tree import Location, path_text
 from proxy.errors import Problem
 from proxy.routing.schema import Schema
+from proxy.routing.shape_layers import shape_layers
 from proxy.shape.holes import Text
 from proxy.shape.outcomes.headers import URLS
 from proxy.shape.outcomes.names import ORIGIN
@@ -71,7 +72,7 @@ class OutcomeProblems:
         if shape is None:
             return
         self.breathe()
-        layers, options = list(self._layers(rpc)), outcome_options(shape)
+        layers, options = list(shape_layers(self.config, rpc)), outcome_options(shape)
         misfits: dict[_Setting, Misfit] = {}
         if options is not None or shown_names(shape):
             misfits = self._misfits(rpc, options or OutcomeOptions(), shape)
@@ -95,19 +96,6 @@ class OutcomeProblems:
         ]
         everywhere = set(of_bindings[0]).intersection(*of_bindings)
         return {key: of_bindings[0][key] for key in everywhere}
-
-    def _layers(self, rpc: str) -> Iterator[tuple[Location, ShapeOutcomes]]:
-        """Where the shape of an RPC is written, the first of which counts most."""
-        settings = self.config.settings
-        profile = settings.defaults.shape and settings.defaults.shape.profile
-        for index, route in enumerate(settings.routes):
-            if route.rpc == rpc and route.shape is not None:
-                yield ("routes", index, "shape"), route.shape
-                profile = route.shape.profile or profile
-        if profile is not None and profile in settings.profiles:
-            yield ("profiles", profile), settings.profiles[profile]
-        if settings.defaults.shape is not None:
-            yield ("defaults", "shape"), settings.defaults.shape
 
 
 def _has_urls(shape: Profile) -> bool:

@@ -39,6 +39,8 @@ class ProgramProblems:
         """Every program without a use where it is written."""
         useful: dict[Location, bool] = {}
         for rpc, bindings in self.schema.bindings.items():
+            if self.config.options_for(rpc).shape is None:
+                continue
             for which in (_REQUEST, _ANSWER):
                 place = self._place_of(rpc, which)
                 if place is not None:

@@ -18,6 +18,7 @@ from proxy.config.shape_values import FormKeys, ShapeValues
 from proxy.config.tree import Location
 from proxy.errors import Place, Problem
 from proxy.routing.schema import Schema
+from proxy.routing.shape_layers import shape_layers
 from proxy.shape.checks import check_shape
 from proxy.shape.envelope_checks import Findings, Key
 from proxy.shape.layout import Layouts
@@ -56,7 +57,7 @@ class ShapeProblems:
         known: set[Key] = set()
         told: set[Location] = set()
         for rpc, bindings in self.schema.bindings.items():
-            layers = [*self._layers(rpc)]
+            layers = [_Layer(*each) for each in shape_layers(self.config, rpc)]
             written |= {layer.location: layer for layer in layers}
             found = self._found(rpc, bindings)
             if found is None:
@@ -79,21 +80,6 @@ class ShapeProblems:
             return None
         self.breathe()
         return check_shape(Layouts(shape.messages, _json(options)), shape.answer, bindings)
-
-    def _layers(self, rpc: str) -> Iterator[_Layer]:
-        """Where the shape of an RPC is written, the first of which counts most."""
-        settings = self.config.settings
-        if self.config.options_for(rpc).shape is None:
-            return
-        profile = settings.defaults.shape and settings.defaults.shape.profile
-        for index, route in enumerate(settings.routes):
-            if route.rpc == rpc and route.shape is not None:
-                yield _Layer(("routes", index, "shape"), route.shape)
-                profile = route.shape.profile or profile
-        if profile is not None and profile in settings.profiles:
-            yield _Layer(("profiles", profile), settings.profiles[profile])
-        if settings.defaults.shape is not None:
-            yield _Layer(("defaults", "shape"), settings.defaults.shape)
 
     def _without_use(
         self, layers: Iterable[_Layer], used: set[Location], told: set[Location]
